@@ -1,0 +1,1 @@
+"""The theatre: synthetic actions, filmed to real video files, with ground truth."""

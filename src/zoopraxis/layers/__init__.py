@@ -1,0 +1,1 @@
+"""Building blocks that two families of networks use unchanged."""

@@ -1,0 +1,1 @@
+"""Readers of foreign checkpoint files that execute nothing of what they read."""
