@@ -1,10 +1,14 @@
 """What a model is and what it eats: frozen dataclasses, no torch."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["ClipSpec", "ModelSpec", "Source", "Weights"]
+__all__ = ["ClipSpec", "ModelSpec", "Replacement", "Source", "Weights"]
+
+Replacement = str | Callable[[re.Match[str]], str] | None
+"""What a pattern in a foreign key becomes, as `re.sub` takes it; None drops the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ class Source:
 
     Parameters
     ----------
-    rename : tuple of (str, str or None)
+    rename : tuple of (str, Replacement)
         Ordered ``(pattern, replacement)`` for ``re.sub`` on every key. A key that matches
         a pattern whose replacement is None is dropped (auxiliary heads, say).
     adapt : callable, optional
@@ -80,7 +84,7 @@ class Source:
         Build arguments that make the network this source's: its eps, padding or rounding.
     """
 
-    rename: tuple[tuple[str, str | None], ...] = ()
+    rename: tuple[tuple[str, Replacement], ...] = ()
     adapt: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
 

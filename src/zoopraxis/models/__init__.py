@@ -7,16 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zoopraxis.errors import ModelNotFoundError
-from zoopraxis.spec import ModelSpec
+from zoopraxis.spec import ModelSpec, Source
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["FAMILIES", "create_model", "list_models", "model_spec"]
 
-FAMILIES = (
-    "r2plus1d",
-)
+FAMILIES = ("r2plus1d",)
 
 
 @cache
@@ -42,11 +40,7 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
     list of str
         In the order of the families and their rows.
     """
-    names = [
-        name
-        for name, row in _specs().items()
-        if family is None or family_of(row) == family
-    ]
+    names = [name for name, row in _specs().items() if family is None or family_of(row) == family]
     tiny = pattern.startswith("test_")
     return [n for n in names if fnmatch.fnmatchcase(n, pattern) and n.startswith("test_") == tiny]
 
@@ -119,7 +113,7 @@ def create_model(
     return model
 
 
-def source_of(spec: ModelSpec, source: str) -> Any:
+def source_of(spec: ModelSpec, source: str) -> Source:
     """`Source` of a row by name, or an error that lists those there are."""
     if source in spec.sources:
         return spec.sources[source]

@@ -1,0 +1,173 @@
+"""The only door for a foreign checkpoint: rename, adapt, check the fit.
+
+A family's `Source` says how the keys of one origin become ours. The result fits the model
+exactly: every key used once, none missing, every shape equal.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from zoopraxis.errors import ConversionError
+from zoopraxis.models import create_model, model_spec, source_of
+from zoopraxis.spec import ModelSpec, Replacement, Source
+
+__all__ = ["convert_state_dict", "count_classes", "merge", "replace_norm_eps", "transpose_kernels"]
+
+_COUNTER = "num_batches_tracked"  # of batch norm; other frameworks do not keep it
+
+
+def convert_state_dict(
+    name: str,
+    state_dict: Mapping[str, Tensor],
+    *,
+    source: str,
+    num_classes: int | None = None,
+) -> dict[str, Tensor]:
+    """Turn a state dict of the authors' code (or a port) into one of ours.
+
+    Parameters
+    ----------
+    name : str
+        A name from `zoopraxis.list_models`.
+    state_dict : mapping of str to Tensor
+        As the source's code saves it.
+    source : str
+        Whose keys they are, such as ``"torchvision"`` or ``"vmz"``; `model_spec` lists them.
+    num_classes : int, optional
+        K; by default read off the classifier in the state dict.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Loads with ``strict=True`` into ``create_model(name, num_classes=K, source=source)``.
+
+    Raises
+    ------
+    ConversionError
+        A key is unknown, missing or of another shape; the first of each is named.
+    """
+    spec = model_spec(name)
+    rule = source_of(spec, source)
+    state = rename(state_dict, rule)
+    state = rule.adapt(state) if rule.adapt else state
+    wanted = _shapes(spec, source, num_classes or count_classes(spec, state, source=source))
+    counters = {key: torch.zeros((), dtype=torch.int64) for key in wanted if key.endswith(_COUNTER)}
+    state = {**counters, **state}
+    _check_fit(state, wanted, f"{name} from source {source!r}", spec)
+    return {key: state[key] for key in wanted}
+
+
+def rename(state_dict: Mapping[str, Tensor], source: Source) -> dict[str, Tensor]:
+    """Apply a source's ordered renaming rules to every key.
+
+    Raises
+    ------
+    ConversionError
+        Two keys would get the same name.
+    """
+    state: dict[str, Tensor] = {}
+    for key, tensor in state_dict.items():
+        new = _renamed(key, source.rename)
+        if new is None:
+            continue
+        if new in state:
+            raise ConversionError(f"two keys become {new!r}; the second is {key!r}")
+        state[new] = tensor
+    return state
+
+
+def _renamed(key: str, rules: Iterable[tuple[str, Replacement]]) -> str | None:
+    for pattern, replacement in rules:
+        if replacement is None:
+            if re.search(pattern, key):
+                return None
+        else:
+            key = re.sub(pattern, replacement, key)
+    return key
+
+
+def _shapes(spec: ModelSpec, source: str | None, num_classes: int | None) -> dict[str, torch.Size]:
+    """Shapes of the model's state, without allocating it."""
+    with torch.device("meta"):
+        model: nn.Module = create_model(spec.name, source=source, num_classes=num_classes)
+    return {key: tensor.shape for key, tensor in model.state_dict().items()}
+
+
+def count_classes(
+    spec: ModelSpec, state: Mapping[str, Tensor], *, source: str | None = None
+) -> int | None:
+    """Read K off a state dict of ours: the size of the dimension that K decides in the model.
+
+    None when no tensor tells.
+    """
+    two, three = _shapes(spec, source, 2), _shapes(spec, source, 3)
+    for key, shape in two.items():
+        if key in state and shape != three[key] and state[key].ndim == len(shape):
+            axis = next(i for i, size in enumerate(shape) if size != three[key][i])
+            return int(state[key].shape[axis])
+    return None
+
+
+def _check_fit(
+    state: Mapping[str, Tensor], wanted: Mapping[str, torch.Size], what: str, spec: ModelSpec
+) -> None:
+    missing = [key for key in wanted if key not in state]
+    unknown = [key for key in state if key not in wanted]
+    unequal = [key for key in wanted if key in state and state[key].shape != wanted[key]]
+    if not (missing or unknown or unequal):
+        return
+    lines = []
+    if missing:
+        lines.append(f"{len(missing)} keys missing, the first {missing[0]!r}")
+    if unknown:
+        lines.append(f"{len(unknown)} keys unknown, the first {unknown[0]!r}")
+    if unequal:
+        key = unequal[0]
+        shapes = f"{tuple(state[key].shape)}, expected {tuple(wanted[key])}"
+        lines.append(f"{len(unequal)} shapes differ, the first {key!r}: {shapes}")
+    raise ConversionError(
+        f"the state dict does not fit {what}: " + "; ".join(lines),
+        f"sources of {spec.name}: {', '.join(spec.sources)}; is it another model or source?",
+    )
+
+
+# What a source's tensors may need besides new names: values for `Source.adapt`.
+
+Adapt = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+def merge(*steps: Adapt) -> Adapt:
+    """Apply several adaptations in order."""
+
+    def adapt(state: dict[str, Tensor]) -> dict[str, Tensor]:
+        for step in steps:
+            state = step(state)
+        return state
+
+    return adapt
+
+
+def replace_norm_eps(*, theirs: float, ours: float) -> Adapt:
+    """Carry weights between batch norms of different eps, exactly in evaluation.
+
+    The running variance absorbs the difference: ``var + theirs == (var + theirs - ours) + ours``.
+    """
+
+    def adapt(state: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            key: tensor + (theirs - ours) if key.endswith("running_var") else tensor
+            for key, tensor in state.items()
+        }
+
+    return adapt
+
+
+def transpose_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """TensorFlow's kernels (T, H, W, in, out) to PyTorch's (out, in, T, H, W)."""
+    return {
+        key: tensor.permute(4, 3, 0, 1, 2).contiguous() if tensor.ndim == 5 else tensor
+        for key, tensor in state.items()
+    }

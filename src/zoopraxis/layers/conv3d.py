@@ -1,0 +1,85 @@
+"""Convolution over space, time, and both, as modules with named parts."""
+
+from torch import Tensor, nn
+
+__all__ = ["Conv2Plus1d", "conv_spatial", "conv_spatiotemporal", "mid_channels"]
+
+
+def conv_spatiotemporal(
+    in_channels: int, out_channels: int, *, stride: tuple[int, int] = (1, 1)
+) -> nn.Conv3d:
+    """3x3x3 convolution, padded to keep the size; strides in time and in space."""
+    t, s = stride
+    return nn.Conv3d(in_channels, out_channels, 3, stride=(t, s, s), padding=1, bias=False)
+
+
+def conv_spatial(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv3d:
+    """1x3x3 convolution: every frame alone, no stride in time."""
+    return nn.Conv3d(
+        in_channels,
+        out_channels,
+        (1, 3, 3),
+        stride=(1, stride, stride),
+        padding=(0, 1, 1),
+        bias=False,
+    )
+
+
+def mid_channels(in_channels: int, out_channels: int, *, t: int = 3, d: int = 3) -> int:
+    """Channels between the two halves that give (2+1)D the parameters of t x d x d.
+
+    ``M = floor(t d^2 N_in N_out / (d^2 N_in + t N_out))`` (Tran et al. 2018, section 3.5).
+    """
+    return (t * d * d * in_channels * out_channels) // (d * d * in_channels + t * out_channels)
+
+
+class Conv2Plus1d(nn.Module):
+    """A 1 x d x d convolution, norm, ReLU, and a t x 1 x 1 convolution.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels that come and go.
+    mid : int
+        Channels in between; `mid_channels` gives those of equal parameters.
+    kernel : (int, int), default=(3, 3)
+        (t, d), both odd; the padding keeps the size.
+    stride : (int, int), default=(1, 1)
+        In time (of the second convolution) and in space (of the first).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        mid: int,
+        *,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (1, 1),
+    ) -> None:
+        super().__init__()
+        t, d = kernel
+        self.spatial = nn.Conv3d(
+            in_channels,
+            mid,
+            (1, d, d),
+            stride=(1, stride[1], stride[1]),
+            padding=(0, d // 2, d // 2),
+            bias=False,
+        )
+        self.norm = nn.BatchNorm3d(mid)
+        self.relu = nn.ReLU(inplace=True)
+        self.temporal = nn.Conv3d(
+            mid,
+            out_channels,
+            (t, 1, 1),
+            stride=(stride[0], 1, 1),
+            padding=(t // 2, 0, 0),
+            bias=False,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, C', T/stride, H/stride, W/stride)."""
+        x = self.relu(self.norm(self.spatial(x)))  # (B, M, T, H', W')
+        out: Tensor = self.temporal(x)  # (B, C', T', H', W')
+        return out
