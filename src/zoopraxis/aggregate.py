@@ -1,0 +1,186 @@
+"""From the logits of several views to one prediction, by named rules."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from zoopraxis.errors import ShapeError, ZoopraxisError
+
+__all__ = ["MODES", "Prediction", "Times", "aggregate"]
+
+Times = tuple[float, float]  # [start, end) in seconds
+
+
+def _mean_probability(logits: Tensor) -> Tensor:
+    """Average the softmax of the views: the usual test protocol."""
+    return logits.softmax(-1).mean(-2)
+
+
+def _mean_logit(logits: Tensor) -> Tensor:
+    """Average the logits, then softmax: TSN's consensus before the softmax."""
+    return logits.mean(-2).softmax(-1)
+
+
+def _sum_logit(logits: Tensor) -> Tensor:
+    """Add the logits: not probabilities; the order is that of ``mean_logit``."""
+    return logits.sum(-2)
+
+
+def _max_probability(logits: Tensor) -> Tensor:
+    """Take each class's best view, after softmax."""
+    return logits.softmax(-1).amax(-2)
+
+
+def _vote(logits: Tensor) -> Tensor:
+    """Count the views whose best class it is, as a fraction."""
+    winners = torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1])  # (..., V, K)
+    return winners.float().mean(-2)
+
+
+def _mean_sigmoid(logits: Tensor) -> Tensor:
+    """Average the sigmoid of the views: several labels may be true (Charades, theatre)."""
+    return logits.sigmoid().mean(-2)
+
+
+def _max_sigmoid(logits: Tensor) -> Tensor:
+    """Take each label's best view, after the sigmoid: the protocol of Charades."""
+    return logits.sigmoid().amax(-2)
+
+
+def _mean_given(logits: Tensor) -> Tensor:
+    """Average what the model gives, for a model that ends with its own softmax or sigmoid."""
+    if logits.min() < 0 or logits.max() > 1 + 1e-4:
+        raise ZoopraxisError(
+            f"mode 'mean_given' is for probabilities, but the model gives "
+            f"{logits.min():.3g} to {logits.max():.3g}",
+            "for logits choose 'mean_probability'",
+        )
+    return logits.mean(-2)
+
+
+MODES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "mean_probability": _mean_probability,
+    "mean_logit": _mean_logit,
+    "sum_logit": _sum_logit,
+    "max_probability": _max_probability,
+    "vote": _vote,
+    "mean_sigmoid": _mean_sigmoid,
+    "max_sigmoid": _max_sigmoid,
+    "mean_given": _mean_given,
+}
+
+
+def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
+    """Make one score per class from the logits of several views.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., V, K)
+        One row per view (and crop).
+    mode : str, default="mean_probability"
+        A key of ``MODES``.
+
+    Returns
+    -------
+    Tensor of shape (..., K)
+
+    Raises
+    ------
+    ShapeError
+        There are no views.
+    ZoopraxisError
+        There is no such mode, or ``mean_given`` is given logits.
+    """
+    if mode not in MODES:
+        raise ZoopraxisError(f"there is no mode called {mode!r}", f"known: {', '.join(MODES)}")
+    if logits.ndim < 2 or logits.shape[-2] == 0:
+        raise ShapeError(f"logits of shape {tuple(logits.shape)} are not (..., V, K) with V >= 1")
+    return MODES[mode](logits.float())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model sees in a video.
+
+    Parameters
+    ----------
+    source : str
+        The video.
+    model : str
+        The model.
+    mode : str
+        How the views became one: a key of ``MODES``.
+    labels : tuple of str
+        The best classes, the best first.
+    scores : tuple of float
+        Their scores.
+    times : tuple of (float, float)
+        Seconds [start, end) that each view covers.
+    logits : Tensor of shape (V, K)
+        What the model gave for each view.
+    """
+
+    source: str
+    model: str
+    mode: str
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    times: tuple[Times, ...]
+    logits: Tensor = field(repr=False, compare=False)
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Tensor,
+        *,
+        source: str,
+        model: str,
+        labels: Sequence[str],
+        times: Sequence[Times],
+        mode: str = "mean_probability",
+        top: int = 5,
+    ) -> Self:
+        """Aggregate logits (V, K) and name the ``top`` best classes.
+
+        Raises
+        ------
+        ShapeError
+            ``labels`` does not name K classes, or ``times`` not V views.
+        """
+        if logits.shape != (len(times), len(labels)):
+            raise ShapeError(
+                f"{model} gave logits {tuple(logits.shape)} for {len(times)} views "
+                f"and {len(labels)} labels",
+                "check the labels in the model's sidecar",
+            )
+        scores = aggregate(logits, mode=mode)  # (K,)
+        best = scores.sort(descending=True, stable=True).indices[:top].tolist()
+        return cls(
+            source=source,
+            model=model,
+            mode=mode,
+            labels=tuple(labels[k] for k in best),
+            scores=tuple(scores[best].tolist()),
+            times=tuple(times),
+            logits=logits,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, for JSON."""
+        best = zip(self.labels, self.scores, strict=True)
+        views = zip(self.times, self.logits.tolist(), strict=True)
+        return {
+            "source": self.source,
+            "model": self.model,
+            "mode": self.mode,
+            "top": [{"label": label, "score": score} for label, score in best],
+            "views": [{"start": a, "end": b, "logits": row} for (a, b), row in views],
+        }
+
+    def to_json(self) -> str:
+        """Give one line of JSON."""
+        return json.dumps(self.to_dict())
