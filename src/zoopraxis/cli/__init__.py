@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function of the same name it runs
-VERBS = ("models", "info", "convert")
+VERBS = ("models", "info", "convert", "train")
 
 app = typer.Typer(
     name="zoopraxis",

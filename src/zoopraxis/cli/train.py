@@ -1,0 +1,69 @@
+"""zoopraxis train RECIPE.toml: train a model on a folder or a list of videos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zoopraxis.train.state import RunResult
+
+
+def train(
+    recipe: Annotated[
+        list[str] | None,
+        typer.Argument(help="RECIPE.toml, then section.key=value to change its settings."),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="Folder of classes or list, with the default recipe.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Name from `zoopraxis models`, with --data.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE or runs/MODEL]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    devices: Annotated[int, typer.Option(min=1, help="Devices of this machine.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    on_bad_video: Annotated[
+        str, typer.Option(help="stop, or skip (counted and reported); as the recipe says if empty.")
+    ] = "",
+) -> None:
+    """Train a model; a run that was stopped goes on with --resume."""
+    from zoopraxis.errors import RecipeError
+    from zoopraxis.train.loop import train as train_model
+    from zoopraxis.train.recipe import default_recipe, read_recipe
+
+    files = [word for word in recipe or [] if "=" not in word]
+    changes = [word for word in recipe or [] if "=" in word]
+    if on_bad_video:
+        changes.append(f"train.on_bad_video={on_bad_video}")
+    if resume and out is not None and not files and not data:
+        files = [str(out / "recipe.toml")]
+    if len(files) == 1 and not data and not model:
+        chosen = read_recipe(files[0], changes)
+        folder = out or Path("runs", Path(files[0]).stem)
+    elif not files and data and model:
+        chosen = default_recipe(data, model, changes)
+        folder = out or Path("runs", model)
+    else:
+        raise RecipeError(
+            "give one recipe, or --data and --model",
+            "such as: zoopraxis train --data FOLDER --model r2plus1d_18",
+        )
+    result = train_model(chosen, folder, resume=resume, devices=devices, accelerator=accelerator)
+    if result.main_process:
+        _report(result)
+
+
+def _report(result: "RunResult") -> None:
+    """Print what came out and where it lies."""
+    last = result.history[-1]
+    if result.best is not None:
+        best = result.history[result.best_epoch - 1]
+        print(f"best   {result.best}  {result.metric} {best[result.metric]:.4f}", end="")
+        print(f" at epoch {result.best_epoch}")
+    print(f"final  {result.final}  train_loss {last['train_loss']:.4f}")
+    print(f"log    {result.out / 'log.csv'}")
+    print(f"curves {result.out / 'curves.png'}")
+    for path, problem in result.skipped.items():
+        print(f"skipped {path}: {problem}")

@@ -1,0 +1,73 @@
+"""Targets and losses: one label or several, smoothing, mixup."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoopraxis.data.samples import Label
+
+__all__ = ["loss_sum", "mixup", "targets_of"]
+
+
+def targets_of(labels: Sequence[Label], num_classes: int) -> Tensor:
+    """Targets (B, K): 1 at each label of a clip, 0 elsewhere."""
+    targets = torch.zeros(len(labels), num_classes)  # (B, K)
+    for row, label in zip(targets, labels, strict=True):
+        row[list(label) if isinstance(label, tuple) else label] = 1
+    return targets
+
+
+def mixup(
+    clips: Tensor, targets: Tensor, *, alpha: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mix each clip, and its target, with another of the batch.
+
+    Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412,
+    equation 2: one lambda from Beta(alpha, alpha) for the batch, partners by a permutation.
+
+    Parameters
+    ----------
+    clips : Tensor of shape (B, C, T, S, S)
+        Normalised clips.
+    targets : Tensor of shape (B, K)
+        Their targets.
+    alpha : float
+        Of the beta distribution; 0 mixes nothing.
+    rng : numpy.random.Generator
+        Draws lambda, then the permutation.
+    """
+    if alpha == 0:
+        return clips, targets
+    share = float(rng.beta(alpha, alpha))
+    partner = torch.from_numpy(rng.permutation(len(clips))).to(clips.device)
+    return (
+        share * clips + (1 - share) * clips[partner],
+        share * targets + (1 - share) * targets[partner],
+    )
+
+
+def loss_sum(
+    logits: Tensor, targets: Tensor, *, multi_label: bool, label_smoothing: float = 0.0
+) -> Tensor:
+    """Loss summed over the clips of a batch, in float32.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (B, K)
+        Of the network.
+    targets : Tensor of shape (B, K)
+        Shares of the classes that sum to 1; with several labels each between 0 and 1.
+    multi_label : bool
+        Whether the targets are several labels: mean over the classes of the binary cross
+        entropies, instead of the cross entropy.
+    label_smoothing : float, default=0
+        Share of the target that is spread over all classes.
+    """
+    logits = logits.float()
+    if multi_label:
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")  # (B, K)
+        return losses.mean(dim=1).sum()
+    return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing)

@@ -1,0 +1,100 @@
+"""Loss and accuracy on the validation clips, one centre clip of each video."""
+
+from collections.abc import Iterable
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torchmetrics.aggregation import SumMetric
+from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
+
+from zoopraxis.data.clips import BadVideo, Batch
+from zoopraxis.errors import TrainingError
+from zoopraxis.train.mixing import loss_sum, targets_of
+from zoopraxis.train.state import Row
+from zoopraxis.train.together import gathered
+
+__all__ = ["validate"]
+
+
+class _Scores:
+    """Loss, and top-1 and top-5 accuracy or mean average precision, over all processes."""
+
+    def __init__(self, num_classes: int, *, multi_label: bool, device: torch.device) -> None:
+        self.multi_label = multi_label
+        self.loss = SumMetric().to(device)
+        self.clips = SumMetric().to(device)
+        self.metrics = (
+            {"val_map": MultilabelAveragePrecision(num_classes, average="macro").to(device)}
+            if multi_label
+            else {
+                f"val_top{k}": MulticlassAccuracy(
+                    num_classes, top_k=min(k, num_classes), average="micro"
+                ).to(device)
+                for k in (1, 5)
+            }
+        )
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """Add a batch of logits (B, K) and targets (B, K)."""
+        self.loss.update(loss_sum(logits, targets, multi_label=self.multi_label))
+        self.clips.update(len(logits))
+        truth = targets.long() if self.multi_label else targets.argmax(dim=1)
+        for metric in self.metrics.values():
+            metric.update(logits.float(), truth)
+
+    def row(self) -> Row:
+        """Sum up over all processes."""
+        clips = float(self.clips.compute())
+        if clips == 0:
+            raise TrainingError("no validation video could be read", "look at the list of skipped")
+        loss = float(self.loss.compute()) / clips
+        return {"val_loss": loss, **{n: float(m.compute()) for n, m in self.metrics.items()}}
+
+
+@torch.no_grad()
+def validate(
+    fabric: Fabric,
+    network: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    num_classes: int,
+    multi_label: bool,
+    memory_format: torch.memory_format,
+) -> tuple[Row, list[BadVideo]]:
+    """Measure a network in evaluation mode.
+
+    Parameters
+    ----------
+    fabric : Fabric
+        Device, precision and processes.
+    network : nn.Module
+        Bare, not wrapped for gradients: processes may have different numbers of batches.
+    batches : iterable of Batch
+        This process's share.
+    num_classes : int
+        K.
+    multi_label : bool
+        Whether clips have several labels.
+    memory_format : torch.memory_format
+        Of the clips.
+
+    Returns
+    -------
+    row : dict of str to float
+        ``val_loss`` with ``val_top1`` and ``val_top5``, or ``val_map``, as shares of 1.
+    bad : list of BadVideo
+        Videos of all processes that could not be read and are in none of the numbers.
+    """
+    scores = _Scores(num_classes, multi_label=multi_label, device=fabric.device)
+    bad: list[BadVideo] = []
+    for batch in batches:
+        bad += batch.bad
+        if len(batch.numbers) == 0:
+            continue
+        clips = batch.clips.to(fabric.device, memory_format=memory_format)  # (B, C, T, S, S)
+        with fabric.autocast():
+            logits = network(clips)  # (B, K)
+        scores.update(logits, targets_of(batch.labels, num_classes).to(fabric.device))
+    every = [BadVideo(*item) for item in gathered(fabric, bad)]
+    return scores.row(), every
