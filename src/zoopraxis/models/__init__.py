@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "create_model", "list_models", "model_spec"]
 
-FAMILIES = ("r2plus1d",)
+FAMILIES = (
+    "r2plus1d",
+    "r2plus1d_ports",
+)
 
 
 @cache
