@@ -1,7 +1,6 @@
 """States of a run on disk: whole or not there, never half."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zoopraxis.errors import CheckpointError
+from zoopraxis.files import UNFINISHED, flush
 from zoopraxis.train.state import Progress
 
-__all__ = ["State", "load_state", "save_state", "write_atomically"]
+__all__ = ["State", "load_state", "save_state"]
 
 WEIGHTS, AVERAGE = "model.safetensors", "ema.safetensors"
 OPTIMIZER, PROGRESS = "optimizer.pt", "progress.json"
-UNFINISHED = ".writing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +61,10 @@ def save_state(folder: Path, state: State) -> None:
     torch.save(numbers, unfinished / OPTIMIZER)
     (unfinished / PROGRESS).write_text(json.dumps(state.progress.to_json()), encoding="utf-8")
     for path in (*unfinished.iterdir(), unfinished):
-        _flush(path)
+        flush(path)
     finished = folder / f"{state.progress.step:09d}"
     unfinished.rename(finished)
-    _flush(folder)
+    flush(folder)
     for old in _states(folder):
         if old != finished:
             shutil.rmtree(old)
@@ -99,14 +98,6 @@ def load_state(folder: Path) -> State | None:
         ) from error
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by new content, so that a reader sees the old or the new, never a part."""
-    unfinished = path.with_name(f".{path.name}{UNFINISHED}")
-    unfinished.write_bytes(data)
-    _flush(unfinished)
-    unfinished.replace(path)
-
-
 def _states(folder: Path) -> list[Path]:
     """Finished states, the oldest first."""
     if not folder.is_dir():
@@ -116,12 +107,3 @@ def _states(folder: Path) -> list[Path]:
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

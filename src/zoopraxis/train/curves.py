@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoopraxis.train.checkpoint import write_atomically
+from zoopraxis.files import write_atomically
 from zoopraxis.train.state import Row
 
 __all__ = ["draw_curves"]

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from zoopraxis.train.checkpoint import write_atomically
+from zoopraxis.files import write_atomically
 from zoopraxis.train.curves import draw_curves
 from zoopraxis.train.state import Row
 
@@ -79,11 +79,8 @@ class Display:
     def epoch(self, row: Row, *, best: bool) -> None:
         """Print the line of an epoch."""
         parts = [f"epoch {row['epoch']:>3.0f}/{self.epochs}", f"lr {row['lr']:.2g}"]
-        parts += [
-            f"{name} {value:.3f}"
-            for name, value in row.items()
-            if "_" in name and value >= 0 and name != "clips_per_second"
-        ]
+        measured = (name for name in row if name.startswith(("train_", "val_")))
+        parts += [f"{name} {row[name]:.3f}" for name in measured]
         parts.append(f"{row['clips_per_second']:.1f} clips/s")
         self.say("  ".join(parts) + ("  *best" if best else ""))
 
@@ -98,18 +95,22 @@ class EpochLog:
     first_epoch : int
         The first epoch, from 0, that this process may write: events of it and later ones that
         a killed process left are dropped.
+    shown : bool
+        False for processes other than the main one, which write nothing.
     """
 
-    def __init__(self, out: Path, *, first_epoch: int) -> None:
-        self.out = out
+    def __init__(self, out: Path, *, first_epoch: int, shown: bool) -> None:
+        self.out, self.shown = out, shown
         self.writer = None
-        if importlib.util.find_spec("tensorboard") is not None:
+        if shown and importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter  # slow to import
 
             self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
 
     def write(self, history: Sequence[Row]) -> None:
         """Write the table and the picture anew, and the events of the newest row."""
+        if not self.shown:
+            return
         write_atomically(self.out / "log.csv", _csv(history).encode())
         draw_curves(history, self.out / "curves.png")
         if self.writer is not None:
@@ -120,8 +121,15 @@ class EpochLog:
                     self.writer.add_scalar(name.replace("_", "/", 1), value, int(row["epoch"]))
             self.writer.flush()
 
-    def close(self) -> None:
-        """Close the event files."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self.writer is not None:
             self.writer.close()
 

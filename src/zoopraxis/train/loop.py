@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from zoopraxis.data.clips import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import RecipeError, TrainingError
+from zoopraxis.files import write_atomically
 from zoopraxis.models import model_spec
 from zoopraxis.spec import ClipSpec
-from zoopraxis.train.checkpoint import State, load_state, save_state, write_atomically
+from zoopraxis.train.checkpoint import State, load_state, save_state
 from zoopraxis.train.logs import Display, EpochLog
 from zoopraxis.train.mixing import loss_sum, mixup, targets_of
 from zoopraxis.train.optim import Ema, build_optimizer, freeze_norms, rate_factor, set_rates
@@ -90,19 +91,17 @@ def train(
     run = _start(fabric, recipe, out, train_list, val_list)
     done = run.progress
     shown = fabric.is_global_zero
-    log = EpochLog(out, first_epoch=done.epoch) if shown else None
+    log = EpochLog(out, first_epoch=done.epoch, shown=shown)
     display = Display(
         epochs=recipe.train.epochs, steps=run.feeds.order.steps, done=done.step, shown=shown
     )
-    with display:
+    with display, log:
         display.say(describe(train_list, val_list, recipe.train))
         if done.step:
             display.say(f"going on at epoch {done.epoch + 1}, step {done.position + 1}")
         while done.epoch < recipe.train.epochs:
             _train_epoch(run, display)
             _end_epoch(run, display, log)
-    if log is not None:
-        log.close()
     return _result(run)
 
 
@@ -253,7 +252,7 @@ def _readable(run: _Run, pieces: list[Batch]) -> list[Batch]:
     empty = [float(not piece.numbers) for piece in pieces]
     some_bad, *some_empty = summed(run.fabric, [len(bad), *empty])
     if some_bad:
-        _note_bad(run, [BadVideo(*item) for item in gathered(run.fabric, bad)])
+        _note_bad(run, gathered(run.fabric, bad))
     # Processes must go backward equally often, so a piece counts only if all have clips of it.
     return [piece for piece, n in zip(pieces, some_empty, strict=True) if n == 0]
 
@@ -322,7 +321,7 @@ def _stop_at_loss(run: _Run, pieces: Sequence[Batch], loss: float) -> None:
     )
 
 
-def _end_epoch(run: _Run, display: Display, log: EpochLog | None) -> None:
+def _end_epoch(run: _Run, display: Display, log: EpochLog) -> None:
     """Validate, keep the best weights, write the logs and the state."""
     done, part = run.progress, run.recipe.train
     same_buffers(run.fabric, run.network)
@@ -341,8 +340,7 @@ def _end_epoch(run: _Run, display: Display, log: EpochLog | None) -> None:
         run.ema.swap(run.network)
     done.close_epoch(row)
     display.epoch(row, best=best)
-    if log is not None:
-        log.write(done.history)
+    log.write(done.history)
     _save(run)
 
 

@@ -96,5 +96,4 @@ def validate(
         with fabric.autocast():
             logits = network(clips)  # (B, K)
         scores.update(logits, targets_of(batch.labels, num_classes).to(fabric.device))
-    every = [BadVideo(*item) for item in gathered(fabric, bad)]
-    return scores.row(), every
+    return scores.row(), gathered(fabric, bad)
