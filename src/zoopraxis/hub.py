@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pickle  # for the name of its error alone
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from zoopraxis.convert import convert_state_dict, count_classes
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
+from zoopraxis.files import write_atomically
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.spec import ClipSpec, ModelSpec, Weights
 
@@ -122,23 +122,9 @@ def save_model(
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     side = {"name": name, "args": dict(args), "clip": asdict(clip), "labels": list(labels), **meta}
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path.with_suffix(".json"), lambda to: to.write_text(json.dumps(side, indent=1)))
-    _write_whole(path, lambda to: save_file(state, to))
+    write_atomically(path.with_suffix(".json"), json.dumps(side, indent=1).encode())
+    write_atomically(path, save(state))
     return path
-
-
-def _write_whole(path: Path, write: Any) -> None:
-    """Write beside the target and rename, so that a killed process leaves the old file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _open_file(path: Path) -> OpenModel:
@@ -166,7 +152,9 @@ def _open_file(path: Path) -> OpenModel:
 
 def clip_from_dict(values: Mapping[str, Any]) -> ClipSpec:
     """Make a ClipSpec from its JSON form, where tuples have become lists."""
-    plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    plain: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+    }
     return replace(ClipSpec(), **plain)
 
 
@@ -246,11 +234,17 @@ def fetch(weights: Weights) -> Path:
     Raises
     ------
     DownloadError
-        Offline, or a wrong hash; the hint says how to fetch it by hand.
+        Offline, a wrong hash, or a file that only a browser can fetch; the hint says how to fetch
+        it by hand.
     """
-    target = cache_folder() / weights.url.rsplit("/", 1)[-1].split("?")[0]
+    target = cache_folder() / (weights.file or weights.url.rsplit("/", 1)[-1].split("?")[0])
     if target.is_file():
         return target
+    if weights.file:
+        raise DownloadError(
+            f"{weights.file} is published where only a browser can fetch it",
+            f"fetch it from {weights.url} and put it at {target}",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(target.suffix + ".part")
     try:
@@ -313,7 +307,7 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
     """
     spec = model_spec(model)
     state = convert_state_dict(model, read_state_dict(path), source=source)
-    known = next((w for w in spec.weights if w.url.endswith(path.name)), None)
+    known = next((w for w in spec.weights if path.name in (w.file, w.url.rsplit("/", 1)[-1])), None)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     classes = count_classes(spec, state, source=source) or 0

@@ -105,6 +105,8 @@ class Weights:
         What it was trained on.
     num_classes : int
         K.
+    file : str, default=""
+        Name of the file, where the URL is a page or folder from which a person must fetch it.
     sha256 : str, default=""
         Hash of the file, or its beginning; empty where none is published.
     labels : str, default=""
@@ -122,6 +124,7 @@ class Weights:
     source: str
     dataset: str
     num_classes: int
+    file: str = ""
     sha256: str = ""
     labels: str = ""
     licence: str = ""

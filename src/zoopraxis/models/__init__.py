@@ -17,6 +17,8 @@ __all__ = ["FAMILIES", "create_model", "list_models", "model_spec"]
 FAMILIES = (
     "r2plus1d",
     "r2plus1d_ports",
+    "densenet3d",
+    "resnet3d",
 )
 
 
