@@ -1,0 +1,196 @@
+"""BN-Inception over frames: the backbone of TSN, TRN, ECO and Gate-Shift.
+
+Ioffe and Szegedy, ICML 2015. arXiv:1502.03167 (the network of its appendix, Figure 5). The
+build is that of Caffe and of the TSN lineage: convolutions have a bias in front of their norm,
+and every pooling rounds up, so that 224 pixels become 112, 56, 28, 14 and 7. Its ImageNet
+weights take BGR pixels from 0 to 255, less (104, 117, 128).
+"""
+
+import re
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.layers.conv2d import ConvMaker, conv_norm
+from zoopraxis.layers.resnet3d import initialise
+from zoopraxis.spec import Replacement
+
+__all__ = ["RENAME_BNINCEPTION", "BNInception"]
+
+Pool = Literal["average", "max"]
+
+
+def _block_key(match: re.Match[str]) -> str:
+    """inception_3a_double_3x3_reduce_bn. becomes inception_3a.double_3x3_reduce.norm. ."""
+    block, conv, norm = match.groups()
+    return f"inception_{block}.conv_{conv}.{'norm' if norm else 'conv'}."
+
+
+RENAME_BNINCEPTION: tuple[tuple[str, Replacement], ...] = (
+    (r"\bconv(1_7x7_s2|2_3x3_reduce|2_3x3)_bn\.", r"conv\1.norm."),
+    (r"\bconv(1_7x7_s2|2_3x3_reduce|2_3x3)\.(?!norm)", r"conv\1.conv."),
+    (r"\binception_(\d[a-e])_(\w+?)(_bn)?\.", _block_key),
+)
+"""Keys of the TSN lineage's BN-Inception in terms of `BNInception`, without the classifier."""
+
+
+class Inception(nn.Module):
+    """Four branches side by side: 1x1; 3x3; two of 3x3; pooling and 1x1.
+
+    Parameters
+    ----------
+    name : str
+        Such as "3a": with the name of the convolution it is what `conv` is told.
+    in_channels, one : int
+        Channels that come, and of the first branch.
+    three, double : (int, int)
+        Channels of the reducing 1x1 and of the 3x3 in the second and third branch.
+    proj : int
+        Channels behind the pooling.
+    pool : {"average", "max"}
+        The fourth branch's.
+    conv : ConvMaker
+        Makes the convolutions.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        in_channels: int,
+        one: int,
+        three: tuple[int, int],
+        double: tuple[int, int],
+        proj: int,
+        *,
+        pool: Pool,
+        conv: ConvMaker,
+    ) -> None:
+        super().__init__()
+        self.conv_1x1 = conv(f"{name}.1x1", in_channels, one, 1)
+        self.conv_3x3_reduce = conv(f"{name}.3x3_reduce", in_channels, three[0], 1)
+        self.conv_3x3 = conv(f"{name}.3x3", *three, 3, padding=1)
+        self.conv_double_3x3_reduce = conv(f"{name}.double_3x3_reduce", in_channels, double[0], 1)
+        self.conv_double_3x3_1 = conv(f"{name}.double_3x3_1", *double, 3, padding=1)
+        self.conv_double_3x3_2 = conv(f"{name}.double_3x3_2", double[1], double[1], 3, padding=1)
+        pools = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
+        self.pool = pools[pool](3, stride=1, padding=1)
+        self.conv_pool_proj = conv(f"{name}.pool_proj", in_channels, proj, 1)
+        self.out_channels = one + three[1] + double[1] + proj
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H, W)."""
+        one = self.conv_1x1(x, frames)
+        three = self.conv_3x3(self.conv_3x3_reduce(x, frames), frames)
+        double = self.conv_double_3x3_reduce(x, frames)
+        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, frames), frames)
+        pool = self.conv_pool_proj(self.pool(x), frames)
+        return torch.cat((one, three, double, pool), dim=1)  # (N, C', H, W)
+
+
+class Reduction(nn.Module):
+    """Three branches of stride 2: 3x3; two of 3x3; max pooling.
+
+    The parameters are `Inception`'s.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        in_channels: int,
+        three: tuple[int, int],
+        double: tuple[int, int],
+        *,
+        conv: ConvMaker,
+    ) -> None:
+        super().__init__()
+        wide = double[1]
+        self.conv_3x3_reduce = conv(f"{name}.3x3_reduce", in_channels, three[0], 1)
+        self.conv_3x3 = conv(f"{name}.3x3", *three, 3, stride=2, padding=1)
+        self.conv_double_3x3_reduce = conv(f"{name}.double_3x3_reduce", in_channels, double[0], 1)
+        self.conv_double_3x3_1 = conv(f"{name}.double_3x3_1", *double, 3, padding=1)
+        self.conv_double_3x3_2 = conv(f"{name}.double_3x3_2", wide, wide, 3, stride=2, padding=1)
+        self.out_channels = three[1] + wide + in_channels
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H/2, W/2)."""
+        three = self.conv_3x3(self.conv_3x3_reduce(x, frames), frames)
+        double = self.conv_double_3x3_reduce(x, frames)
+        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, frames), frames)
+        return torch.cat((three, double, halve(x)), dim=1)  # (N, C', H/2, W/2)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Max pooling 3x3 of stride 2 that rounds up."""
+    return F.max_pool2d(x, 3, stride=2, ceil_mode=True)
+
+
+class BNInception(nn.Module):
+    """BN-Inception without classifier.
+
+    Parameters
+    ----------
+    in_channels : int, default=3
+        Channels of a frame, or of a stack.
+    conv : ConvMaker, default=conv_norm
+        Makes the convolutions.
+    divide : int, default=1
+        Divides every width, for small networks.
+    """
+
+    def __init__(
+        self, *, in_channels: int = 3, conv: ConvMaker = conv_norm, divide: int = 1
+    ) -> None:
+        super().__init__()
+
+        def wide(*widths: int) -> tuple[int, ...]:
+            return tuple(width // divide for width in widths)
+
+        (stem, last) = wide(64, 192)
+        self.conv1_7x7_s2 = conv("conv1_7x7_s2", in_channels, stem, 7, stride=2, padding=3)
+        self.conv2_3x3_reduce = conv("conv2_3x3_reduce", stem, stem, 1)
+        self.conv2_3x3 = conv("conv2_3x3", stem, last, 3, padding=1)
+        channels = last
+        for name, *widths in _BLOCKS:
+            one, three, three_out, double, double_out, proj = wide(*widths)
+            branches = ((three, three_out), (double, double_out))
+            if one:
+                pool: Pool = "max" if name == "5b" else "average"
+                made: Inception | Reduction = Inception(
+                    name, channels, one, *branches, proj, pool=pool, conv=conv
+                )
+            else:
+                made = Reduction(name, channels, *branches, conv=conv)
+            setattr(self, f"inception_{name}", made)
+            channels = made.out_channels
+        self.num_features = channels
+        initialise(self)
+
+    def forward_stem(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (N, C, H, W) to (N, 192, H/8, W/8)."""
+        x = halve(self.conv1_7x7_s2(x, frames))  # (N, 64, H/4, W/4)
+        x = self.conv2_3x3(self.conv2_3x3_reduce(x, frames), frames)  # (N, 192, H/4, W/4)
+        return halve(x)  # (N, 192, H/8, W/8)
+
+    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+        """Map frames (N, C, H, W) to features (N, 1024, H/32, W/32)."""
+        x = self.forward_stem(x, frames)
+        for name, *_ in _BLOCKS:
+            x = getattr(self, f"inception_{name}")(x, frames)
+        return x
+
+
+_BLOCKS = (
+    # name, 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, behind the pooling
+    ("3a", 64, 64, 64, 64, 96, 32),
+    ("3b", 64, 64, 96, 64, 96, 64),
+    ("3c", 0, 128, 160, 64, 96, 0),
+    ("4a", 224, 64, 96, 96, 128, 128),
+    ("4b", 192, 96, 128, 96, 128, 128),
+    ("4c", 160, 128, 160, 128, 160, 128),
+    ("4d", 96, 128, 192, 160, 192, 128),
+    ("4e", 0, 128, 192, 192, 256, 0),
+    ("5a", 352, 192, 320, 160, 224, 128),
+    ("5b", 352, 192, 320, 192, 224, 128),
+)

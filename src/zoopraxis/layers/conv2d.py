@@ -1,0 +1,75 @@
+"""Convolution, norm and ReLU of one frame, with a place for an idea about time.
+
+A paper that acts inside an Inception module gives the network its own `ConvMaker`, and knows
+the convolutions by the names of the original: ``3a.1x1``, ``4e.3x3_reduce``.
+"""
+
+from typing import Any, Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ConvMaker", "ConvNorm2d", "conv_norm"]
+
+Size = int | tuple[int, int]
+
+
+class ConvNorm2d(nn.Module):
+    """Convolution, norm, ReLU.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels that come and go.
+    kernel, stride, padding : int or (int, int)
+        Of the convolution.
+    bias : bool
+        Whether the convolution has one in front of the norm, as Caffe's networks do.
+    eps : float
+        Of the norm.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Size,
+        *,
+        stride: Size = 1,
+        padding: Size = 0,
+        bias: bool = True,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride=stride, padding=padding, bias=bias
+        )
+        self.norm = nn.BatchNorm2d(out_channels, eps=eps)
+
+    def forward(self, x: Tensor, _frames: int) -> Tensor:
+        """Map frames (N, C, H, W) to (N, C', H', W')."""
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+class ConvMaker(Protocol):
+    """Makes the convolution of a given name."""
+
+    def __call__(
+        self,
+        name: str,
+        in_channels: int,
+        out_channels: int,
+        kernel: Size,
+        /,
+        *,
+        stride: Size = 1,
+        padding: Size = 0,
+        bias: bool = True,
+        eps: float = 1e-5,
+    ) -> nn.Module:
+        """Return a module that is called with (N, C, H, W) and the number of frames."""
+
+
+def conv_norm(_name: str, *sizes: Any, **options: Any) -> nn.Module:
+    """Make a `ConvNorm2d`, whatever the name."""
+    return ConvNorm2d(*sizes, **options)
