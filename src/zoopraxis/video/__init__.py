@@ -16,7 +16,7 @@ from zoopraxis.video._live import grab, is_live, live_frames
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 
-__all__ = ["Video", "live_frames", "open_video", "torchcodec_problem"]
+__all__ = ["Video", "is_live", "live_frames", "open_video", "torchcodec_problem"]
 
 Decoder = Literal["auto", "pyav", "torchcodec"]
 
@@ -51,7 +51,7 @@ def open_video(
     timeout : float, default=60
         Seconds after which opening, or a call of `Video.frames_at`, gives up.
     stream : int, optional
-        Index of the video stream in its container. The default is FFmpeg's best (the largest).
+        Index of the video stream in its container. The default is FFmpeg's best.
     fps : float, default=25
         Rate of a folder of frames or of a tensor, which do not know it.
     seconds : float, default=5
@@ -89,16 +89,17 @@ def open_video(
     if "://" in address:
         return make(address, name=address, timeout=timeout, stream=stream)
     path = Path(source)
-    if path.is_dir():
+    if _is_folder(path):
         return FolderVideo(path, fps=fps, timeout=timeout)
-    _check_file(path)
     return make(str(path), name=str(path), timeout=timeout, stream=stream)
 
 
-def _check_file(path: Path) -> None:
-    """Say plainly what is wrong with a path before FFmpeg says it obscurely."""
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder; if it is no good file either, say plainly what is wrong."""
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return True
         if not stat.S_ISREG(status.st_mode):
             raise VideoError(f"{path}: this is not a file", "give a file, folder, URL or bytes")
         with path.open("rb"):
@@ -111,6 +112,7 @@ def _check_file(path: Path) -> None:
         ) from error
     if status.st_size == 0:
         raise VideoError(f"{path}: the file is empty", "copy or download it again")
+    return False
 
 
 def _near(path: Path) -> str:

@@ -121,19 +121,22 @@ class Video(abc.ABC):
         """
         asked = np.asarray(indices)
         self._check_numbers(asked)
-        height, width = self._target(resize)
+        target = None if resize is None else self._target(resize)
+        height, width = target or (self.height, self.width)
         numbers, where = np.unique(asked.astype(np.int64), return_inverse=True)
         frames = torch.empty((len(numbers), height, width, 3), dtype=torch.uint8)
         clock = Clock(self.name, self.timeout)
-        for slot, frame in enumerate(self._decode(numbers, (height, width), clock)):
+        for slot, frame in enumerate(self._decode(numbers, target, clock)):
             frames[slot] = frame
         if not np.array_equal(where.ravel(), np.arange(len(numbers))):
             frames = frames[torch.from_numpy(where.ravel())]
         return frames.reshape(*asked.shape, height, width, 3).movedim(-1, -3)  # (..., 3, H, W)
 
     @abc.abstractmethod
-    def _decode(self, numbers: NDArray[np.int64], size: Size, clock: Clock) -> Iterable[Tensor]:
-        """Yield uint8 (H, W, 3) for each of these ascending numbers, or raise."""
+    def _decode(
+        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+    ) -> Iterable[Tensor]:
+        """Yield uint8 (H, W, 3), scaled if a size is given, for ascending numbers, or raise."""
 
     def _check_numbers(self, asked: NDArray[Any]) -> None:
         if asked.size == 0:
@@ -151,10 +154,8 @@ class Video(abc.ABC):
                 "sample with this video's num_frames",
             )
 
-    def _target(self, resize: int | Size | None) -> Size:
-        """(height, width) of the frames that `frames_at` returns."""
-        if resize is None:
-            return self.height, self.width
+    def _target(self, resize: int | Size) -> Size:
+        """(height, width) of resized frames."""
         if isinstance(resize, int):
             # Truncated, as torchvision's Resize does it: 340x256 to 128 is 170x128.
             short = min(self.height, self.width)
@@ -187,8 +188,7 @@ class Video(abc.ABC):
     def __iter__(self) -> Iterator[Tensor]:
         """Yield every frame (3, H, W), one after another, holding none of them."""
         clock = Clock(self.name, self.timeout)
-        size = self._target(None)
-        for frame in self._decode(np.arange(self.num_frames), size, clock):
+        for frame in self._decode(np.arange(self.num_frames), None, clock):
             clock.end = time.monotonic() + self.timeout  # the limit is for each frame
             yield frame.movedim(-1, 0)
 

@@ -50,7 +50,9 @@ class FolderVideo(Video):
             timeout=timeout,
         )
 
-    def _decode(self, numbers: NDArray[np.int64], size: Size, clock: Clock) -> Iterator[Tensor]:
+    def _decode(
+        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+    ) -> Iterator[Tensor]:
         for number in numbers.tolist():
             clock.check()
             image = _read_image(self._files[number])
@@ -105,7 +107,9 @@ class ArrayVideo(Video):
         )
         self._frames = frames
 
-    def _decode(self, numbers: NDArray[np.int64], size: Size, clock: Clock) -> Iterator[Tensor]:
+    def _decode(
+        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+    ) -> Iterator[Tensor]:
         for number in numbers.tolist():
             clock.check()
             yield _scaled(self._frames[number].movedim(0, -1), size)
@@ -131,9 +135,9 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
     return rgb
 
 
-def _scaled(image: Tensor, size: Size) -> Tensor:
+def _scaled(image: Tensor, size: Size | None) -> Tensor:
     """Scale (H, W, 3) bilinearly, averaging over the area that a pixel covers."""
-    if tuple(image.shape[:2]) == size:
+    if size is None or tuple(image.shape[:2]) == size:
         return image
     batch = image.movedim(-1, 0)[None]  # (1, 3, H, W)
     out = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", antialias=True)

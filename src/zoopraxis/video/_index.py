@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Clock
-from zoopraxis.video._input import Input
+from zoopraxis.video._input import Input, decode
 
-__all__ = ["FrameIndex", "read_index"]
+__all__ = ["UNTIMED_FORMATS", "FrameIndex", "read_index"]
 
 # Containers whose packets carry no presentation time; with B-frames FFmpeg guesses one, wrongly.
 UNTIMED_FORMATS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "av1", "obu"}
@@ -94,7 +94,7 @@ def _index(packets: _Packets, pts: NDArray[np.int64], *, counted: bool) -> Frame
 def _read_packets(source: Input, clock: Clock) -> _Packets:
     container, stream = source.container, source.stream
     packets = _Packets([], [], [], [])
-    last_second = 0.0
+    last_second, broken = 0.0, False
     watch_all = container.format.name in HEADER_DURATION_FORMATS
     for packet in container.demux() if watch_all else container.demux(stream):
         clock.check()
@@ -105,13 +105,14 @@ def _read_packets(source: Input, clock: Clock) -> _Packets:
             last_second = max(last_second, float(ends))
         if packet.stream_index != stream.index:
             continue
-        if packet.is_corrupt:
-            raise _cut_short(source.name, f"packet {len(packets.pts)} is incomplete")
+        broken = packet.is_corrupt
         packets.pts.append(packet.pts)
         packets.durations.append(packet.duration or 0)
         packets.keys.append(packet.is_keyframe)
         packets.hidden.append(packet.is_discard)
     _check_whole(source, last_second)
+    if broken:
+        raise _cut_short(source.name, "its last packet is incomplete")
     return packets
 
 
@@ -186,7 +187,7 @@ def _decoded_pts(source: Input, clock: Clock, *, until: int | None = None) -> It
     for packet in source.packets():
         clock.check()
         try:
-            frames = packet.decode()
+            frames = decode(packet)
         except av.error.InvalidDataError:
             continue
         for frame in frames:

@@ -10,14 +10,16 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from zoopraxis.errors import VideoError
 
-__all__ = ["Input", "explained"]
+__all__ = ["Input", "decode", "explained"]
 
 # Stop at damage instead of painting over it with pieces of other frames.
 STRICT = {"err_detect": "explode"}
+INVALID_DATA = av.error.tag_to_code(b"INDA")
 
 
 class Input:
@@ -32,8 +34,8 @@ class Input:
     timeout : float
         Seconds that opening, or one read, may take.
     stream : int, optional
-        Index of the stream in the container. The default is FFmpeg's choice: the one with the
-        most pixels, among those not marked as cover pictures.
+        Index of the stream in the container. The default is FFmpeg's choice: by the marks of the
+        container, then by bit rate; never a cover picture.
     """
 
     def __init__(
@@ -89,6 +91,19 @@ class Input:
         self.container.close()
 
 
+def decode(packet: "Packet[VideoStream]") -> "list[VideoFrame]":
+    """Frames that a packet completes.
+
+    Raises
+    ------
+    av.error.InvalidDataError
+        The packet is damaged, by the container's word or by the decoder's.
+    """
+    if packet.is_corrupt:
+        raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
+    return packet.decode()
+
+
 def _pick(container: InputContainer, wanted: int | None, name: str) -> VideoStream:
     videos = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
     if wanted is not None:
@@ -108,7 +123,7 @@ def _pick(container: InputContainer, wanted: int | None, name: str) -> VideoStre
     if cast("VideoCodecContext | None", chosen.codec_context) is None:
         container.close()
         raise VideoError(
-            f"{name}: FFmpeg has no decoder for stream {chosen.index} ({chosen.codec_tag})",
+            f"{name}: FFmpeg has no decoder for the codec of stream {chosen.index}",
             "convert it: ffmpeg -i FILE -c:v libx264 CONVERTED.mp4",
         )
     return chosen
@@ -127,6 +142,10 @@ def explained(name: str, source: str | bytes, timeout: float) -> Iterator[None]:
         raise VideoError(
             f"{name}: {_looks_like(source)}, or it is truncated or damaged",
             "copy or download it again; check that it plays in a player",
+        ) from error
+    except av.error.EOFError as error:
+        raise VideoError(
+            f"{name}: it ends before the first frame", "copy or download it again"
         ) from error
     except av.error.FFmpegError as error:
         raise VideoError(

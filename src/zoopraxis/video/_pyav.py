@@ -15,7 +15,7 @@ from torch import Tensor
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Clock, Size, Video, frame_rate
 from zoopraxis.video._index import FrameIndex, read_index
-from zoopraxis.video._input import Input
+from zoopraxis.video._input import Input, decode
 
 __all__ = ["PyAVVideo"]
 
@@ -84,11 +84,12 @@ class PyAVVideo(Video):
         reader = _Reader(self._input, self._index, clock)
         return next(frame for _, frame in reader.frames(np.zeros(1, dtype=np.int64)))
 
-    def _decode(self, numbers: NDArray[np.int64], size: Size, clock: Clock) -> Iterator[Tensor]:
-        resized = size != (self.height, self.width)
+    def _decode(
+        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+    ) -> Iterator[Tensor]:
         for number, frame in _Reader(self._input, self._index, clock).frames(numbers):
-            image = self._converter.image(frame, size if resized else None)
-            if tuple(image.shape[:2]) != size:
+            image = self._converter.image(frame, size)
+            if size is None and tuple(image.shape[:2]) != (self.height, self.width):
                 raise VideoError(
                     f"{self.name}: frame {number} is {image.shape[1]}x{image.shape[0]}, "
                     f"but the video began with {self.width}x{self.height}",
@@ -120,7 +121,7 @@ class _Reader:
         for packet in self.source.packets():
             self.clock.check()
             try:
-                frames = packet.decode()
+                frames = decode(packet)
             except av.error.InvalidDataError as error:
                 # The index left out what cannot be decoded; but what is asked for now may
                 # have been predicted from it.
@@ -134,40 +135,45 @@ class _Reader:
         raise self._missing(number)
 
     def _timed(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        done = 0
-        while done < len(numbers):
-            for number, frame in self._run(numbers[done:]):
-                yield number, frame
-                done += 1
-
-    def _run(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        """Decode from the key frame before the first number on, until a seek is worth it."""
         times = self.index.pts[numbers]
+        done, failed = 0, -1
+        while done < len(numbers):
+            key = self.index.key_before(int(times[done]))
+            if failed == done and key is not None:
+                key = self.index.key_before(key - 1)
+            try:
+                for frame in self._run(times[done:], key):
+                    yield int(numbers[done]), frame
+                    done += 1
+            except av.error.InvalidDataError as error:
+                # In open GOPs a picture may list references from before the key that it does
+                # not use, and the strict decoder objects. One key earlier they are there.
+                if failed == done or key is None or self.index.key_before(key - 1) is None:
+                    raise self._broken(int(numbers[done]), error) from error
+                failed = done
+
+    def _run(self, times: NDArray[np.int64], key: int | None) -> Iterator[VideoFrame]:
+        """Decode frames at these times from a key frame on, until another seek is worth it."""
         wanted = set(times.tolist())
         skips = self.source.stream.codec.canonical_name in DISPOSABLE
         context = self.source.stream.codec_context
-        key = self.index.key_before(int(times[0]))
         at = 0
         for packet in self._packets_from(key):
             self.clock.check()
+            if key is not None and packet.pts is not None and packet.pts < key:
+                continue  # shown before the key, predicted from what is not decoded
             unasked = skips and packet.pts is not None and packet.pts not in wanted
             context.skip_frame = "NONREF" if unasked else "DEFAULT"
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError as error:
-                if key is not None and packet.pts is not None and packet.pts < key:
-                    continue  # shown before the key, predicted from what was not decoded
-                raise self._broken(int(numbers[at]), error) from error
-            for frame in frames:
+            for frame in decode(packet):
                 if frame.pts is None or frame.pts < times[at]:
                     continue
                 if frame.pts > times[at]:
-                    raise self._missing(int(numbers[at]))
-                yield int(numbers[at]), frame
+                    raise self._missing(int(np.searchsorted(self.index.pts, times[at])))
+                yield frame
                 at += 1
                 if at == len(times) or self._seek_pays(frame.pts, int(times[at])):
                     return
-        raise self._missing(int(numbers[at]))
+        raise self._missing(int(np.searchsorted(self.index.pts, times[at])))
 
     def _seek_pays(self, here: int, target: int) -> bool:
         key = self.index.key_before(target)

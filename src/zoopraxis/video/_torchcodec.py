@@ -12,12 +12,14 @@ from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Clock, Size
+from zoopraxis.video._index import UNTIMED_FORMATS
 from zoopraxis.video._pyav import PyAVVideo
 
 __all__ = ["TorchCodecVideo", "torchcodec_problem"]
 
-# Containers in which torchcodec's seek lands on other frames than the one it then reports.
-UNSOUND_FORMATS = {"mpeg"}
+# Containers in which torchcodec's seek lands behind the key frame that it aims at: asked for
+# frame 20, it gives frame 24.
+UNSOUND_FORMATS = {"mpeg", "mpegts"}
 
 
 @cache
@@ -55,16 +57,26 @@ class TorchCodecVideo(PyAVVideo):
         super().__init__(source, name=name, timeout=timeout, stream=stream)
         self._source = source
         self._decoders: dict[Size | None, Any] = {}
+        self._refuse_unsound()
+
+    def _refuse_unsound(self) -> None:
         container = self._input.container.format.name
-        if self._index.counted or container in UNSOUND_FORMATS:
+        reordered = bool(self._input.stream.codec_context.has_b_frames)
+        if (
+            self._index.counted
+            or container in UNSOUND_FORMATS
+            or (reordered and container in UNTIMED_FORMATS)
+        ):
             self.close()
             raise VideoError(
-                f"{name}: torchcodec cannot tell the frames of this {container} file apart",
+                f"{self.name}: torchcodec cannot tell the frames of this {container} file apart",
                 "use decoder='pyav' (the default)",
             )
 
-    def _decode(self, numbers: NDArray[np.int64], size: Size, clock: Clock) -> Iterator[Tensor]:
-        decoder = self._decoder(None if size == (self.height, self.width) else size)
+    def _decode(
+        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+    ) -> Iterator[Tensor]:
+        decoder = self._decoder(size)
         unit = float(self._input.time_base)
         for number in numbers.tolist():
             clock.check()

@@ -1,0 +1,245 @@
+"""Exactly the asked frames, of every awkward kind of video, read by the numbers drawn in them."""
+
+import itertools
+import json
+import subprocess
+import sys
+import tracemalloc
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from videos import (
+    HEIGHT,
+    KINDS,
+    OPEN_GOP,
+    UNEVEN,
+    WIDTH,
+    X264,
+    environment_for_torchcodec,
+    make,
+    numbers_of,
+    picture,
+    write,
+)
+from zoopraxis.errors import VideoError
+from zoopraxis.video import open_video
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("clip"), "h264-b")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frame_is_the_asked_one(kind, tmp_path):
+    count = KINDS[kind][1].get("frames", 40)
+    with open_video(make(tmp_path, kind)) as video:
+        assert (video.num_frames, video.height, video.width) == (count, HEIGHT, WIDTH)
+        together = video.frames_at(np.arange(count))
+        assert numbers_of(together) == list(range(count))
+        # Backwards, so that each is sought by itself: the same pixels, not just the same number.
+        for number in reversed(range(count)):
+            assert torch.equal(video.frames_at([number])[0], together[number])
+        some = np.arange(1, count, 7)
+        assert torch.equal(video.frames_at(some), together[some])
+
+
+def test_numbers_keep_their_order_shape_and_repetitions(clip):
+    asked = [[30, 2, 2], [39, 0, 30]]
+    with open_video(clip) as video:
+        frames = video.frames_at(asked)
+        assert frames.shape == (2, 3, 3, HEIGHT, WIDTH)
+        assert frames.dtype == torch.uint8
+        assert numbers_of(frames.flatten(0, 1)) == [30, 2, 2, 39, 0, 30]
+        assert video.frames_at(7).shape == (3, HEIGHT, WIDTH)
+        assert video.frames_at(np.zeros((2, 0), int)).shape == (2, 0, 3, HEIGHT, WIDTH)
+
+
+def test_colours_are_those_that_were_drawn(tmp_path):
+    lossless = {"preset": "ultrafast", "qp": "0"}
+    path = write(tmp_path / "a.mkv", pix_fmt="yuv444p", options=lossless, frames=3)
+    with open_video(path) as video:
+        frames = video.frames_at([0, 1, 2]).movedim(1, -1).numpy().astype(int)
+    drawn = np.stack([picture(n) for n in range(3)]).astype(int)
+    assert np.abs(frames - drawn).max() <= 4  # 8-bit YUV and back
+
+
+def test_resizes_as_it_decodes(clip, tmp_path):
+    with open_video(clip) as video:
+        assert video.frames_at([5], resize=24).shape == (1, 3, 24, 32)
+        assert video.frames_at([5], resize=(20, 20)).shape == (1, 3, 20, 20)
+        small = video.frames_at([5], resize=(24, 32)).float()
+        full = video.frames_at([5]).float()
+    by_torch = torch.nn.functional.interpolate(full, size=(24, 32), mode="bilinear", antialias=True)
+    assert (small - by_torch).abs().mean() < 2  # they round and weigh differently
+    with open_video(make(tmp_path, "h264-turned-90")) as video:
+        assert numbers_of(video.frames_at([9, 4], resize=24)) == [9, 4]
+
+
+def test_times_are_the_files(tmp_path):
+    with open_video(make(tmp_path, "h264-variable-rate")) as video:
+        np.testing.assert_allclose(video.timestamps, np.array(UNEVEN[:40]) / 1000, atol=1e-9)
+        assert video.fps == pytest.approx(39 / (UNEVEN[39] / 1000))
+    with open_video(make(tmp_path, "h264-avi")) as video:
+        np.testing.assert_allclose(video.timestamps, np.arange(40) / 25, atol=1e-9)
+        assert video.fps == 25
+        assert video.duration == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_says_how_it_turned(turned, tmp_path):
+    with open_video(make(tmp_path, f"h264-turned-{turned}")) as video:
+        assert (video.rotation, video.width, video.height) == (turned, WIDTH, HEIGHT)
+
+
+def test_frames_before_the_cut_are_no_frames(tmp_path):
+    # A stream cut at a key frame of an open GOP begins with pictures that nobody can decode.
+    keys = itertools.count()
+    counter = {"keys": 0}
+
+    def after_second_key(packet):
+        counter["keys"] += packet.is_keyframe and next(keys) >= 0
+        return counter["keys"] >= 2
+
+    path = write(tmp_path / "cut.ts", options=OPEN_GOP, keep=after_second_key)
+    with av.open(str(path)) as file:
+        packets = sum(p.size > 0 for p in file.demux(video=0))
+    with open_video(path) as video:
+        numbers = numbers_of(video.frames_at(np.arange(video.num_frames)))
+    assert video.num_frames == packets - 3
+    assert numbers == list(range(12, 40))
+
+
+def test_frames_that_the_edit_list_hides_are_no_frames(tmp_path):
+    path = write(tmp_path / "trimmed.mp4", options=X264, times=range(0, 1600, 40), shift=200)
+    with open_video(path) as video:
+        assert numbers_of(video.frames_at(np.arange(video.num_frames))) == list(range(5, 40))
+
+
+def test_bytes_are_a_file(clip):
+    with open_video(clip.read_bytes()) as video:
+        assert numbers_of(video.frames_at([39, 3])) == [39, 3]
+        assert video.name == "bytes"
+
+
+def test_takes_the_best_stream_unless_told(tmp_path):
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, side in zip(streams, (1, 2), strict=True):
+            stream.width, stream.height = WIDTH * side, HEIGHT * side
+        streams[0].disposition, streams[1].disposition = 0, av.stream.Disposition.default
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(picture(number + 40), format="rgb24")
+            for stream in streams:
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
+        for stream in streams:
+            out.mux(stream.encode())
+    with open_video(path) as video:
+        assert video.width == 2 * WIDTH
+    with open_video(path, stream=0) as video:
+        assert video.width == WIDTH
+        assert numbers_of(video.frames_at([2, 1])) == [42, 41]
+    with pytest.raises(VideoError, match="no video stream 7"):
+        open_video(path, stream=7)
+
+
+def test_a_folder_is_in_natural_order(tmp_path):
+    for number in range(11):
+        file = str(tmp_path / f"img_{number}.png")
+        cv2.imwrite(file, np.ascontiguousarray(picture(number)[:, :, ::-1]))
+    (tmp_path / "notes.txt").write_text("no frame")
+    with open_video(tmp_path, fps=10) as video:
+        assert (video.num_frames, video.fps, video.duration) == (11, 10, 1.1)
+        frames = video.frames_at([10, 2, 1])
+        assert numbers_of(frames) == [10, 2, 1]
+        assert (frames[0].movedim(0, -1).numpy() == picture(10)).all()  # RGB, not BGR
+        assert video.frames_at([3], resize=24).shape == (1, 3, 24, 32)
+
+
+def test_a_tensor_or_array_is_a_video():
+    frames = np.stack([picture(n) for n in range(5)]).transpose(0, 3, 1, 2)
+    for source in (frames, torch.from_numpy(frames)):
+        with open_video(source, fps=5) as video:
+            assert (video.duration, video.codec) == (1.0, "rawvideo")
+            assert numbers_of(video.frames_at([4, 0])) == [4, 0]
+    with pytest.raises(VideoError, match="uint8"):
+        open_video(torch.zeros(5, 3, 8, 8))
+
+
+def test_an_image_is_a_video_of_one_frame(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.ascontiguousarray(picture(9)[:, :, ::-1]))
+    with open_video(tmp_path / "a.png") as video:
+        assert numbers_of(video.frames_at([0])) == [9]
+
+
+def test_iterating_gives_every_frame(clip):
+    with open_video(clip) as video:
+        assert numbers_of(torch.stack(list(video))) == list(range(40))
+
+
+def test_holds_only_what_was_asked_for(tmp_path):
+    path = write(tmp_path / "long.mp4", "mpeg4", frames=3000, options={"g": "50"})
+    tracemalloc.start()
+    with open_video(path) as video:
+        assert video.num_frames == 3000
+        for _ in video:
+            pass
+        # Number n is drawn modulo 256.
+        assert numbers_of(video.frames_at([2999, 1500, 3])) == [2999 % 256, 1500 % 256, 3]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000 * HEIGHT * WIDTH * 3 / 20  # a twentieth of the decoded frames
+
+
+COMPARE = """
+import json, sys
+import numpy as np
+from zoopraxis.errors import VideoError
+from zoopraxis.video import open_video
+
+result = {}
+for path in sys.argv[1:]:
+    with open_video(path, decoder="pyav") as ours:
+        asked = np.random.default_rng(0).permutation(ours.num_frames)
+        try:
+            with open_video(path, decoder="torchcodec") as theirs:
+                worst = 0
+                for resize in (None, 32):
+                    a = ours.frames_at(asked, resize=resize).int()
+                    b = theirs.frames_at(asked, resize=resize).int()
+                    worst = max(worst, (a - b).abs().max().item())
+                result[path] = worst
+        except VideoError as error:
+            result[path] = error.problem
+print(json.dumps(result))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only PyAV's Linux wheels can be lent")
+def test_torchcodec_gives_the_same_pixels(tmp_path):
+    paths = {kind: make(tmp_path, kind) for kind in KINDS}
+    (tmp_path / "ffmpeg").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE, *map(str, paths.values())],
+        env=environment_for_torchcodec(tmp_path / "ffmpeg"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    found = {kind: result[str(path)] for kind, path in paths.items()}
+    refused = {kind for kind, worst in found.items() if isinstance(worst, str)}
+    # There it gives other frames than it was asked for, so it must not be taken.
+    assert refused == {"h264-avi", "h264-raw", "h264-ts", "mpeg1-b", "mpeg2-b-ts", "mpeg4-b-avi"}
+    assert all("cannot tell the frames" in found[kind] for kind in refused)
+    assert {kind: found[kind] for kind in found if kind not in refused} == {
+        kind: 0 for kind in KINDS if kind not in refused
+    }

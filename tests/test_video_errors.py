@@ -1,0 +1,286 @@
+"""Bad input gives one `VideoError` that names the source; damage is never painted over."""
+
+import contextlib
+import http.server
+import os
+import random
+import socket
+import threading
+
+import av
+import numpy as np
+import pytest
+
+from videos import X264, make, numbers_of, picture, write, write_sound
+from zoopraxis.errors import VideoError
+from zoopraxis.video import live_frames, open_video
+from zoopraxis.video._live import grab
+
+
+def missing(folder):
+    make(folder, "gif")
+    return folder / "gig.gif"
+
+
+def empty(folder):
+    path = folder / "empty.mp4"
+    path.touch()
+    return path
+
+
+def text(folder):
+    path = folder / "text.mp4"
+    path.write_text("This is no video.\n" * 99)
+    return path
+
+
+def terminal_text(folder):
+    path = folder / "notes.txt"  # FFmpeg would draw it as a terminal recording
+    path.write_text("This is no video.\n" * 99)
+    return path
+
+
+def noise(folder):
+    path = folder / "noise.mp4"
+    path.write_bytes(random.Random(0).randbytes(4000))
+    return path
+
+
+def folder_without_images(folder):
+    text(folder)
+    return folder
+
+
+def sound(folder):
+    return write_sound(folder / "sound.mp4")
+
+
+def no_index(folder):
+    return cut(make(folder, "h264-b"))
+
+
+def cut_mp4(folder):
+    return cut(write(folder / "a.mp4", options=X264, container={"movflags": "+faststart"}))
+
+
+def cut_mkv(folder):
+    return cut(write(folder / "a.mkv", options=X264, frames=100))
+
+
+def cut_avi(folder):
+    return cut(write(folder / "a.avi", "mpeg4"))
+
+
+def cut_flv(folder):
+    return cut(write(folder / "a.flv", options=X264, frames=100))
+
+
+def cut(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    return path
+
+
+def no_frames(folder):
+    path = make(folder, "h264-b")
+    with av.open(str(path)) as file, av.open(str(folder / "none.mkv"), "w") as out:
+        out.add_stream_from_template(file.streams.video[0])
+        out.start_encoding()
+    return folder / "none.mkv"
+
+
+def no_good_frames(folder):
+    path = make(folder, "mpeg4-b-avi")
+    with av.open(str(path)) as file:
+        packets = [(p.pos + 8, p.size) for p in file.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    for start, size in packets:
+        data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
+
+
+def unknown_codec(folder):
+    path = make(folder, "h264-b")
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    return path
+
+
+def pipe(folder):
+    os.mkfifo(folder / "pipe.mp4")
+    return folder / "pipe.mp4"
+
+
+@pytest.mark.parametrize(
+    ("source", "found", "advice"),
+    [
+        (missing, "no such file", "did you mean .*gif.gif"),
+        (empty, "empty", "download it again"),
+        (text, "text, not a video", "copy or download"),
+        (terminal_text, "text, not a video", "give a video"),
+        (noise, "not a video that FFmpeg knows", "download it again"),
+        (folder_without_images, "no images", "folder of frames holds"),
+        (sound, "no video stream; its streams are: 0 audio", "give a file with a picture"),
+        (no_index, "truncated or damaged", "copy or download it again"),
+        (cut_mp4, "truncated or damaged: its table points to byte", "copy or download it again"),
+        (cut_avi, "truncated or damaged", "copy or download it again"),
+        (cut_mkv, "truncated or damaged: its header promises", "copy or download it again"),
+        (cut_flv, "truncated or damaged", "copy or download it again"),
+        (no_frames, "ends before the first frame", "copy or download it again"),
+        (no_good_frames, "holds no frame that can be decoded", "copy or download it again"),
+        (unknown_codec, "no decoder", "convert it"),
+        (pipe, "not a file", "give a file"),
+    ],
+)
+def test_says_what_is_wrong_and_what_to_do(source, found, advice, tmp_path):
+    path = source(tmp_path)
+    with pytest.raises(VideoError, match=f"^{path}: .*{found}") as raised:
+        open_video(path)
+    assert raised.match(advice)
+
+
+def test_says_that_it_may_not(tmp_path):
+    path = make(tmp_path, "gif")
+    path.chmod(0)
+    with not_root(), pytest.raises(VideoError, match="cannot be opened: Permission denied"):
+        open_video(path)
+
+
+@contextlib.contextmanager
+def not_root():
+    """Permissions do not bind root: be nobody for a while."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(user)
+
+
+@pytest.mark.parametrize("wrong", [40, -1, [3, 99]])
+def test_refuses_numbers_out_of_range(wrong, tmp_path):
+    with (
+        open_video(make(tmp_path, "gif")) as video,
+        pytest.raises(VideoError, match=r"gif.gif: frame (40|-1|99) .* 40 frames \(0 to 39\)"),
+    ):
+        video.frames_at(wrong)
+
+
+def test_refuses_broken_numbers_and_sizes(tmp_path):
+    with open_video(make(tmp_path, "gif")) as video:
+        with pytest.raises(VideoError, match="integers, not float64"):
+            video.frames_at([1.5])
+        with pytest.raises(VideoError, match="cannot resize to 0"):
+            video.frames_at([1], resize=0)
+
+
+def test_knows_its_decoders(tmp_path):
+    with pytest.raises(VideoError, match="no decoder called 'decord'"):
+        open_video(make(tmp_path, "gif"), decoder="decord")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [("mp4", "libx264", X264), ("avi", "mpeg4", {"g": "12"}), ("mkv", "libx264", X264)],
+)
+def test_damaged_frames_are_errors_and_the_others_frames(suffix, codec, options, tmp_path):
+    path = write(tmp_path / f"a.{suffix}", codec, options=options)
+    with av.open(str(path)) as file:  # the second key frame, after which one GOP is lost
+        key = [p for p in file.demux(video=0) if p.size and p.is_keyframe][1]
+        position, size = key.pos, key.size
+    data = bytearray(path.read_bytes())
+    body = data.index(b"\0", position) + 60
+    data[body : body + size // 2] = random.Random(1).randbytes(size // 2)
+    path.write_bytes(data)
+
+    with open_video(path) as video:
+        assert numbers_of(video.frames_at(np.arange(9))) == list(range(9))
+        assert numbers_of(video.frames_at(np.arange(24, 40))) == list(range(24, 40))
+        for number in (12, 20):
+            with pytest.raises(VideoError, match=rf"a.{suffix}: .*frame {number}.* is damaged"):
+                video.frames_at([0, number])
+
+
+def test_a_change_of_size_is_an_error_unless_resized(tmp_path):
+    wide, tall = write(tmp_path / "a.m2v", "mpeg2video"), tmp_path / "b.m2v"
+    write(tall, "mpeg2video", turned=90)  # a raw stream does not say that it is turned
+    both = tmp_path / "both.m2v"
+    both.write_bytes(wide.read_bytes() + tall.read_bytes())
+    with open_video(both) as video:
+        assert 78 <= video.num_frames <= 80  # the change itself may cost a frame
+        with pytest.raises(VideoError, match="frame 60 is 48x64, but the video began with 64x48"):
+            video.frames_at([0, 60])
+        assert video.frames_at([0, 60], resize=(48, 64)).shape == (2, 3, 48, 64)
+
+
+def test_frames_of_a_folder_are_whole_and_of_one_size(tmp_path):
+    import cv2
+
+    for number, side in enumerate((1, 2)):
+        image = np.kron(picture(number), np.ones((side, side, 1), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    (tmp_path / "2.png").write_bytes(b"no image")
+    with open_video(tmp_path) as video:
+        with pytest.raises(VideoError, match=r"1.png: 128x96, but the first frame is 64x48"):
+            video.frames_at([0, 1])
+        with pytest.raises(VideoError, match=r"2.png: this is not a whole image"):
+            video.frames_at([2])
+
+
+@contextlib.contextmanager
+def silent_server():
+    """Takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4"
+
+
+def test_stops_waiting(tmp_path):
+    with silent_server() as url, pytest.raises(VideoError, match=f"^{url}: no answer within 0.5"):
+        open_video(url, timeout=0.5)
+
+
+def test_a_slow_decode_is_stopped(tmp_path):
+    with open_video(make(tmp_path, "h264-b")) as video:
+        video.timeout = 0.0
+        with pytest.raises(VideoError, match="not read within 0 s"):
+            video.frames_at([30])
+
+
+def test_reads_from_a_server_that_cannot_seek(tmp_path):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *arguments):
+            pass
+
+    make(tmp_path, "h264-open-gop-mkv")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        with open_video(address + "h264-open-gop-mkv.mkv") as video:
+            assert numbers_of(video.frames_at([33, 2, 17])) == [33, 2, 17]
+        with pytest.raises(VideoError, match="404"):
+            open_video(address + "none.mp4")
+        server.shutdown()
+
+
+def test_live_frames_come_in_order(tmp_path):
+    path = str(make(tmp_path, "h264-ts"))
+    times, frames = zip(*live_frames(path), strict=True)
+    np.testing.assert_allclose(times, np.arange(40) / 25, atol=1e-6)
+    assert [numbers_of(f[None])[0] for f in frames] == list(range(40))
+
+
+def test_a_live_source_is_recorded_for_so_long(tmp_path):
+    video = grab(str(make(tmp_path, "h264-ts")), seconds=0.39, timeout=60)
+    assert numbers_of(video.frames_at(np.arange(video.num_frames))) == list(range(10))
+    assert video.fps == pytest.approx(25)
+
+
+@pytest.mark.parametrize("camera", ["camera:97", "camera:front", "/dev/video97"])
+def test_a_camera_that_is_not_there(camera):
+    with pytest.raises(VideoError, match=f"^{camera}: "):
+        open_video(camera)

@@ -1,0 +1,191 @@
+"""Videos of every awkward kind, made in a moment, with its number drawn into each frame.
+
+The upper part of a frame is a row of eight blocks: the number in binary, white for 1. It
+survives any codec, and is unreadable upside down or sideways.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+HEIGHT, WIDTH, BITS = 48, 64, 8
+SQUARE = WIDTH // BITS
+
+
+def picture(number: int) -> np.ndarray:
+    """RGB (48, 64, 3) with a number in its upper half and colours that move below."""
+    bits = [(number >> (BITS - 1 - i)) & 1 for i in range(BITS)]
+    row = np.repeat(np.array(bits, dtype=np.uint8) * 215 + 20, SQUARE)  # (W,)
+    image = np.empty((HEIGHT, WIDTH, 3), dtype=np.uint8)
+    image[: HEIGHT // 2] = row[None, :, None]
+    y, x = np.mgrid[: HEIGHT // 2, :WIDTH]
+    image[HEIGHT // 2 :, :, 0] = 4 * ((x + number) % 64)
+    image[HEIGHT // 2 :, :, 1] = 10 * y
+    image[HEIGHT // 2 :, :, 2] = 40 + 160 * ((x // 16 + number // 4) % 2)
+    return image
+
+
+def numbers_of(frames: torch.Tensor) -> list[int]:
+    """Read the numbers in frames (N, 3, H, W), which may have been resized."""
+    height, width = frames.shape[-2:]
+    side = width / BITS
+    centres = [int((i + 0.5) * side) for i in range(BITS)]
+    rows = frames[:, :, height // 8 : height // 4].float().mean(dim=(1, 2))  # (N, W)
+    bits = (rows[:, centres] > 128).long()
+    return (bits * 2 ** torch.arange(BITS - 1, -1, -1)).sum(dim=1).tolist()
+
+
+def write(
+    path: Path,
+    codec: str = "libx264",
+    *,
+    frames: int = 40,
+    rate: int = 25,
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    times: Iterable[int] | None = None,
+    turned: int = 0,
+    audio: bool = False,
+    keep: Callable[[av.Packet], bool] = lambda packet: True,
+    shift: int = 0,
+) -> Path:
+    """Encode `picture` 0, 1, 2 ... into a file whose suffix names the container.
+
+    Parameters
+    ----------
+    times : iterable of int, optional
+        Presentation times in 1/1000 s. The default is one frame every 1/rate.
+    turned : {0, 90, 180, 270}
+        Degrees clockwise that a player must turn the stored picture by.
+    keep : callable
+        Which packets are written.
+    shift : int
+        Ticks of the encoder (1/1000 s) taken from every packet's time.
+    """
+    os.environ.setdefault("SVT_LOG", "0")  # or it prints a page for each file
+    with av.open(str(path), "w", options=container or {}) as out:
+        stream = out.add_stream(codec, rate=rate)
+        stored = np.rot90(picture(0), turned // 90)
+        stream.height, stream.width = stored.shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.options = options or {}
+        stream.codec_context.thread_count = 1
+        if turned:
+            stream.set_display_rotation(-turned)
+        if times is not None or shift:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        voice = out.add_stream("aac", rate=16000) if audio else None
+        stamps = None if times is None else list(times)
+        for number in range(frames):
+            image = np.ascontiguousarray(np.rot90(picture(number), turned // 90))
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
+            if stamps is not None:
+                frame.pts, frame.time_base = stamps[number], Fraction(1, 1000)
+            _mux(out, stream.encode(frame), keep, shift)
+        _mux(out, stream.encode(), keep, shift)
+        if voice is not None:
+            _say(out, voice, seconds=frames / rate)
+    return path
+
+
+def _mux(
+    out: av.container.OutputContainer,
+    packets: list[av.Packet],
+    keep: Callable[[av.Packet], bool],
+    shift: int,
+) -> None:
+    for packet in packets:
+        if shift:
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        if keep(packet):
+            out.mux(packet)
+
+
+def _say(out: av.container.OutputContainer, voice: av.AudioStream, *, seconds: float) -> None:
+    for start in range(0, int(16000 * seconds), 1024):
+        wave = np.sin(np.arange(start, start + 1024) / 12).astype(np.float32)[None]
+        sound = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+        sound.sample_rate, sound.pts = 16000, start
+        out.mux(voice.encode(sound))
+    out.mux(voice.encode(None))
+
+
+def write_sound(path: Path) -> Path:
+    """A file with sound alone."""
+    with av.open(str(path), "w") as out:
+        _say(out, out.add_stream("aac", rate=16000), seconds=1)
+    return path
+
+
+X264 = {
+    "preset": "ultrafast",
+    "x264-params": "bframes=3:b-adapt=0:keyint=12:min-keyint=12:scenecut=0",
+}
+OPEN_GOP = {**X264, "x264-params": X264["x264-params"] + ":open-gop=1:b-pyramid=normal"}
+X265 = {
+    "x265-params": "log-level=none:keyint=12:min-keyint=12:bframes=3:pools=1",
+    "preset": "ultrafast",
+}
+UNEVEN = [0, 10, 50, 51, 120, 200, 210, 330, 340, 341, *range(400, 4000, 70)]
+
+# name -> (suffix, arguments of `write`): all hold the frames 0, 1, ... in presentation order
+KINDS: dict[str, tuple[str, dict]] = {
+    "h264-b": ("mp4", {"options": X264}),
+    "h264-open-gop": ("mp4", {"options": OPEN_GOP}),
+    "h264-open-gop-mkv": ("mkv", {"options": OPEN_GOP}),
+    "h264-variable-rate": ("mp4", {"options": X264, "times": UNEVEN}),
+    "h264-variable-rate-mkv": ("mkv", {"options": X264, "times": UNEVEN}),
+    "h264-turned-90": ("mov", {"options": X264, "turned": 90}),
+    "h264-turned-180": ("mov", {"options": X264, "turned": 180}),
+    "h264-turned-270": ("mp4", {"options": X264, "turned": 270}),
+    "h264-10-bit": ("mp4", {"options": X264, "pix_fmt": "yuv420p10le"}),
+    "h264-444": ("mkv", {"options": X264, "pix_fmt": "yuv444p"}),
+    "h264-ts": ("ts", {"options": X264}),
+    "h264-avi": ("avi", {"options": X264}),
+    "h264-raw": ("h264", {"options": X264}),
+    "h264-with-sound": ("mp4", {"options": X264, "audio": True}),
+    "h264-one-frame": ("mp4", {"options": X264, "frames": 1}),
+    "hevc": ("mp4", {"codec": "libx265", "options": X265}),
+    "hevc-10-bit": ("mkv", {"codec": "libx265", "options": X265, "pix_fmt": "yuv420p10le"}),
+    "av1": ("mp4", {"codec": "libsvtav1", "frames": 24, "options": {"preset": "10", "g": "12"}}),
+    "vp9": ("webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "g": "12"}}),
+    "vp8-hidden-frames": (
+        "webm",
+        {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "12", "g": "20"}},
+    ),
+    "mpeg4": ("avi", {"codec": "mpeg4", "options": {"g": "12"}}),
+    "mpeg4-b-avi": ("avi", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
+    "mpeg4-b-mp4": ("mp4", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
+    "mpeg1-b": ("mpg", {"codec": "mpeg1video", "options": {"g": "12", "bf": "2"}}),
+    "mpeg2-b-ts": ("ts", {"codec": "mpeg2video", "options": {"g": "12", "bf": "2"}}),
+    "mjpeg": ("avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+    "gif": ("gif", {"codec": "gif", "pix_fmt": "rgb8"}),
+}
+
+
+def make(folder: Path, kind: str) -> Path:
+    """Write one of `KINDS`."""
+    suffix, arguments = KINDS[kind]
+    return write(folder / f"{kind}.{suffix}", **arguments)
+
+
+def environment_for_torchcodec(folder: Path) -> dict[str, str]:
+    """Environment in which torchcodec finds an FFmpeg: the one that PyAV brings along.
+
+    torchcodec looks for libavcodec.so.62; in PyAV's wheel the file is called
+    libavcodec-5e6b81c2.so.62.28.102.
+    """
+    bundled = Path(av.__file__).parents[1] / "av.libs"
+    for library in bundled.glob("lib*-*.so.*"):
+        stem, _, version = library.name.partition(".so.")
+        link = folder / f"{stem.rsplit('-', 1)[0]}.so.{version.split('.')[0]}"
+        if stem.startswith(("libav", "libsw")):
+            link.symlink_to(library)
+    paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, paths))}
