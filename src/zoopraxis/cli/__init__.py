@@ -1,15 +1,15 @@
 """The command line: one file per verb, each calls one library function."""
 
-import sys
 from importlib import import_module
 
 import typer
 from typer.core import TyperGroup
 
+from zoopraxis.cli._shown import show_error
 from zoopraxis.errors import ZoopraxisError
 
-# verb -> the module of this package whose function of the same name it runs
-VERBS = ("models", "info", "convert", "train")
+# verb -> the module of this package whose function, or typer.Typer, of the same name it runs
+VERBS = ("models", "info", "convert", "train", "predict", "evaluate", "data")
 
 app = typer.Typer(
     name="zoopraxis",
@@ -20,7 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
-    app.command(verb)(getattr(import_module(f"zoopraxis.cli.{verb}"), verb))
+    command = getattr(import_module(f"zoopraxis.cli.{verb}"), verb)
+    if isinstance(command, typer.Typer):  # a verb with commands of its own
+        app.add_typer(command, name=verb)
+    else:
+        app.command(verb)(command)
 
 
 def main() -> None:
@@ -28,7 +32,5 @@ def main() -> None:
     try:
         app()
     except ZoopraxisError as error:
-        print(f"error: {error.problem}", file=sys.stderr)
-        if error.hint:
-            print(f"hint:  {error.hint}", file=sys.stderr)
+        show_error(error)
         raise SystemExit(1) from None

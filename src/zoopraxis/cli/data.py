@@ -1,0 +1,62 @@
+"""zoopraxis data: make and look at data sets."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(help="Make data sets.", no_args_is_help=True)
+
+
+@data.callback()
+def _data() -> None:
+    """Keep ``theatre`` a word of its own while it is the only command."""
+
+
+@data.command()
+def theatre(
+    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped goes on.")],
+    clips_per_class: Annotated[int, typer.Option(help="Clips of each action.")] = 40,
+    performers: Annotated[int, typer.Option(help="People who play, to split by.")] = 20,
+    size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (160, 120),
+    seed: Annotated[int, typer.Option(help="Another seed has other people and clips.")] = 0,
+    flow: Annotated[bool, typer.Option("--flow", help="Store optical flow: 1 MB a clip.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Save a contact sheet as this PNG.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Film the theatre: synthetic actions as MP4 files with their ground truth."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from zoopraxis.data.theatre import ACTIONS, Settings, contact_sheet, make_theatre
+
+    settings = Settings(size=size, seed=seed, performers=performers, flow=flow)
+    columns = "filming", BarColumn(), MofNCompleteColumn(), "takes", TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("filming")
+        table = make_theatre(
+            out,
+            clips_per_class=clips_per_class,
+            settings=settings,
+            workers=workers,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    facts = {
+        "list": str(table),
+        "clips": clips_per_class * len(ACTIONS),
+        "classes": list(ACTIONS),
+        "performers": min(performers, clips_per_class),
+    }
+    if sheet is not None:
+        facts["sheet"] = str(contact_sheet(out, sheet))
+    if as_json:
+        print(json.dumps(facts))
+        return
+    print(f"{facts['clips']} clips of {len(ACTIONS)} actions by {facts['performers']} performers")
+    print(f"list: {table}")
+    if sheet is not None:
+        print(f"sheet: {sheet}")
