@@ -1,0 +1,28 @@
+"""How errors and progress look on a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from zoopraxis.errors import ZoopraxisError
+
+__all__ = ["progress_bar", "show_error"]
+
+
+def show_error(error: ZoopraxisError) -> None:
+    """Print what went wrong, and what to do about it, to stderr."""
+    print(f"error: {error.problem}", file=sys.stderr)
+    if error.hint:
+        print(f"hint:  {error.hint}", file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
+    """Give a function that moves a bar on stderr to a fraction in [0, 1]."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda done: progress.update(task, completed=done)
