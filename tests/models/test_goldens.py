@@ -10,10 +10,12 @@ from zoopraxis.testing import golden_error, read_golden, read_index
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 NAMES = {*list_models(), *list_models("test_*")}
-# "p3d_199 with ..." names the model p3d_199; rows about single layers have tests of their own
+# "p3d_199 with ... (source p3d_caffe)" names the model p3d_199 and another source; rows about
+# single layers have tests of their own
 ROWS = [
-    (row["golden"], name, row["source"])
+    (row["golden"], name, note[1] if note else row["source"])
     for row in read_index(GOLDEN)
+    for note in [re.search(r"\(source (\w+)\)", row["model"])]
     if (name := re.split(r"[ :]", row["model"])[0]) in NAMES
 ]
 HEAVY_GMACS = 40

@@ -18,7 +18,10 @@ FAMILIES = (
     "r2plus1d",
     "r2plus1d_ports",
     "densenet3d",
+    "p3d",
     "resnet3d",
+    "i3d",
+    "slowfast",
 )
 
 
