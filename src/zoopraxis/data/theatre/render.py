@@ -72,6 +72,11 @@ class Sprite:
     from_pixels: Array
 
 
+def _in_sixteenths(places: Array) -> NDArray[np.int32]:
+    """Pixel positions as OpenCV's integers with four bits below the point."""
+    return np.round(places * 16).astype(np.int32)
+
+
 class Canvas:
     """Paints one sprite in its own metres, x to the right and y down.
 
@@ -105,14 +110,13 @@ class Canvas:
     def polygon(self, points: Any, paint: Paint) -> None:
         """Fill a polygon (n, 2)."""
         places = (np.asarray(points, float) - self.corner) * self.fine - 0.5
-        corners = [np.round(places * 16).astype(np.int32)]  # 4 bits below the pixel
         if callable(paint):
-            self._fill(places, corners, paint)
+            self._fill(places, paint)
         else:
-            cv2.fillPoly(self.color, corners, paint, shift=4)
-        cv2.fillPoly(self.alpha, corners, (1.0,), shift=4)
+            cv2.fillPoly(self.color, [_in_sixteenths(places)], paint, shift=4)
+        cv2.fillPoly(self.alpha, [_in_sixteenths(places)], (1.0,), shift=4)
 
-    def _fill(self, places: Array, corners: list[NDArray[np.int32]], paint: Pattern) -> None:
+    def _fill(self, places: Array, paint: Pattern) -> None:
         """Colour the pixels of a polygon by a pattern."""
         high, wide = self.alpha.shape
         x0, y0 = np.clip(np.floor(places.min(axis=0)).astype(int) - 1, 0, (wide, high))
@@ -120,7 +124,7 @@ class Canvas:
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
         if not mask.size:
             return
-        cv2.fillPoly(mask, corners, (255,), shift=4, offset=(-int(x0), -int(y0)))
+        cv2.fillPoly(mask, [_in_sixteenths(places - (x0, y0))], (255,), shift=4)
         inside = mask > 0
         x, y = np.broadcast_arrays(self.x[:, x0:x1], self.y[y0:y1])  # (h, w)
         self.color[y0:y1, x0:x1][inside] = paint(x[inside], y[inside])

@@ -19,8 +19,8 @@ from zoopraxis.data.theatre.render import Canvas, Image, Layer, Sprite, affine, 
 __all__ = ["VIEW", "Camera", "Light", "Passer", "Scene", "draw_passer", "draw_scene", "shadow"]
 
 Rng = np.random.Generator
-VIEW = 2.12  # metres of the picture's height at zoom 1
-_EYE = 0.9  # metres above the floor that the middle of the picture shows
+VIEW = 2.2  # metres of the picture's height at zoom 1
+_EYE = 0.95  # metres above the floor that the middle of the picture shows
 
 
 def wobble(rng: Rng, size: float, rates: tuple[float, float]) -> Callable[[float], float]:

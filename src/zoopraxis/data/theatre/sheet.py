@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from zoopraxis.data.theatre.actions import ACTIONS
 from zoopraxis.errors import DataError
 
 __all__ = ["contact_sheet"]
@@ -25,7 +26,7 @@ def contact_sheet(theatre: str | Path, picture: str | Path, *, number: int = 0) 
     picture : str or Path
         PNG to write.
     number : int, default=0
-        Which clip of each class, as in the list.
+        Of the clip of the first class in the list.
 
     Raises
     ------
