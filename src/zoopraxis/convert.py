@@ -14,7 +14,14 @@ from zoopraxis.errors import ConversionError
 from zoopraxis.models import create_model, model_spec, source_of
 from zoopraxis.spec import ModelSpec, Replacement, Source
 
-__all__ = ["convert_state_dict", "count_classes", "merge", "replace_norm_eps", "transpose_kernels"]
+__all__ = [
+    "convert_state_dict",
+    "count_classes",
+    "flatten_head",
+    "merge",
+    "replace_norm_eps",
+    "transpose_kernels",
+]
 
 _COUNTER = "num_batches_tracked"  # of batch norm; other frameworks do not keep it
 
@@ -169,5 +176,13 @@ def transpose_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """TensorFlow's kernels (T, H, W, in, out) to PyTorch's (out, in, T, H, W)."""
     return {
         key: tensor.permute(4, 3, 0, 1, 2).contiguous() if tensor.ndim == 5 else tensor
+        for key, tensor in state.items()
+    }
+
+
+def flatten_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Classifiers kept as 1x1x1 convolutions, (K, C, 1, 1, 1), to those of a linear layer."""
+    return {
+        key: tensor.flatten(1) if key.endswith("linear.weight") else tensor
         for key, tensor in state.items()
     }

@@ -38,8 +38,8 @@ class ClipSpec:
         Order of the colour channels in the model's input.
     value_range : float, default=1.0
         Pixels are scaled to [0, value_range] before ``mean`` and ``std``: 1 or 255.
-    modality : {"rgb", "flow", "rgb_diff", "gray", "skeleton"}, default="rgb"
-        What the channels hold.
+    modality : {"rgb", "flow", "rgb_diff", "gray", "skeleton", "rgb_flow"}, default="rgb"
+        What the channels hold; "rgb_flow" is RGB, then horizontal and vertical flow.
     stack : int, default=1
         Consecutive frames a segment takes: 1 for RGB, L for stacked optical flow.
     """
@@ -55,13 +55,14 @@ class ClipSpec:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channel_order: Literal["rgb", "bgr"] = "rgb"
     value_range: float = 1.0
-    modality: Literal["rgb", "flow", "rgb_diff", "gray", "skeleton"] = "rgb"
+    modality: Literal["rgb", "flow", "rgb_diff", "gray", "skeleton", "rgb_flow"] = "rgb"
     stack: int = 1
 
     @property
     def channels(self) -> int:
         """Channels of the model's input: 3 for RGB, 2 for flow, 1 for grey."""
-        return {"rgb": 3, "rgb_diff": 3, "flow": 2, "gray": 1, "skeleton": 3}[self.modality]
+        counts = {"rgb": 3, "rgb_diff": 3, "flow": 2, "gray": 1, "skeleton": 3, "rgb_flow": 5}
+        return counts[self.modality]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -226,11 +226,11 @@ def apply_draw(frames: Tensor, clip: ClipSpec, draw: Draw) -> Tensor:
 
 def _check(frames: Tensor, clip: ClipSpec, draw: Draw) -> None:
     """Refuse frames that the clip's modality or the draw's crop cannot take."""
-    channels = {"rgb": (3,), "rgb_diff": (3,), "gray": (1, 3), "flow": (2,), "skeleton": ()}
-    if frames.ndim != 4 or frames.shape[1] not in channels[clip.modality]:
+    channels = {"gray": (1, 3), "skeleton": ()}.get(clip.modality, (clip.channels,))
+    if frames.ndim != 4 or frames.shape[1] not in channels:
         raise ShapeError(
             f"frames of shape {tuple(frames.shape)} are not (T, C, H, W) of a {clip.modality} clip",
-            f"a {clip.modality} model takes C in {channels[clip.modality]}",
+            f"a {clip.modality} model takes C in {channels}",
         )
     if len(clip.mean) not in (1, clip.channels) or len(clip.std) not in (1, clip.channels):
         raise ShapeError(
@@ -247,10 +247,12 @@ def _check(frames: Tensor, clip: ClipSpec, draw: Draw) -> None:
 def _flip(x: Tensor, clip: ClipSpec) -> Tensor:
     """Swap left and right; what flows to the right then flows to the left."""
     x = x.flip(-1)
-    if clip.modality != "flow":
+    if clip.modality not in ("flow", "rgb_flow"):
         return x
-    horizontal = 255 - x[:, :1] if x.dtype == torch.uint8 else -x[:, :1]  # (T, 1, S, S)
-    return torch.cat([horizontal, x[:, 1:]], dim=1)
+    at = clip.channels - 2  # horizontal flow, behind RGB if there is any
+    right = x[:, at : at + 1]  # (T, 1, S, S)
+    left = 255 - right if x.dtype == torch.uint8 else -right
+    return torch.cat([x[:, :at], left, x[:, at + 1 :]], dim=1)
 
 
 def _normalise(x: Tensor, clip: ClipSpec) -> Tensor:
