@@ -166,7 +166,8 @@ def _torso(performer: Performer, heading: float, density: float) -> Sprite:
     canvas.ellipse((0, 0), (0.1, waist), performer.trousers)
     outline = [
         (-0.02, -waist), (0.45 * top, -0.92 * waist), (0.8 * top, -chest),
-        (0.95 * top, -0.8 * chest), (1.0 * top, -0.045), (1.0 * top, 0.045), (0.95 * top, 0.8 * chest), (0.8 * top, chest),
+        (0.95 * top, -0.8 * chest), (1.0 * top, -0.045),
+        (1.0 * top, 0.045), (0.95 * top, 0.8 * chest), (0.8 * top, chest),
         (0.45 * top, 0.92 * waist), (-0.02, waist),
     ]  # fmt: skip
     canvas.polygon(outline, performer.shirt)

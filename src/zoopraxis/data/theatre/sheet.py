@@ -41,7 +41,11 @@ def contact_sheet(theatre: str | Path, picture: str | Path, *, number: int = 0) 
     with table.open(newline="") as lines:
         for row in csv.DictReader(lines):
             clips.setdefault(row["label"], []).append(row["path"])
-    strips = [_strip(theatre / paths[number % len(paths)], label) for label, paths in clips.items()]
+    strips = [
+        # Pairs stand together and show one film; each other class shows another performer.
+        _strip(theatre / clips[label][(number + place // 2) % len(clips[label])], label)
+        for place, label in enumerate(action for action in ACTIONS if action in clips)
+    ]
     half = (len(strips) + 1) // 2
     strips += [np.full_like(strips[0], _PAPER)] * (2 * half - len(strips))
     sheet = np.hstack([np.vstack(strips[:half]), np.vstack(strips[half:])])
