@@ -187,5 +187,5 @@ def environment_for_torchcodec(folder: Path) -> dict[str, str]:
         link = folder / f"{stem.rsplit('-', 1)[0]}.so.{version.split('.')[0]}"
         if stem.startswith(("libav", "libsw")):
             link.symlink_to(library)
-    paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
+    paths = [str(folder), str(bundled), os.environ.get("LD_LIBRARY_PATH", "")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, paths))}

@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from typing import cast
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -49,7 +50,7 @@ class Input:
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         source = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
-        with explained(self.name, self._source, self._timeout):
+        with self.explained():
             container = av.open(source, "r", timeout=self._timeout, metadata_errors="replace")
         stream = _pick(container, self._wanted, self.name)
         stream.codec_context.options = STRICT
@@ -70,8 +71,17 @@ class Input:
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Packets of the stream from here on; the last one is empty and flushes the decoder."""
-        with explained(self.name, self._source, self._timeout):
+        with self.explained():
             yield from self.container.demux(self.stream)
+
+    def packets_of_all(self) -> "Iterator[Packet[Stream]]":
+        """Packets of all streams from here on."""
+        with self.explained():
+            yield from self.container.demux()
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Turn FFmpeg's errors into `VideoError`."""
+        return explained(self.name, self._source, self._timeout)
 
     def rewind(self) -> None:
         """Go to the first packet, by opening again: not every format can seek to it."""

@@ -26,11 +26,13 @@ UNSOUND_FORMATS = {"mpeg", "mpegts"}
 def torchcodec_problem() -> str:
     """Why torchcodec cannot be used here, in a line; empty if it can."""
     try:
-        import_module("torchcodec.decoders")
+        torchcodec = import_module("torchcodec")
     except ImportError:
         return "it is not installed"
-    except (RuntimeError, OSError) as error:  # it loads its libraries as it is imported
-        return str(error).strip().splitlines()[0]
+    except (RuntimeError, OSError) as error:  # older ones need FFmpeg to be imported
+        return _line(error)
+    if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
+        return "it finds no FFmpeg libraries that it can load"
     return ""
 
 

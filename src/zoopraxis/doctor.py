@@ -1,0 +1,254 @@
+"""Is this machine in order? Versions, decoders, CUDA and speed, each with what to do about it."""
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import torch
+
+from zoopraxis.errors import VideoError
+from zoopraxis.video import Video, open_video, torchcodec_problem
+
+__all__ = ["Finding", "examine"]
+
+NEEDED = ("torch", "torchvision", "av", "numpy", "safetensors")
+OPTIONAL = ("torchcodec", "timm", "tensorboard")  # names of our extras, too
+OPENCV = ("opencv-contrib-python-headless", "opencv-contrib-python")  # either will do
+CODECS = ("h264", "hevc", "libdav1d", "vp9", "mpeg4", "mpeg2video", "gif")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Parameters
+    ----------
+    name : str
+        What was looked at.
+    status : {"ok", "warn", "fail"}
+        Fail: zoopraxis will not work. Warn: it will, but slower or without an option.
+    value : str
+        What was found.
+    advice : str, default=""
+        What to do about it.
+    """
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    value: str
+    advice: str = ""
+
+
+def examine(*, step: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Examine this machine.
+
+    Parameters
+    ----------
+    step : callable, optional
+        Told the name of each examination before it begins.
+
+    Returns
+    -------
+    list of Finding
+        In a fixed order.
+    """
+    findings: list[Finding] = []
+    for name, look in EXAMINATIONS.items():
+        step(name)
+        findings += look()
+    return findings
+
+
+def _python() -> list[Finding]:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if (3, 11) <= tuple(map(int, platform.python_version_tuple()[:2])) < (3, 14):
+        return [Finding("python", "ok", found)]
+    return [Finding("python", "warn", found, "zoopraxis is tested on Python 3.11 to 3.13")]
+
+
+def _packages() -> list[Finding]:
+    needed = [_needed(name, (name,)) for name in NEEDED]
+    return [*needed, _needed("opencv", OPENCV), *map(_optional, OPTIONAL)]
+
+
+def _needed(name: str, distributions: tuple[str, ...]) -> Finding:
+    version = next(filter(None, map(_version, distributions)), None)
+    if version is None:
+        return Finding(name, "fail", "not installed", f"pip install {distributions[0]}")
+    return Finding(name, "ok", version)
+
+
+def _optional(name: str) -> Finding:
+    version = _version(name)
+    if version is None:
+        advice = f"if you want it: pip install 'zoopraxis[{name}]'"
+        return Finding(name, "warn", "not installed", advice)
+    return Finding(name, "ok", version)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _ffmpeg() -> list[Finding]:
+    version = av.ffmpeg_version_info
+    missing = [name for name in CODECS if not _decodes(name)]
+    if missing:
+        advice = "install PyAV's own wheel: pip install --force-reinstall --only-binary av av"
+        bundled = Finding("FFmpeg in PyAV", "fail", f"{version}, without {missing}", advice)
+    else:
+        bundled = Finding("FFmpeg in PyAV", "ok", f"{version}, with {', '.join(CODECS)}")
+    program = shutil.which("ffmpeg")
+    if program:
+        return [bundled, Finding("ffmpeg program", "ok", program)]
+    advice = "nothing here needs it; to convert or repair files: apt-get install ffmpeg"
+    return [bundled, Finding("ffmpeg program", "ok", "not found", advice)]
+
+
+def _decodes(codec: str) -> bool:
+    try:
+        av.Codec(codec, "r")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+def _decoders() -> list[Finding]:
+    """Decode a clip made here with each decoder, and compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write_clip(Path(folder) / "clip.mp4")
+        try:
+            with open_video(path, decoder="pyav") as video:
+                ours, value = _shuffled(video), f"{video.num_frames} frames of {video.codec}"
+        except VideoError as error:
+            return [
+                Finding("decoder pyav", "fail", error.problem, "reinstall PyAV: pip install av")
+            ]
+        wrong = (ours.float().mean(dim=(1, 2, 3)).diff() <= 0).sum().item()
+        if wrong or len(ours) != CLIP_FRAMES:
+            return [Finding("decoder pyav", "fail", "frames out of order", "reinstall PyAV")]
+        return [Finding("decoder pyav", "ok", value), _torchcodec(path, ours)]
+
+
+def _torchcodec(path: Path, ours: torch.Tensor) -> Finding:
+    name = "decoder torchcodec"
+    problem = torchcodec_problem()
+    if problem:
+        advice = (
+            "PyAV reads everything without it. To use it: pip install 'zoopraxis[torchcodec]', "
+            "install FFmpeg's shared libraries (apt-get install ffmpeg), and a torchcodec that "
+            "fits this torch"
+        )
+        return Finding(name, "warn", problem, advice)
+    try:
+        with open_video(path, decoder="torchcodec") as video:
+            worst = (_shuffled(video).int() - ours.int()).abs().max().item()
+    except VideoError as error:
+        return Finding(name, "warn", error.problem, "use decoder='pyav'")
+    if worst > 2:
+        advice = "use decoder='pyav', and one decoder for all of an experiment"
+        return Finding(name, "warn", f"pixels differ from pyav's by {worst}", advice)
+    return Finding(name, "ok", f"agrees with pyav within {worst}/255")
+
+
+CLIP_FRAMES = 48
+
+
+def _write_clip(path: Path) -> Path:
+    """H.264 with B-frames whose frames grow brighter, so that their order shows."""
+    y, x = np.mgrid[:96, :128]
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.options = {"bf": "3", "g": "12", "crf": "10"}
+        for number in range(CLIP_FRAMES):
+            image = np.stack([x, y, (x + y) // 2], axis=-1) // 2 + 3 * number
+            frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def _shuffled(video: Video) -> torch.Tensor:
+    """All frames in order, decoded in another order."""
+    order = np.random.default_rng(0).permutation(video.num_frames)
+    parts = [video.frames_at(part) for part in np.array_split(order, 4)]
+    return torch.cat(parts)[np.argsort(order)]
+
+
+def _cuda() -> list[Finding]:
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return [Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(cards)}")]
+    if torch.version.cuda is None:
+        advice = "this torch is built for the CPU; with an NVIDIA card, install torch for CUDA"
+    else:
+        advice = "no usable NVIDIA card or driver (see nvidia-smi): training will use the CPU"
+    return [Finding("CUDA", "warn", "not available", advice)]
+
+
+def _threads() -> list[Finding]:
+    # A container may grant fewer cores than the machine has; only Linux says so.
+    limited = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
+    threads = torch.get_num_threads()
+    value = f"{threads} for {cores} usable cores"
+    if threads > cores:
+        return [Finding("threads", "warn", value, f"export OMP_NUM_THREADS={cores}")]
+    if threads < cores:
+        advice = f"for one process alone: export OMP_NUM_THREADS={cores}"
+        return [Finding("threads", "ok", value, advice)]
+    return [Finding("threads", "ok", value)]
+
+
+def _convolution() -> list[Finding]:
+    """Set a 3D convolution beside the matrix product that it could be."""
+    video = torch.randn(1, 64, 8, 56, 56)
+    convolution = torch.nn.Conv3d(64, 64, 3, padding=1, bias=False)
+    multiply_adds = 64 * 64 * 27 * 8 * 56 * 56
+    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    with torch.inference_mode():
+        conv = 2e-9 * multiply_adds / _seconds(lambda: convolution(video))
+        product = 2e-9 * 1024**3 / _seconds(lambda: left @ right)
+    value = f"{conv:.0f} GFLOP/s; a matrix product {product:.0f} GFLOP/s"
+    if conv < 0.25 * product:
+        advice = (
+            "oneDNN may be missing (torch.backends.mkldnn.is_available()) or the machine busy; "
+            "install torch from its own wheels"
+        )
+        return [Finding("3D convolution", "warn", value, advice)]
+    return [Finding("3D convolution", "ok", value)]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Best of five runs, after one to warm up."""
+    work()
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+EXAMINATIONS = {
+    "python": _python,
+    "packages": _packages,
+    "FFmpeg": _ffmpeg,
+    "decoders": _decoders,
+    "CUDA": _cuda,
+    "threads": _threads,
+    "3D convolution": _convolution,
+}
