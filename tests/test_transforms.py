@@ -258,7 +258,7 @@ def test_a_flip_of_flow_negates_what_is_horizontal():
     assert apply_draw(pictures, clip, draw)[:, 0, 0, 0].tolist() == [155, 100]
     pixels = torch.full((1, 2, 4, 4), 3.5)
     pixels[..., 0] = 2.0
-    out = apply_draw(pixels / 255, clip, draw)
+    out = apply_draw(pixels, clip, draw)  # float flow is in the model's units already
     assert out[0, 0, 0].tolist() == pytest.approx([-3.5, -3.5, -3.5, -2.0])
     assert out[1, 0, 0].tolist() == pytest.approx([3.5, 3.5, 3.5, 2.0])
 

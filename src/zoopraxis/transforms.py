@@ -218,10 +218,13 @@ def apply_draw(frames: Tensor, clip: ClipSpec, draw: Draw) -> Tensor:
     x = resize_frames(x, (clip.size, clip.size))  # (T, C, S, S)
     if draw.flip:
         x = _flip(x, clip)
-    x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+    pixels = x.dtype == torch.uint8
+    x = x.contiguous().float()  # the decoder's memory runs along C: cheaper to turn as bytes
+    x = x / 255 if pixels else x
     for name, factor in draw.colour:
         x = _COLOURS[name](x, factor)
-    return _normalise(x, clip).transpose(0, 1).contiguous()  # (C, T, S, S)
+    x = _normalise(x, clip, unit=clip.value_range if pixels else 1.0)
+    return x.transpose(0, 1).contiguous()  # (C, T, S, S)
 
 
 def _check(frames: Tensor, clip: ClipSpec, draw: Draw) -> None:
@@ -255,9 +258,8 @@ def _flip(x: Tensor, clip: ClipSpec) -> Tensor:
     return torch.cat([x[:, :at], left, x[:, at + 1 :]], dim=1)
 
 
-def _normalise(x: Tensor, clip: ClipSpec) -> Tensor:
-    """Bring pixels (T', C, S, S) in [0, 1] to the model's channels, range, mean and spread."""
-    x = x * clip.value_range
+def _normalise(x: Tensor, clip: ClipSpec, *, unit: float) -> Tensor:
+    """Bring (T', C, S, S) to the model's channels, mean and spread; 1 becomes ``unit`` before."""
     if clip.modality == "gray" and x.shape[1] == 3:
         x = _grey(x)  # (T, 1, S, S)
     if clip.channel_order == "bgr":
@@ -265,9 +267,9 @@ def _normalise(x: Tensor, clip: ClipSpec) -> Tensor:
     if clip.modality == "rgb_diff":
         runs, _ = groups(clip)
         x = x.reshape(runs, -1, *x.shape[1:]).diff(dim=1).flatten(0, 1)  # (T, C, S, S)
-    mean = x.new_tensor(clip.mean)[:, None, None]
-    std = x.new_tensor(clip.std)[:, None, None]
-    return (x - mean) / std
+    std = torch.tensor(clip.std, dtype=torch.float64)[:, None, None]
+    mean = torch.tensor(clip.mean, dtype=torch.float64)[:, None, None]
+    return x * (unit / std).float() - (mean / std).float()
 
 
 def resize_frames(frames: Tensor, size: Size) -> Tensor:
