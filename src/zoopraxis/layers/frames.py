@@ -11,8 +11,17 @@ from torch import Tensor, nn
 
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.head import FrameHead
+from zoopraxis.spec import Replacement
 
-__all__ = ["Backbone2d", "SegmentNetwork", "Trunk", "fold", "split_batch", "unfold"]
+__all__ = [
+    "RENAME_SEGMENTS",
+    "Backbone2d",
+    "SegmentNetwork",
+    "Trunk",
+    "fold",
+    "split_batch",
+    "unfold",
+]
 
 
 class Backbone2d(Protocol):
@@ -124,9 +133,9 @@ class SegmentNetwork(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, C, T * L, H, W) to features (B, F, T, H', W')."""
-        frames = x.shape[2] // self.stack
+        clips, frames = len(x), x.shape[2] // self.stack
         x = self.trunk(fold(x, stack=self.stack), frames)  # (B * T, F, H', W')
-        return unfold(x, frames)  # (B, F, T, H', W')
+        return unfold(x, len(x) // clips)  # (B, F, T, H', W'): a backbone may pool time
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Map features (B, F, T, H', W') to logits (B, K)."""
@@ -136,3 +145,11 @@ class SegmentNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map clips (B, C, T * L, H, W) to logits (B, K)."""
         return self.forward_head(self.forward_features(x))
+
+
+RENAME_SEGMENTS: tuple[tuple[str, Replacement], ...] = (
+    (r"^module\.", ""),
+    (r"^base_model\.", "trunk."),
+    (r"^new_fc\.", "head.linear."),
+)
+"""Keys of the TSN lineage's wrapper (TSN, TRN, TSM, GSM) in terms of `SegmentNetwork`."""

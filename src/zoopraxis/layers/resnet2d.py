@@ -15,6 +15,7 @@ from zoopraxis.layers.resnet3d import DEPTHS, initialise
 from zoopraxis.spec import Replacement
 
 __all__ = [
+    "RENAME_MMACTION2",
     "RENAME_RESNET2D",
     "BasicBlock2d",
     "Block2d",
@@ -26,13 +27,25 @@ __all__ = [
 ]
 
 RENAME_RESNET2D: tuple[tuple[str, Replacement], ...] = (
-    (r"^conv1\.", "stem.conv."),
-    (r"^bn1\.", "stem.norm."),
+    (r"(^|trunk\.)conv1\.", r"\1stem.conv."),
+    (r"(^|trunk\.)bn1\.", r"\1stem.norm."),
     (r"\.bn(\d)\.", r".norm\1."),
     (r"\.downsample\.0\.", ".shortcut.conv."),
     (r"\.downsample\.1\.", ".shortcut.norm."),
 )
 """Keys of torchvision's ResNet in terms of `ResNet2d`, without the classifier."""
+
+RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^backbone\.conv1\.conv\.", "trunk.stem.conv."),
+    (r"^backbone\.conv1\.bn\.", "trunk.stem.norm."),
+    (r"^backbone\.", "trunk."),
+    (r"\.conv(\d)\.conv\.(net\.)?", r".conv\1."),
+    (r"\.conv(\d)\.bn\.", r".norm\1."),
+    (r"\.downsample\.conv\.", ".shortcut.conv."),
+    (r"\.downsample\.bn\.", ".shortcut.norm."),
+    (r"^cls_head\.fc_cls\.", "head.linear."),
+)
+"""Keys of mmaction2's 2D recognisers in terms of `SegmentNetwork` and `ResNet2d`."""
 
 
 class Shortcut2d(nn.Module):
@@ -203,5 +216,5 @@ class ResNet2d(nn.Module):
         x = self.layer1(x, frames)
         x = self.layer2(x, frames)  # (N, ., H/8, W/8)
         x = self.layer3(x, frames)  # (N, ., H/16, W/16)
-        x = self.layer4(x, frames)  # (N, F, H/32, W/32)
-        return x
+        out: Tensor = self.layer4(x, frames)  # (N, F, H/32, W/32)
+        return out
