@@ -156,10 +156,11 @@ class Video(abc.ABC):
 
     def _target(self, resize: int | Size) -> Size:
         """(height, width) of resized frames."""
-        if isinstance(resize, int):
+        if isinstance(resize, int | np.integer):
             # Truncated, as torchvision's Resize does it: 340x256 to 128 is 170x128.
             short = min(self.height, self.width)
-            size = resize * self.height // short, resize * self.width // short
+            side = int(resize)
+            size = side * self.height // short, side * self.width // short
         else:
             size = resize[0], resize[1]
         if min(size) < 1:

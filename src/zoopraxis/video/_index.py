@@ -204,7 +204,7 @@ def _decoded_pts(source: Input, clock: Clock, *, until: int | None = None) -> It
         clock.check()
         try:
             frames = decode(packet)
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:
             continue
         for frame in frames:
             yield frame.pts

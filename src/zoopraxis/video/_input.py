@@ -106,7 +106,7 @@ def decode(packet: "Packet[VideoStream]") -> "list[VideoFrame]":
 
     Raises
     ------
-    av.error.InvalidDataError
+    av.error.FFmpegError
         The packet is damaged, by the container's word or by the decoder's.
     """
     if packet.is_corrupt:

@@ -122,7 +122,7 @@ class _Reader:
             self.clock.check()
             try:
                 frames = decode(packet)
-            except av.error.InvalidDataError as error:
+            except av.error.FFmpegError as error:
                 # The index left out what cannot be decoded; but what is asked for now may
                 # have been predicted from it.
                 raise self._broken(number, error) from error
@@ -145,7 +145,7 @@ class _Reader:
                 for frame in self._run(times[done:], key):
                     yield int(numbers[done]), frame
                     done += 1
-            except av.error.InvalidDataError as error:
+            except av.error.FFmpegError as error:
                 # In open GOPs a picture may list references from before the key that it does
                 # not use, and the strict decoder objects. One key earlier they are there.
                 if failed == done or key is None or self.index.key_before(key - 1) is None:
@@ -156,14 +156,13 @@ class _Reader:
         """Decode frames at these times from a key frame on, until another seek is worth it."""
         wanted = set(times.tolist())
         skips = self.source.stream.codec.canonical_name in DISPOSABLE
-        context = self.source.stream.codec_context
         at = 0
         for packet in self._packets_from(key):
             self.clock.check()
             if key is not None and packet.pts is not None and packet.pts < key:
                 continue  # shown before the key, predicted from what is not decoded
             unasked = skips and packet.pts is not None and packet.pts not in wanted
-            context.skip_frame = "NONREF" if unasked else "DEFAULT"
+            packet.stream.codec_context.skip_frame = "NONREF" if unasked else "DEFAULT"
             for frame in decode(packet):
                 if frame.pts is None or frame.pts < times[at]:
                     continue

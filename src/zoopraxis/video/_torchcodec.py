@@ -78,13 +78,12 @@ class TorchCodecVideo(PyAVVideo):
     def _decode(
         self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
     ) -> Iterator[Tensor]:
-        decoder = self._decoder(size)
         unit = float(self._input.time_base)
         for number in numbers.tolist():
             clock.check()
             try:
-                frame = decoder.get_frame_at(number)
-            except RuntimeError as error:
+                frame = self._decoder(size).get_frame_at(number)
+            except (RuntimeError, ValueError) as error:
                 raise VideoError(
                     f"{self.name}: frame {number} cannot be decoded: {_line(error)}",
                     "copy or download the file again",
