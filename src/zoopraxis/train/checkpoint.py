@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -20,6 +21,17 @@ __all__ = ["State", "load_state", "save_state"]
 
 WEIGHTS, AVERAGE = "model.safetensors", "ema.safetensors"
 OPTIMIZER, PROGRESS = "optimizer.pt", "progress.json"
+# what reading a damaged file of torch, safetensors or JSON raises
+DAMAGE = (
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    UnpicklingError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +103,10 @@ def load_state(folder: Path) -> State | None:
             scaler=numbers["scaler"],
             progress=Progress(**json.loads((newest / PROGRESS).read_text(encoding="utf-8"))),
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    except DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"the saved state {newest} cannot be read: {error}",
+            f"the saved state {newest} cannot be read: {reason}",
             "delete that folder to start the run again",
         ) from error
 

@@ -28,7 +28,8 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
     """
     from matplotlib.figure import Figure  # slow to import
 
-    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    figure = Figure(figsize=(12, 3.5))
+    figure.subplots_adjust(left=0.05, right=0.98, bottom=0.14, top=0.9)
     epochs = [row["epoch"] for row in history]
     for axes, (title, columns) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         for column in columns:

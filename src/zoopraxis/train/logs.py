@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import io
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ from zoopraxis.train.curves import draw_curves
 from zoopraxis.train.state import Row
 
 __all__ = ["Display", "EpochLog"]
+
+SECONDS_BETWEEN_PICTURES = 60
 
 
 class Display:
@@ -88,6 +91,8 @@ class Display:
 class EpochLog:
     """log.csv, curves.png and, where tensorboard is installed, its event files.
 
+    The table is written after every epoch, the picture at most once a minute and at the end.
+
     Parameters
     ----------
     out : Path
@@ -101,6 +106,8 @@ class EpochLog:
 
     def __init__(self, out: Path, *, first_epoch: int, shown: bool) -> None:
         self.out, self.shown = out, shown
+        self.history: Sequence[Row] = ()
+        self.drawn = time.monotonic()
         self.writer = None
         if shown and importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter  # slow to import
@@ -108,11 +115,13 @@ class EpochLog:
             self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
 
     def write(self, history: Sequence[Row]) -> None:
-        """Write the table and the picture anew, and the events of the newest row."""
+        """Write the table, and at times the picture, anew, and the newest row's events."""
         if not self.shown:
             return
+        self.history = history
         write_atomically(self.out / "log.csv", _csv(history).encode())
-        draw_curves(history, self.out / "curves.png")
+        if time.monotonic() - self.drawn > SECONDS_BETWEEN_PICTURES:
+            self._draw()
         if self.writer is not None:
             row = history[-1]
             for name, value in row.items():
@@ -130,8 +139,14 @@ class EpochLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.history:
+            self._draw()
         if self.writer is not None:
             self.writer.close()
+
+    def _draw(self) -> None:
+        draw_curves(self.history, self.out / "curves.png")
+        self.drawn = time.monotonic()
 
 
 def _csv(history: Sequence[Row]) -> str:

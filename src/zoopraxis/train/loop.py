@@ -367,7 +367,7 @@ def _rate(run: _Run, step: int) -> float:
 
 def _validated(run: _Run, display: Display) -> Row:
     """Row of log.csv: the validation side; empty without validation."""
-    if run.feeds.val is None:
+    if run.feeds.val is None or run.feeds.val_samples is None:
         return {}
     display.doing("validating")
     same_buffers(run.fabric, run.network)
@@ -376,7 +376,7 @@ def _validated(run: _Run, display: Display) -> Row:
         run.fabric,
         run.network,
         run.feeds.val,
-        num_classes=len(run.labels),
+        samples=run.feeds.val_samples,
         multi_label=run.recipe.train.multi_label,
         memory_format=run.memory_format,
     )

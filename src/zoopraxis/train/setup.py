@@ -115,6 +115,7 @@ class Feeds:
     order: TrainOrder
     train: Iterable[Batch]
     val: Iterable[Batch] | None
+    val_samples: SampleList | None
 
     def steps_of(self, epoch: int, first: int) -> Iterator[list[Batch]]:
         """Pieces of each step of an epoch, from step ``first`` on."""
@@ -142,11 +143,16 @@ def make_feeds(
     )
     loader = _loader(clips, order, recipe.data)
     if val is None:
-        return Feeds(order=order, train=loader, val=None)
+        return Feeds(order=order, train=loader, val=None, val_samples=None)
     centre = ClipDataset(val, clip, seed=part.seed, cache=recipe.data.cache)
     batch = max(1, part.batch // (share.world * part.accumulate))
     val_order = ValOrder(len(val), batch=batch, share=share)
-    return Feeds(order=order, train=loader, val=_loader(centre, val_order, recipe.data))
+    return Feeds(
+        order=order,
+        train=loader,
+        val=_loader(centre, val_order, recipe.data),
+        val_samples=val,
+    )
 
 
 def _loader(clips: ClipDataset, order: TrainOrder | ValOrder, data: DataPart) -> Iterable[Batch]:

@@ -1,5 +1,6 @@
 """Loss and accuracy on the validation clips, one centre clip of each video."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -9,6 +10,7 @@ from torchmetrics.aggregation import SumMetric
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from zoopraxis.data.clips import BadVideo, Batch
+from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import TrainingError
 from zoopraxis.train.mixing import loss_sum, targets_of
 from zoopraxis.train.state import Row
@@ -22,8 +24,8 @@ class _Scores:
 
     def __init__(self, num_classes: int, *, multi_label: bool, device: torch.device) -> None:
         self.multi_label = multi_label
-        self.loss = SumMetric().to(device)
-        self.clips = SumMetric().to(device)
+        self.loss = SumMetric(nan_strategy="disable").to(device)
+        self.clips = SumMetric(nan_strategy="disable").to(device)
         self.metrics = (
             {"val_map": MultilabelAveragePrecision(num_classes, average="macro").to(device)}
             if multi_label
@@ -35,13 +37,15 @@ class _Scores:
             }
         )
 
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch of logits (B, K) and targets (B, K)."""
-        self.loss.update(loss_sum(logits, targets, multi_label=self.multi_label))
+    def update(self, logits: Tensor, targets: Tensor) -> float:
+        """Add a batch of logits (B, K) and targets (B, K); give its loss."""
+        loss = loss_sum(logits, targets, multi_label=self.multi_label)
+        self.loss.update(loss)
         self.clips.update(len(logits))
         truth = targets.long() if self.multi_label else targets.argmax(dim=1)
         for metric in self.metrics.values():
             metric.update(logits.float(), truth)
+        return float(loss)
 
     def row(self) -> Row:
         """Sum up over all processes."""
@@ -58,7 +62,7 @@ def validate(
     network: nn.Module,
     batches: Iterable[Batch],
     *,
-    num_classes: int,
+    samples: SampleList,
     multi_label: bool,
     memory_format: torch.memory_format,
 ) -> tuple[Row, list[BadVideo]]:
@@ -72,8 +76,8 @@ def validate(
         Bare, not wrapped for gradients: processes may have different numbers of batches.
     batches : iterable of Batch
         This process's share.
-    num_classes : int
-        K.
+    samples : SampleList
+        The validation list.
     multi_label : bool
         Whether clips have several labels.
     memory_format : torch.memory_format
@@ -85,9 +89,16 @@ def validate(
         ``val_loss`` with ``val_top1`` and ``val_top5``, or ``val_map``, as shares of 1.
     bad : list of BadVideo
         Videos of all processes that could not be read and are in none of the numbers.
+
+    Raises
+    ------
+    TrainingError
+        The loss of a batch is not finite; the message names its clips.
     """
+    num_classes = len(samples.labels)
     scores = _Scores(num_classes, multi_label=multi_label, device=fabric.device)
     bad: list[BadVideo] = []
+    lost: list[str] = []
     for batch in batches:
         bad += batch.bad
         if len(batch.numbers) == 0:
@@ -95,5 +106,13 @@ def validate(
         clips = batch.clips.to(fabric.device, memory_format=memory_format)  # (B, C, T, S, S)
         with fabric.autocast():
             logits = network(clips)  # (B, K)
-        scores.update(logits, targets_of(batch.labels, num_classes).to(fabric.device))
+        targets = targets_of(batch.labels, num_classes).to(fabric.device)  # (B, K)
+        if not math.isfinite(scores.update(logits, targets)):
+            lost += [samples[i].name for i in batch.numbers]
+    lost = gathered(fabric, lost)
+    if lost:
+        raise TrainingError(
+            f"the validation loss is not finite on {', '.join(lost)}",
+            "lower optim.lr, set optim.clip_grad, or look at these videos",
+        )
     return scores.row(), gathered(fabric, bad)
