@@ -17,11 +17,15 @@ __all__ = ["FAMILIES", "create_model", "list_models", "model_spec"]
 FAMILIES = (
     "r2plus1d",
     "r2plus1d_ports",
+    "csn",
     "densenet3d",
     "p3d",
     "resnet3d",
     "i3d",
+    "s3d",
     "slowfast",
+    "i3d_resnet",
+    "nonlocal_net",
 )
 
 
