@@ -2,24 +2,13 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
+from videos import write_frames
+
 CLASSES = ("left", "right")
 CLIPS = 8  # of each class
-
-
-def write_video(path: Path, frames: np.ndarray) -> None:
-    """Write uint8 frames (T, H, W, 3) as H.264."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
 
 
 def moving_square(label: str, seed: int) -> np.ndarray:
@@ -40,5 +29,5 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(CLIPS):
         for label in CLASSES:
             clip = root / label / f"{number}.mp4"
-            write_video(clip, moving_square(label, seed=number))
+            write_frames(clip, moving_square(label, seed=number))
     return root

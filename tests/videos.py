@@ -189,3 +189,15 @@ def environment_for_torchcodec(folder: Path) -> dict[str, str]:
             link.symlink_to(library)
     paths = [str(folder), str(bundled), os.environ.get("LD_LIBRARY_PATH", "")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, paths))}
+
+
+def write_frames(path: Path, frames: np.ndarray) -> None:
+    """Write uint8 frames (T, H, W, 3) as H.264."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))

@@ -75,6 +75,23 @@ class SampleList:
         """Whether the samples have any number of labels each."""
         return any(isinstance(sample.label, tuple) for sample in self.samples)
 
+    def of_groups(self, groups: Sequence[str]) -> "SampleList":
+        """Keep the samples of some groups.
+
+        Raises
+        ------
+        DataError
+            There is no group of one of these names.
+        """
+        known = {sample.group for sample in self.samples}
+        unknown = [group for group in groups if group not in known]
+        if unknown:
+            raise DataError(
+                f"{self.root} has no group {unknown[0]!r}",
+                f"known: {', '.join(sorted(known)[:20])}",
+            )
+        return replace(self, samples=tuple(s for s in self.samples if s.group in groups))
+
     def regrouped(self, pattern: str) -> "SampleList":
         r"""Group the same samples by what a pattern finds in their names.
 
