@@ -1,0 +1,203 @@
+"""Non-local Neural Networks.
+
+Wang, Girshick, Gupta and He, CVPR 2018. arXiv:1711.07971
+Official code: https://github.com/facebookresearch/video-nonlocal-net (CC BY-NC 4.0, Caffe2), and
+https://github.com/facebookresearch/SlowFast (Apache-2.0)
+
+A convolution sees a few pixels around its place, and a network of them learns what lies far apart
+only by stacking many. A non-local block (`zoopraxis.layers.nonlocal_block`) lets every position of
+a clip take from every other at once, weighted by their likeness. Five of them, behind every second
+block of the second and third stage of a ResNet-50, are the networks of this file: C2D, I3D and
+Slow with one pathway, and SlowFast, whose slow pathway alone has them. On ResNet-101 the authors
+put the three of the third stage behind blocks 6, 13 and 20.
+
+Builds. C2D and I3D use the embedded Gaussian, Slow and SlowFast the dot product. The nets
+``*_32x2`` are those of the authors' Caffe2 release (see `zoopraxis.models.i3d_resnet`);
+``i3d_nln_r101_8x8`` of PySlowFast has its blocks in the places of the ResNet-50.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoopraxis.layers.inflated_resnet import (
+    InflatedResNet,
+    InflatedTrunk,
+    Kernels,
+    single_pathway_sources,
+)
+from zoopraxis.layers.nonlocal_block import Similarity, insert_nonlocal
+from zoopraxis.models.i3d_resnet import (
+    ARGS_8X8,
+    ARGS_32X2,
+    CLIP_32X2,
+    I3D,
+    SOURCES_8X8,
+    SOURCES_32X2,
+)
+from zoopraxis.models.slowfast import (
+    C2D,
+    FAST_50,
+    SLOW,
+    SLOW_50,
+    SOURCES,
+    SlowFast,
+    caffe2_weights,
+    pyslowfast_clip,
+    pyslowfast_weights,
+)
+from zoopraxis.spec import ClipSpec, ModelSpec, Source
+
+Places = Mapping[str, tuple[int, ...]]
+"""Blocks that a non-local block follows, by stage."""
+
+FIVE: Places = {"layer2": (1, 3), "layer3": (1, 3, 5)}
+FIVE_OF_101: Places = {"layer2": (1, 3), "layer3": (6, 13, 20)}
+THREE_OF_101: Places = {"layer3": (6, 13, 20)}
+ONE: Places = {"layer2": (1,)}
+
+
+def insert_in_trunk(trunk: InflatedTrunk, places: Places, *, similarity: Similarity) -> None:
+    """Put non-local blocks into the stages of a trunk."""
+    for stage, after in places.items():
+        channels = trunk.stage_channels(stage)
+        longer = insert_nonlocal(
+            getattr(trunk, stage), channels, after=after, similarity=similarity
+        )
+        setattr(trunk, stage, longer)
+
+
+class NonLocalResNet(InflatedResNet):
+    """An inflated ResNet with non-local blocks.
+
+    Parameters
+    ----------
+    kernels : Kernels
+        Which convolutions reach over time.
+    places : Places
+        Where the blocks are.
+    similarity : {"embedded_gaussian", "gaussian", "dot_product", "concatenation"}
+        f.
+    **args
+        `InflatedResNet`'s.
+    """
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        *,
+        places: Places = FIVE,
+        similarity: Similarity = "embedded_gaussian",
+        **args: Any,
+    ) -> None:
+        super().__init__(kernels, **args)
+        insert_in_trunk(self, places, similarity=similarity)
+
+
+class NonLocalSlowFast(SlowFast):
+    """SlowFast with non-local blocks in its slow pathway.
+
+    Parameters
+    ----------
+    places, similarity
+        As in `NonLocalResNet`.
+    **args
+        `SlowFast`'s.
+    """
+
+    def __init__(
+        self, *, places: Places = FIVE, similarity: Similarity = "dot_product", **args: Any
+    ) -> None:
+        super().__init__(**args)
+        insert_in_trunk(self.slow, places, similarity=similarity)
+
+
+# The published checkpoints.
+
+_WEIGHTS = {
+    "i3d_nln_r50_8x8": (
+        pyslowfast_weights("I3D_NLN_8x8_R50", 74.0, 91.1),
+        caffe2_weights("i3d_nonlocal_8x8_IN_pretrain_400k", 74.7, 91.6),
+    ),
+    "i3d_nln_r50_32x2": (caffe2_weights("i3d_nonlocal_32x2_IN_pretrain_400k", 74.9, 91.6),),
+    "c2d_r50_32x2": (caffe2_weights("c2d_baseline_32x2_IN_pretrain_400k", 72.0, 90.0),),
+    "c2d_nln_r50_32x2": (caffe2_weights("c2d_nonlocal_32x2_IN_pretrain_400k", 73.9, 91.0),),
+    "c2d_nln_r50_8x8": (caffe2_weights("c2d_nonlocal_8x8_IN_pretrain_400k", 74.4, 91.4),),
+}
+
+# The rows.
+
+
+def _spec(
+    name: str,
+    params_m: float,
+    macs_g: float,
+    *,
+    clip: ClipSpec,
+    sources: Mapping[str, Source],
+    build: Any = NonLocalResNet,
+    **args: Any,
+) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=build,
+        args=args,
+        clip=clip,
+        params_m=params_m,
+        macs_g=macs_g,
+        sources=sources,
+        weights=_WEIGHTS.get(name, ()),
+    )
+
+
+_8X8: dict[str, Any] = {"clip": pyslowfast_clip(8, 8), "sources": SOURCES_8X8, **ARGS_8X8}
+_32X2: dict[str, Any] = {"clip": CLIP_32X2, "sources": SOURCES_32X2, **ARGS_32X2}
+_SLOW: dict[str, Any] = {
+    "sources": single_pathway_sources(pooled=False),
+    "kernels": SLOW,
+    "similarity": "dot_product",
+}
+_SLOWFAST: dict[str, Any] = {
+    "build": NonLocalSlowFast,
+    "sources": SOURCES,
+    "lateral_frames": 5,
+}
+_R101: dict[str, Any] = {"depth": 101, "slow": SLOW_50, "fast": FAST_50, "places": THREE_OF_101}
+
+SPECS = (
+    _spec("c2d_nln_r50_8x8", 31.69, 37.27, kernels=C2D, **_8X8),
+    _spec("i3d_nln_r50_8x8", 35.40, 48.91, kernels=I3D, **_8X8),
+    _spec("i3d_nln_r101_8x8", 59.11, 73.14, kernels=I3D, depth=101, **_8X8),
+    _spec("slow_nln_r50_4x16", 39.81, 39.07, clip=pyslowfast_clip(4, 16), **_SLOW),
+    _spec("slow_nln_r50_8x8", 39.81, 88.34, clip=pyslowfast_clip(8, 8), **_SLOW),
+    _spec("slowfast_nln_r50_4x16", 41.84, 47.91, clip=pyslowfast_clip(32, 2), alpha=8, **_SLOWFAST),
+    _spec("slowfast_nln_r50_8x8", 41.84, 99.12, clip=pyslowfast_clip(32, 2), **_SLOWFAST),
+    _spec(
+        "slowfast_nln_r101_50_50_16x8",
+        0.0,
+        0.0,
+        clip=pyslowfast_clip(64, 2),
+        **_SLOWFAST,
+        **_R101,
+    ),
+    _spec("c2d_r50_32x2", 60.08, 242.01, build=InflatedResNet, kernels=C2D, **_32X2),
+    _spec("c2d_nln_r50_32x2", 24.33, 26.46, kernels=C2D, **_32X2),
+    _spec("i3d_nln_r50_32x2", 31.69, 38.27, kernels=I3D, **_32X2),
+    _spec("i3d_nln_r101_32x2", 35.40, 54.74, kernels=I3D, depth=101, places=FIVE_OF_101, **_32X2),
+    ModelSpec(
+        name="test_nonlocal_net",
+        build=NonLocalResNet,
+        args={
+            "kernels": I3D,
+            "places": ONE,
+            "depth": 26,
+            "width": 8,
+            "num_classes": 4,
+            "dropout": 0.0,
+            **ARGS_8X8,
+        },
+        clip=ClipSpec(frames=8, resize=64, size=64),
+        params_m=59.11,
+        macs_g=78.97,
+        sources=SOURCES_8X8,
+    ),
+)
