@@ -8,7 +8,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from zoopraxis.cli import app
 from zoopraxis.data.samples import read_samples
 from zoopraxis.data.theatre import (
     ACTIONS,
@@ -380,3 +382,17 @@ def test_contact_sheet_has_a_strip_for_each_class(theatre, tmp_path):
     assert sheet.shape == (rows * strip_height, 2 * (7 * (96 + 3) + 3), 3)
     with pytest.raises(DataError, match="does not exist"):
         contact_sheet(tmp_path, tmp_path / "no.png")
+
+
+def test_command_fills_a_folder_and_prints_only_its_result(tmp_path):
+    out, sheet = tmp_path / "t", tmp_path / "sheet.png"
+    words = ["data", "theatre", str(out), "--clips-per-class", "1", "--workers", "1"]
+    words += ["--size", "64", "48", "--sheet", str(sheet), "--json"]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)  # progress is on stderr
+    assert facts["clips"] == len(rows_of(out)) == 12
+    assert facts["list"] == str(out / "clips.csv")
+    assert "filming" in result.stderr
+    assert sheet.is_file()
