@@ -155,10 +155,7 @@ KINDS: dict[str, tuple[str, dict]] = {
     "hevc-10-bit": ("mkv", {"codec": "libx265", "options": X265, "pix_fmt": "yuv420p10le"}),
     "av1": ("mp4", {"codec": "libsvtav1", "frames": 24, "options": {"preset": "10", "g": "12"}}),
     "vp9": ("webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "g": "12"}}),
-    "vp8-hidden-frames": (
-        "webm",
-        {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "12", "g": "20"}},
-    ),
+    "vp8": ("webm", {"codec": "libvpx", "options": {"deadline": "realtime", "g": "12"}}),
     "mpeg4": ("avi", {"codec": "mpeg4", "options": {"g": "12"}}),
     "mpeg4-b-avi": ("avi", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
     "mpeg4-b-mp4": ("mp4", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
