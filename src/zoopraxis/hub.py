@@ -191,7 +191,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint without executing anything in it.
 
     Files of torch (zip and legacy) are read with ``weights_only``; a dict that wraps the state
-    dict (``state_dict``, ``model_state``, ``model``) is opened.
+    dict (``state_dict``, ``model_state``, ``model``) is opened. Of a TensorFlow checkpoint, name
+    the ``.index`` file.
 
     Raises
     ------
@@ -201,6 +202,10 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"no file {path}")
+    if path.suffix == ".index":
+        from zoopraxis.readers.tensorflow import read_checkpoint
+
+        return read_checkpoint(path)
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

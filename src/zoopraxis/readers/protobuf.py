@@ -1,0 +1,58 @@
+"""Fields of a protocol-buffer message, without its schema."""
+
+from collections.abc import Iterator
+
+from zoopraxis.errors import CheckpointError
+
+__all__ = ["read_fields", "read_varint"]
+
+_FIXED = {1: 8, 5: 4}  # wire type: bytes
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    r"""Read seven bits a byte, the lowest first; return the number and the place behind it.
+
+    ``b"\xac\x02"`` is ``0x2c + (2 << 7) == 300``.
+
+    Raises
+    ------
+    CheckpointError
+        The data end within the number.
+    """
+    value = shift = 0
+    while True:
+        if at >= len(data):
+            raise CheckpointError("the file ends within a number: it is cut off or damaged")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield (field number, value) of a message: numbers of varints, bytes of all else.
+
+    Raises
+    ------
+    CheckpointError
+        The data are not a message.
+    """
+    at = 0
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, at = read_varint(data, at)
+            yield number, value
+            continue
+        if wire == 2:
+            size, at = read_varint(data, at)
+        elif wire in _FIXED:
+            size = _FIXED[wire]
+        else:
+            raise CheckpointError(f"no protocol buffer: a field of wire type {wire}")
+        if at + size > len(data):
+            raise CheckpointError("the file ends within a field: it is cut off or damaged")
+        yield number, data[at : at + size]
+        at += size
