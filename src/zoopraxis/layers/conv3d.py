@@ -1,8 +1,16 @@
 """Convolution over space, time, and both, as modules with named parts."""
 
+from math import comb
+
 from torch import Tensor, nn
 
-__all__ = ["Conv2Plus1d", "conv_spatial", "conv_spatiotemporal", "mid_channels"]
+__all__ = [
+    "Conv2Plus1d",
+    "channel_interactions",
+    "conv_spatial",
+    "conv_spatiotemporal",
+    "mid_channels",
+]
 
 
 def conv_spatiotemporal(
@@ -31,6 +39,25 @@ def mid_channels(in_channels: int, out_channels: int, *, t: int = 3, d: int = 3)
     ``M = floor(t d^2 N_in N_out / (d^2 N_in + t N_out))`` (Tran et al. 2018, section 3.5).
     """
     return (t * d * d * in_channels * out_channels) // (d * d * in_channels + t * out_channels)
+
+
+def channel_interactions(module: nn.Module) -> int:
+    """Count the pairs of channels that meet in an output channel of a convolution of `module`.
+
+    ``N_out C(N_in / G, 2)`` for a convolution in G groups (Tran et al. 2019, section 3.1); the
+    size of the kernel plays no part. A depth-wise convolution has none: each of its outputs sees
+    one channel.
+
+    Examples
+    --------
+    >>> channel_interactions(nn.Conv3d(4, 8, 3)), channel_interactions(nn.Conv3d(4, 8, 3, groups=2))
+    (48, 8)
+    """
+    return sum(
+        conv.out_channels * comb(conv.in_channels // conv.groups, 2)
+        for conv in module.modules()
+        if isinstance(conv, nn.Conv3d)
+    )
 
 
 class Conv2Plus1d(nn.Module):

@@ -23,9 +23,14 @@ FAMILIES = (
     "resnet3d",
     "i3d",
     "s3d",
+    "c3d",
     "slowfast",
     "i3d_resnet",
     "nonlocal_net",
+    "tsn",
+    "tsm",
+    "gsm",
+    "trn",
 )
 
 
