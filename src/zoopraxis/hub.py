@@ -23,6 +23,7 @@ from zoopraxis.convert import convert_state_dict, count_classes
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
 from zoopraxis.files import write_atomically
 from zoopraxis.models import create_model, model_spec
+from zoopraxis.readers.caffe2 import is_torch_file, read_blobs
 from zoopraxis.spec import ClipSpec, ModelSpec, Weights
 
 __all__ = ["OpenModel", "load_published", "open_model", "read_state_dict", "save_model"]
@@ -191,8 +192,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint without executing anything in it.
 
     Files of torch (zip and legacy) are read with ``weights_only``; a dict that wraps the state
-    dict (``state_dict``, ``model_state``, ``model``) is opened. Of a TensorFlow checkpoint, name
-    the ``.index`` file.
+    dict (``state_dict``, ``model_state``, ``model``) is opened. A ``.pkl`` of another
+    origin is read as Caffe2 blobs. Of a TensorFlow checkpoint, name the ``.index`` file.
 
     Raises
     ------
@@ -206,6 +207,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         from zoopraxis.readers.tensorflow import read_checkpoint
 
         return read_checkpoint(path)
+    if path.suffix == ".pkl" and not is_torch_file(path):
+        return read_blobs(path)
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
