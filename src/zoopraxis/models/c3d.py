@@ -1,0 +1,383 @@
+"""Learning Spatiotemporal Features with 3D Convolutional Networks.
+
+Tran, Bourdev, Fergus, Torresani and Paluri, ICCV 2015. arXiv:1412.0767
+Official code: https://github.com/facebookarchive/C3D (a Caffe fork)
+
+Eight convolutions, all 3x3x3, and five poolings; the first leaves time alone, so that two frames
+are not merged early. Then three linear layers. What fc6 holds of a 16-frame clip, 4096 numbers
+behind its ReLU, is the C3D feature: with a linear classifier on top it was the best general
+description of video of its time.
+
+Mean volume. The Sports-1M network saw clips of 16 x 128 x 171 pixels in BGR, 0 to 255, minus the
+mean of all such clips (a volume, not a number), cropped to 112. `read_mean_volume` and
+`subtract_mean_volume` do that; the rows' `ClipSpec` subtracts one number a channel, as everyone
+did since, and mmaction2 in training.
+
+Builds. In ``c3d``, pool5 pads space by one and leaves 4 x 4: fc6 sees 8192 numbers; 78.41 M
+parameters with 101 classes. ``c3d_vmz`` is the authors' later Caffe2 build
+(https://github.com/facebookresearch/VMZ, Apache-2.0): a batch norm of eps 1e-3 behind every
+convolution, pool5 without padding, 3 x 3 and 4608 numbers: 64.95 M parameters with Kinetics'
+400 classes. Both take 38.5 G multiply-adds. ``c3d_bn`` is ``c3d`` with the norms. Sources:
+"jfzhang" (https://github.com/jfzhang95/pytorch-video-recognition, MIT, and the Sports-1M
+checkpoint of https://github.com/DavideA/c3d-pytorch that it starts from) and "mmaction2".
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.convert import merge, replace_norm_eps
+from zoopraxis.errors import CheckpointError, ShapeError
+from zoopraxis.readers.protobuf import read_fields
+from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source, Weights
+
+POOL5_PAD = (0, 1, 1)
+
+
+class Conv(nn.Module):
+    """A 3x3x3 convolution with bias, a norm or none, and a ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=1)
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, C', T, H, W)."""
+        return F.relu(self.norm(self.conv(x)))
+
+
+class Dense(nn.Module):
+    """A linear layer, a norm or none, a ReLU, and dropout."""
+
+    def __init__(self, in_features: int, out_features: int, norm: nn.Module, drop: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+        self.norm = norm
+        self.dropout = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N) to (B, M)."""
+        out: Tensor = self.dropout(F.relu(self.norm(self.linear(x))))
+        return out
+
+
+class C3D(nn.Module):
+    """Eight convolutions, five poolings, three linear layers; the clip's size is fixed.
+
+    Parameters
+    ----------
+    norms : {"none", "convolutions", "all"}, default="none"
+        Where batch norms are: nowhere, behind the convolutions, or behind fc6 and fc7 too.
+    pool1 : int, default=1
+        Frames that the first pooling merges; poolings go on over time while there is any.
+    pool5_pad : (int, int, int), default=(0, 1, 1)
+        Padding of the last pooling.
+    clip : (int, int), default=(16, 112)
+        T and S of the clips, which decide the size of fc6.
+    width : int, default=64
+        Channels of the first convolution; fc6 and fc7 have 64 times as many.
+    num_classes : int, default=487
+        K; Sports-1M has 487.
+    dropout : float, default=0.5
+        Behind fc6 and fc7.
+    """
+
+    def __init__(
+        self,
+        *,
+        norms: Literal["none", "convolutions", "all"] = "none",
+        pool1: int = 1,
+        pool5_pad: tuple[int, int, int] = POOL5_PAD,
+        clip: tuple[int, int] = (16, 112),
+        width: int = 64,
+        num_classes: int = 487,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+
+        def conv(in_channels: int, out_channels: int) -> Conv:
+            norm = nn.Identity() if norms == "none" else nn.BatchNorm3d(out_channels, eps=1e-3)
+            return Conv(in_channels, out_channels, norm)
+
+        def dense(in_features: int, out_features: int) -> Dense:
+            norm = nn.BatchNorm1d(out_features, eps=1e-3) if norms == "all" else nn.Identity()
+            return Dense(in_features, out_features, norm, dropout)
+
+        w = width
+        self.conv1a = conv(3, w)
+        self.conv2a = conv(w, 2 * w)
+        self.conv3a, self.conv3b = conv(2 * w, 4 * w), conv(4 * w, 4 * w)
+        self.conv4a, self.conv4b = conv(4 * w, 8 * w), conv(8 * w, 8 * w)
+        self.conv5a, self.conv5b = conv(8 * w, 8 * w), conv(8 * w, 8 * w)
+        self.pool1, self.pool5_pad = pool1, pool5_pad
+        self.num_features = 8 * w
+        self.fc6 = dense(self._flat(clip), 64 * w)
+        self.fc7 = dense(64 * w, 64 * w)
+        self.fc8 = nn.Linear(64 * w, num_classes)
+        self._initialise()
+
+    def _flat(self, clip: tuple[int, int]) -> int:
+        """Count the numbers that leave the last pooling."""
+        frames, size = clip[0] // self.pool1, clip[1] // 16
+        for _ in range(4):
+            frames = max(frames // 2, 1)
+        height, width = ((size + 2 * pad - 2) // 2 + 1 for pad in self.pool5_pad[1:])
+        return self.num_features * frames * height * width
+
+    def _initialise(self) -> None:
+        """He-normal convolutions; linear layers N(0, 0.005), the last N(0, 0.01)."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(torch.as_tensor(module.bias))
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01 if module is self.fc8 else 0.005)
+                nn.init.zeros_(module.bias)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, 16, 112, 112) to features (B, 512, 1, 4, 4)."""
+        x = _pool(self.conv1a(x), self.pool1)  # (B, 64, 16, 56, 56)
+        x = _pool(self.conv2a(x), 2)  # (B, 128, 8, 28, 28)
+        x = _pool(self.conv3b(self.conv3a(x)), 2)  # (B, 256, 4, 14, 14)
+        x = _pool(self.conv4b(self.conv4a(x)), 2)  # (B, 512, 2, 7, 7)
+        return _pool(self.conv5b(self.conv5a(x)), 2, self.pool5_pad)  # (B, 512, 1, 4, 4)
+
+    def forward_fc6(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, 16, 112, 112) to C3D features (B, 4096)."""
+        out: Tensor = self.fc6(self.forward_features(x).flatten(1))
+        return out
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, 512, 1, 4, 4) to logits (B, K)."""
+        x = self.fc7(self.fc6(x.flatten(1)))  # (B, 4096)
+        out: Tensor = self.fc8(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, 16, 112, 112) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the last layer by a new one for K classes."""
+        weight = self.fc8.weight
+        self.fc8 = nn.Linear(
+            self.fc8.in_features, num_classes, device=weight.device, dtype=weight.dtype
+        )
+
+
+def _pool(x: Tensor, frames: int, padding: tuple[int, int, int] = (0, 0, 0)) -> Tensor:
+    """Max pooling of stride 2 in space and `frames` in time, 1 where no more frames are left."""
+    size = (min(frames, x.shape[2]), 2, 2)
+    return F.max_pool3d(x, size, stride=size, padding=padding)
+
+
+# The mean volume of Sports-1M.
+
+VOLUME = (3, 16, 128, 171)
+
+
+def read_mean_volume(path: str | Path) -> Tensor:
+    """Read the authors' ``sport1m_train16_128_mean.binaryproto``.
+
+    Returns
+    -------
+    Tensor of shape (3, 16, 128, 171)
+        BGR, in [0, 255].
+
+    Raises
+    ------
+    CheckpointError
+        The file is no such volume.
+    """
+    fields = list(read_fields(Path(path).read_bytes()))
+    data = b"".join(value for number, value in fields if number == 5 and isinstance(value, bytes))
+    if len(data) != 4 * math.prod(VOLUME):
+        raise CheckpointError(
+            f"{path} holds {len(data) // 4} numbers, not a mean volume of {VOLUME}",
+            "it takes the Caffe blob sport1m_train16_128_mean.binaryproto",
+        )
+    return torch.from_numpy(np.frombuffer(data, dtype="<f4").reshape(VOLUME).copy())
+
+
+def subtract_mean_volume(clips: Tensor, volume: Tensor) -> Tensor:
+    """Subtract the centre of a mean volume from clips of its frames.
+
+    Parameters
+    ----------
+    clips : Tensor of shape (B, 3, 16, S, S)
+        BGR, in [0, 255]: centre crops of frames resized to 128 x 171.
+    volume : Tensor of shape (3, 16, 128, 171)
+        From `read_mean_volume`.
+
+    Raises
+    ------
+    ShapeError
+        The clips do not fit the volume.
+    """
+    size = clips.shape[-1]
+    if clips.shape[1:] != (*volume.shape[:2], size, size) or size > volume.shape[2]:
+        raise ShapeError(
+            f"clips of shape {tuple(clips.shape)} do not fit a volume of {tuple(volume.shape)}"
+        )
+    top, left = (volume.shape[2] - size) // 2, (volume.shape[3] - size) // 2
+    return clips - volume[:, :, top : top + size, left : left + size]
+
+
+# The keys of the sources, as ordered rules.
+
+Rules = tuple[tuple[str, Replacement], ...]
+
+_JFZHANG: Rules = (
+    (r"^(conv[12])\.", r"\1a."),
+    (r"^(conv\w+)\.", r"\1.conv."),
+    (r"^(fc[67])\.", r"\1.linear."),
+)
+_MMACTION2: Rules = (
+    (r"^backbone\.", ""),
+    (r"\.bn\.", ".norm."),
+    (r"^(fc[67])\.", r"\1.linear."),
+    (r"^cls_head\.fc_cls\.", "fc8."),
+)
+_VMZ: Rules = (
+    (r"^(conv\d[ab])_w$", r"\1.conv.weight"),
+    (r"^(conv\d[ab])_b$", r"\1.conv.bias"),
+    (r"^(conv\d[ab])_bn_s$", r"\1.norm.weight"),
+    (r"^(conv\d[ab])_bn_b$", r"\1.norm.bias"),
+    (r"^(conv\d[ab])_bn_rm$", r"\1.norm.running_mean"),
+    (r"^(conv\d[ab])_bn_riv$", r"\1.norm.running_var"),  # the variance, whatever its name says
+    (r"^(fc[67])_w$", r"\1.linear.weight"),
+    (r"^(fc[67])_b$", r"\1.linear.bias"),
+    (r"^last_out_L\d+_w$", "fc8.weight"),
+    (r"^last_out_L\d+_b$", "fc8.bias"),
+)
+
+
+def _add_biases(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give convolutions in front of a norm the bias 0, where the source has none."""
+    absent = {
+        key.replace("weight", "bias"): torch.zeros(len(weight))
+        for key, weight in state.items()
+        if key.endswith(".conv.weight")
+    }
+    return {**absent, **state}
+
+
+_MMACTION2_BN = Source(
+    rename=_MMACTION2, adapt=merge(_add_biases, replace_norm_eps(theirs=1e-5, ours=1e-3))
+)
+_SOURCES: Mapping[str, Source] = {
+    "jfzhang": Source(rename=_JFZHANG),
+    "mmaction2": Source(rename=_MMACTION2),
+}
+
+# The published checkpoints.
+
+_DROPBOX = "https://www.dropbox.com/s/"
+_KINETICS: dict[str, Any] = {
+    "source": "vmz",
+    "num_classes": 400,
+    "labels": "kinetics400",
+    "licence": "Apache-2.0 (VMZ)",
+    "protocol": "Kinetics-400 validation set, video level",
+}
+_C3D_WEIGHTS = (
+    Weights(
+        tag="ucf101",
+        url="https://download.openmmlab.com/mmaction/v1.0/recognition/c3d/"
+        "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb/"
+        "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
+        sha256="31723200",
+        source="mmaction2",
+        dataset="Sports-1M, then UCF-101",
+        num_classes=101,
+        licence="Apache-2.0 (mmaction2)",
+        top1=83.08,
+        top5=95.93,
+        protocol="UCF-101 split 1, 10 clips, centre crop 112",
+    ),
+)
+_VMZ_WEIGHTS = (
+    Weights(
+        tag="kinetics400",
+        url=f"{_DROPBOX}z6w799mqet65mkq/c3d_kinetics_from_scratch_f129282105.pkl?dl=1",
+        dataset="Kinetics-400",
+        top1=66.6,
+        top5=86.7,
+        **_KINETICS,
+    ),
+    Weights(
+        tag="sports1m_kinetics400",
+        url=f"{_DROPBOX}jadubfxhh5hdyp5/c3d_ft_kinetics_from_sports1m_f131638306.pkl?dl=1",
+        dataset="Sports-1M, then Kinetics-400",
+        top1=67.4,
+        top5=87.2,
+        **_KINETICS,
+    ),
+)
+
+# The rows.
+
+_CLIP = ClipSpec(
+    frames=16,
+    resize=128,
+    size=112,
+    mean=(104.0, 117.0, 128.0),
+    std=(1.0,),
+    value_range=255.0,
+)
+_VMZ_CLIP = ClipSpec(
+    frames=16,
+    resize=(128, 171),
+    size=112,
+    mean=(0.43216, 0.394666, 0.37645),
+    std=(0.22803, 0.22145, 0.216989),
+)
+_TINY_CLIP = ClipSpec(frames=8, resize=64, size=56)
+_TINY: dict[str, Any] = {"clip": (8, 56), "width": 8, "num_classes": 12}
+
+SPECS = (
+    ModelSpec(
+        name="c3d",
+        build=C3D,
+        args={"num_classes": 101},
+        clip=_CLIP,
+        params_m=78.41,
+        macs_g=38.55,
+        sources=_SOURCES,
+        weights=_C3D_WEIGHTS,
+    ),
+    ModelSpec(
+        name="c3d_bn",
+        build=C3D,
+        args={"norms": "convolutions", "num_classes": 101},
+        clip=_CLIP,
+        params_m=78.42,
+        macs_g=38.55,
+        sources={"mmaction2": _MMACTION2_BN},
+    ),
+    ModelSpec(
+        name="c3d_vmz",
+        build=C3D,
+        args={"norms": "convolutions", "pool5_pad": (0, 0, 0), "num_classes": 400},
+        clip=_VMZ_CLIP,
+        params_m=64.96,
+        macs_g=38.53,
+        sources={"vmz": Source(rename=_VMZ)},
+        weights=_VMZ_WEIGHTS,
+    ),
+    ModelSpec(
+        name="test_c3d",
+        build=C3D,
+        args=_TINY,
+        clip=_TINY_CLIP,
+        params_m=0.83,
+        macs_g=0.09,
+    ),
+)
