@@ -190,7 +190,7 @@ def open_door(body: Body, rng: Rng, density: float) -> Act:
     wide = rng.uniform(1.3, 1.5)
     sway = _sway(rng)
     stance = body.hips + 0.05
-    actor = 0 if rng.random() < 0.5 else 1
+    actor = 0 if body.left_handed else 1
 
     def angle(t: float) -> float:
         return wide * _ease(t, *_within(span, 0.18, 1))
@@ -252,7 +252,7 @@ def push(body: Body, rng: Rng, density: float) -> Act:
     cart = Cart(rng, size, density)
     distance, stride = rng.uniform(0.95, 1.15), rng.uniform(0.8, 1.0)
     gap, begin = rng.uniform(0.45, 0.52), rng.uniform(0, 1)
-    followed, lean = rng.uniform(0.1, 0.5), rng.uniform(0.2, 0.38)
+    followed, lean = rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.38)
 
     def gone(t: float) -> float:
         return distance * (_ease(t, *span) - 0.5)

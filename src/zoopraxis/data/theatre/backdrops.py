@@ -25,6 +25,12 @@ def _backdrop(density: float) -> Canvas:
     return Canvas((0, TOP, _WIDTH, BOTTOM), 0.7 * density, fine=2, margin=0)
 
 
+def _finish(canvas: Canvas, rng: Rng) -> Sprite:
+    """Pale and out of focus, as a backdrop is behind a performer close to the camera."""
+    canvas.haze(hue(rng.random(), rng.uniform(0, 0.15), rng.uniform(0.6, 0.85)), 0.4)
+    return canvas.finish(blur=0.018)
+
+
 def _gradient(top: Color, bottom: Color, y0: float, y1: float) -> Paint:
     a, b = np.array(top), np.array(bottom)
 
@@ -81,7 +87,7 @@ def paint_room(rng: Rng, density: float) -> Sprite:
     for x in _places(rng, 6, 1.3):
         things[rng.integers(len(things))](canvas, rng, x)
     canvas.shade(1.04 - 0.08 * (canvas.y - FLOOR) * (canvas.y > FLOOR))
-    return canvas.finish()
+    return _finish(canvas, rng)
 
 
 def _window(canvas: Canvas, rng: Rng, x: float) -> None:
@@ -159,7 +165,7 @@ def paint_hills(rng: Rng, density: float) -> Sprite:
     if rng.random() < 0.4:
         for x in _places(rng, 8, 0.8):
             _house(canvas, rng, x)
-    return canvas.finish()
+    return _finish(canvas, rng)
 
 
 def _house(canvas: Canvas, rng: Rng, x: float) -> None:
@@ -190,7 +196,7 @@ def paint_land(rng: Rng, density: float) -> Sprite:
             _tree(canvas, rng, x + 0.5)
         else:
             _bush(canvas, rng, x + 0.5)
-    return canvas.finish()
+    return _finish(canvas, rng)
 
 
 def _tree(canvas: Canvas, rng: Rng, x: float) -> None:
@@ -242,7 +248,7 @@ def paint_pool(rng: Rng, density: float) -> tuple[Sprite, Sprite]:
     canvas.rectangle((0, -1.42, _END, BOTTOM), _gradient(water, deep, -1.4, 0.6))
     for y in (-1.3, -1.2, 0.0, 0.2):
         canvas.rectangle((0, y, _END, y + 0.03), _lane(rng))
-    return canvas.finish(), _surface(rng, water, density)
+    return _finish(canvas, rng), _surface(rng, water, density)
 
 
 def _lane(rng: Rng) -> Paint:

@@ -1,6 +1,6 @@
 """One clip: an act, a performer and a scene become frames and their ground truth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,9 @@ class _Take:
         density = 1.25 * size[1] / VIEW  # a quarter finer than the picture's pixels per metre
         mirrored = bool(act_rng.random() < 0.5)
         person = draw_performer(performer)
-        self.act: Act = SOURCES[source](person.body, act_rng, density)
+        # Who is seen in a mirror must act with the other hand to act with the right one.
+        body = replace(person.body, left_handed=person.body.left_handed != mirrored)
+        self.act: Act = SOURCES[source](body, act_rng, density)
         self.view = View(self.act.heading)
         dressed = in_swimwear(person) if self.act.place == "pool" else person
         self.figure = Figure(dressed, self.view, density)

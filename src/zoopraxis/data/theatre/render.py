@@ -145,6 +145,10 @@ class Canvas:
         light = np.broadcast_to(np.asarray(light, np.float32), self.alpha.shape)
         np.clip(self.color * light[..., None], 0, 1, out=self.color)
 
+    def haze(self, color: Color, share: float) -> None:
+        """Mix a colour into all that was painted, as distance does."""
+        self.color += np.float32(share) * (np.array(color, np.float32) - self.color)
+
     def finish(self, *, opacity: float = 1.0, blur: float = 0.0) -> Sprite:
         """Shrink to a sprite.
 

@@ -46,10 +46,10 @@ class Camera:
     def __init__(self, rng: Rng, size: tuple[int, int], *, mirrored: bool) -> None:
         self.size, self.mirrored = size, mirrored
         self._zoom = rng.uniform(0.94, 1.06)
-        self._zooming = wobble(rng, 0.05, (0.1, 0.4))
-        self._pan, self._tilt = wobble(rng, 0.1, (0.1, 0.4)), wobble(rng, 0.06, (0.1, 0.4))
+        self._zooming = wobble(rng, 0.04, (0.1, 0.4))
+        self._pan, self._tilt = wobble(rng, 0.06, (0.1, 0.4)), wobble(rng, 0.04, (0.1, 0.4))
         self._roll = wobble(rng, 0.03, (0.2, 0.6))
-        shaky = 0.012 * rng.integers(2)
+        shaky = 0.01 * rng.integers(2)
         self._shake = wobble(rng, shaky, (3, 6)), wobble(rng, shaky, (3, 6))
 
     def place(self, t: float, x: float, *, parallax: float = 1.0, gone: float = 0.0) -> Array:
@@ -89,17 +89,17 @@ class Light:
 
     def __init__(self, rng: Rng, size: tuple[int, int]) -> None:
         width, height = size
-        self._gain = wobble(rng, 0.1, (0.2, 1.0))
+        self._gain = wobble(rng, 0.06, (0.2, 1.0))
         self._flicker = wobble(rng, 0.03 * rng.integers(2), (3, 6))
         tint = rng.uniform(-0.06, 0.06)
-        color = np.array([1 + tint, 1.0, 1 - tint]) * rng.uniform(0.82, 1.06)
+        color = np.array([1 + tint, 1.0, 1 - tint]) * rng.uniform(0.88, 1.06)
         y, x = np.mgrid[:height, :width]
         angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.22)
         side = np.cos(angle) * (x / width - 0.5) + np.sin(angle) * (y / height - 0.5)
         corner = np.hypot(x / width - 0.5, y / height - 0.5)
         field = 1 + slope * side - rng.uniform(0, 0.5) * corner**2
         self._field = (field[..., None] * color).astype(np.float32)  # (H, W, 3)
-        self.grain = float(rng.uniform(0.0, 0.022))
+        self.grain = float(rng.uniform(0.0, 0.015))
 
     def expose(self, image: Image, t: float, noise: Rng) -> NDArray[np.uint8]:
         """Light a float image (H, W, 3) in 0..1 at a time, add grain, round to uint8."""
@@ -172,8 +172,8 @@ class Passer:
 
 
 def draw_passer(rng: Rng, density: float) -> Passer | None:
-    """Draw a passer-by, a post or a branch; two clips in three have none."""
-    kind = rng.choice(["none", "person", "post", "plant"], p=[0.66, 0.12, 0.12, 0.1])
+    """Draw a passer-by, a post or a branch; three clips in four have none."""
+    kind = rng.choice(["none", "person", "post", "plant"], p=[0.76, 0.08, 0.08, 0.08])
     if kind == "none":
         return None
     canvas = Canvas((-0.4, -2.6, 0.4, 0.6), 0.6 * density)
