@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from zoopraxis.cli.train import train as command_train
+from zoopraxis.errors import RecipeError
 from zoopraxis.train.loop import train
 from zoopraxis.train.recipe import default_recipe
 
@@ -100,8 +102,20 @@ def test_two_processes_learn_what_one_does(squares, tmp_path, one_thread):
 
 
 def test_command_line_refuses_what_it_cannot_mean(squares, tmp_path):
-    words = [sys.executable, "-m", "zoopraxis", "train", "--data", str(squares)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    with pytest.raises(RecipeError, match="give one recipe, or --data and --model"):
+        command_train(data=str(squares))
+    with pytest.raises(RecipeError, match="is not one of stop, skip"):
+        command_train(data=str(squares), model="test_r2plus1d", on_bad_video="ignore")
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: give one recipe, or --data and --model\nhint: ")
+
+def test_command_line_prints_where_things_are(squares, tmp_path, capsys):
+    out = tmp_path / "run"
+    changes = ["train.epochs=1", *SETTINGS[:3]]
+
+    command_train(changes, data=str(squares), model="test_r2plus1d", out=out)
+    command_train(out=out, resume=True)  # finished: says the same again
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
+    assert [line.split()[0] for line in lines[:4]] == ["best", "final", "log", "curves"]
+    assert str(out / "final.safetensors") in lines[1]
