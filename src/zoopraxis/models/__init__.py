@@ -19,11 +19,15 @@ FAMILIES = (
     "r2plus1d_ports",
     "csn",
     "densenet3d",
+    "mfnet",
+    "mict",
     "p3d",
     "resnet3d",
     "i3d",
     "s3d",
     "c3d",
+    "cnn3d",
+    "quo_vadis",
     "slowfast",
     "i3d_resnet",
     "nonlocal_net",
@@ -31,6 +35,8 @@ FAMILIES = (
     "tsm",
     "gsm",
     "trn",
+    "gst",
+    "x3d",
 )
 
 
