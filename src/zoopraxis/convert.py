@@ -18,6 +18,7 @@ __all__ = [
     "convert_state_dict",
     "count_classes",
     "flatten_head",
+    "kernels_of_one_frame",
     "merge",
     "replace_norm_eps",
     "transpose_kernels",
@@ -178,6 +179,11 @@ def transpose_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
         key: tensor.permute(4, 3, 0, 1, 2).contiguous() if tensor.ndim == 5 else tensor
         for key, tensor in state.items()
     }
+
+
+def kernels_of_one_frame(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Kernels of 2D convolutions, (out, in, H, W), to those of 1 x H x W ones."""
+    return {key: t.unsqueeze(2) if t.ndim == 4 else t for key, t in state.items()}
 
 
 def flatten_head(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.convert import kernels_of_one_frame
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise, project
@@ -238,11 +239,6 @@ def _stage(
     return nn.Sequential(first, *rest)
 
 
-def _frames_of_one(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """2D kernels (out, in, H, W) of the last stage as (out, in, 1, H, W)."""
-    return {key: t.unsqueeze(2) if t.ndim == 4 else t for key, t in state.items()}
-
-
 _RENAME = (
     (r"^module\.", ""),
     (r"^conv1_custom\.", "conv."),
@@ -260,8 +256,8 @@ _RENAME = (
     (r"\.downsample\.1\.", ".shortcut.norm."),
     (r"^fc\.", "head.linear."),
 )
-CAFFE = Source(rename=_RENAME, adapt=_frames_of_one)
-PORT = Source(rename=_RENAME, adapt=_frames_of_one, args={"pooling": "port"})
+CAFFE = Source(rename=_RENAME, adapt=kernels_of_one_frame)
+PORT = Source(rename=_RENAME, adapt=kernels_of_one_frame, args={"pooling": "port"})
 
 _FOLDER = "https://drive.google.com/drive/folders/1u_l-yvhS0shpW6e0tCiqPE7Bd1qQZKdD"
 

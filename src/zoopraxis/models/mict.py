@@ -1,0 +1,269 @@
+"""MiCT: Mixed 3D/2D Convolutional Tube for Human Action Recognition.
+
+Zhou, Sun, Zha and Zeng, CVPR 2018.
+No official code. Port: https://github.com/fmahoudeau/MiCT-Net-PyTorch (Apache-2.0)
+
+A tube adds one 3D convolution to a piece of a 2D network that looks at each frame alone. The
+2D piece does the deep work; the 3D convolution, over a few frames around, has only to learn
+what the 2D piece cannot see, the motion: a residual across domains. Five tubes suffice, at the
+entrance and at the beginning of each stage.
+
+Builds. The paper's backbone resembles Inception and its weights were never published; the
+networks here are the port's, on ResNet-18 and -34. There, a tube's 3D convolution reaches
+forward in time alone (zeros stand for the frames after the last), and the 2D piece takes every
+`stride`-th frame. v1 strides in time at the entrance and at each of the last three stages (16
+frames become one), v2 at the entrance and at one of them. The port drops whole channels of the
+features, classifies each frame and averages; dropping and classifying their mean is the same.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.convert import kernels_of_one_frame
+from zoopraxis.layers.head import ClipHead
+from zoopraxis.layers.resnet3d import DEPTHS, BasicBlock3d, initialise, make_stage
+from zoopraxis.models.r2plus1d import per_frame
+from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+
+
+class ForwardConv(nn.Module):
+    """3D convolution from each frame on to later ones, norm, ReLU.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels that come and go.
+    kernel : int
+        In time and in space; odd.
+    stride : (int, int)
+        In time and in space.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int, stride: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        t, s = stride
+        half = kernel // 2
+        self.ahead = kernel - 1
+        self.conv = nn.Conv3d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=(t, s, s),
+            padding=(0, half, half),
+            bias=False,
+        )
+        self.norm = nn.BatchNorm3d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, C', T/stride, H/stride, W/stride)."""
+        x = F.pad(x, (0, 0, 0, 0, 0, self.ahead))  # (B, C, T + kernel - 1, H, W)
+        return F.relu(self.norm(self.conv(x)), inplace=True)  # (B, C', T', H', W')
+
+
+class Entrance(nn.Module):
+    """The first tube: 7x7x7 over all frames and 7x7 on every second, each pooled, added.
+
+    Parameters
+    ----------
+    width : int
+        Channels out.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.motion = ForwardConv(3, width, kernel=7, stride=(1, 2))
+        self.pool_motion = nn.MaxPool3d(3, stride=2, padding=1)
+        self.conv = nn.Conv3d(3, width, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False)
+        self.norm = nn.BatchNorm3d(width)
+        self.pool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to (B, width, T/2, H/4, W/4)."""
+        motion = self.pool_motion(self.motion(x))  # (B, width, T/2, H/4, W/4)
+        frames = F.relu(self.norm(self.conv(x[:, :, ::2])))  # (B, width, T/2, H/2, W/2)
+        out: Tensor = motion + self.pool(frames)  # (B, width, T/2, H/4, W/4)
+        return out
+
+
+class Tube(nn.Module):
+    """A stage of 2D blocks, the first of which has a 3D convolution beside it.
+
+    Parameters
+    ----------
+    in_channels, width : int
+        Channels that come and go.
+    blocks : int
+        How many 2D blocks.
+    stride : (int, int)
+        In time and in space.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, *, blocks: int, stride: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.step = stride[0]
+        self.motion = ForwardConv(in_channels, width, kernel=3, stride=stride)
+        self.blocks = make_stage(
+            BasicBlock3d,
+            in_channels,
+            width,
+            blocks=blocks,
+            stride=(1, stride[1]),
+            conv=per_frame,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, width, T/stride, H/stride, W/stride)."""
+        frames = self.blocks[0](x[:, :, :: self.step])  # (B, width, T', H', W')
+        out: Tensor = self.blocks[1:](self.motion(x) + frames)  # (B, width, T', H', W')
+        return out
+
+
+class MiCT(nn.Module):
+    """A 2D ResNet with five mixed tubes.
+
+    Parameters
+    ----------
+    depth : {10, 18, 34}
+        Layers of the 2D network.
+    steps : tuple of int
+        Strides in time of the four stages.
+    width : int, default=64
+        Channels of the first stage.
+    num_classes : int, default=101
+        K.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        steps: tuple[int, int, int, int],
+        width: int = 64,
+        num_classes: int = 101,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.stem = Entrance(width)
+        channels, stages = width, []
+        for index, (blocks, step) in enumerate(zip(DEPTHS[depth], steps, strict=True)):
+            stride = (step, 1 if index == 0 else 2)
+            stages.append(Tube(channels, width * 2**index, blocks=blocks, stride=stride))
+            channels = width * 2**index
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.num_features = channels
+        self.head = ClipHead(channels, num_classes, dropout)
+        initialise(self)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 512, T/16 (v1) or T/4 (v2), H/32, W/32)."""
+        x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
+        x = self.layer1(x)
+        x = self.layer2(x)  # (B, 128, T/4 or T/2, H/8, W/8)
+        x = self.layer3(x)  # (B, 256, T/8 or T/4, H/16, W/16)
+        out: Tensor = self.layer4(x)  # (B, 512, T/16 or T/4, H/32, W/32)
+        return out
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, C, T', H', W') to logits (B, K)."""
+        out: Tensor = self.head(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the classifier by a new one for K classes."""
+        self.head.reset(num_classes)
+
+
+PORT = Source(
+    rename=(
+        (r"^module\.", ""),
+        (r"^conv1\.", "stem.conv."),
+        (r"^bn1\.", "stem.norm."),
+        (r"^conv2\.", "stem.motion.conv."),
+        (r"^bn2\.", "stem.motion.norm."),
+        (r"^(layer\d)\.conv\.", r"\1.motion.conv."),
+        (r"^(layer\d)\.bn\.", r"\1.motion.norm."),
+        (r"\.bottlenecks\.", ".blocks."),
+        (r"\.bn(\d)\.", r".norm\1."),
+        (r"\.downsample\.0\.", ".shortcut.conv."),
+        (r"\.downsample\.1\.", ".shortcut.norm."),
+        (r"^fc\.", "head.linear."),
+    ),
+    adapt=kernels_of_one_frame,
+)
+
+
+def _ucf101(file: str, link: str, top1: float) -> tuple[Weights, ...]:
+    return (
+        Weights(
+            tag="ucf101_1",
+            url=f"https://1drv.ms/u/{link}",
+            file=file,
+            source="mict",
+            dataset="UCF-101, split 1",
+            num_classes=101,
+            licence="Apache-2.0",
+            top1=top1,
+            protocol="the first 300 frames as one clip, centre crop 160",
+        ),
+    )
+
+
+_WEIGHTS = {
+    "mict_18_v2": _ucf101("MiCT-ResNet-18", "s!AvyZUg7UPo_CgdN0CZ9lbJsVihw-Lw?e=aWO657", 69.6),
+    "mict_34_v2": _ucf101("MiCT-ResNet-34", "s!AvyZUg7UPo_CgdN1booEiNyzTweTQQ?e=dkfjXW", 73.8),
+}
+_CLIP = ClipSpec(frames=16, resize=(192, 256), size=160)
+_STEPS = {"v1": (1, 2, 2, 2), "v2": (1, 1, 2, 1)}
+
+
+def _row(
+    name: str,
+    depth: int,
+    params_m: float,
+    macs_g: float,
+    *,
+    version: str,
+    clip: ClipSpec = _CLIP,
+    **args: Any,
+) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=MiCT,
+        args={"depth": depth, "steps": _STEPS[version], **args},
+        clip=clip,
+        params_m=params_m,
+        macs_g=macs_g,
+        sources={"mict": PORT},
+        weights=_WEIGHTS.get(name, ()),
+    )
+
+
+SPECS = (
+    _row("mict_18_v1", 18, 16.05, 12.62, version="v1"),
+    _row("mict_18_v2", 18, 16.05, 15.30, version="v2"),
+    _row("mict_34_v1", 34, 26.16, 15.56, version="v1"),
+    _row("mict_34_v2", 34, 26.16, 20.49, version="v2"),
+    _row(
+        "test_mict",
+        10,
+        0.16,
+        0.02,
+        version="v2",
+        width=8,
+        num_classes=12,
+        clip=replace(_CLIP, frames=8, size=32, resize=32),
+    ),
+)
