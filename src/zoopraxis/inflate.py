@@ -1,0 +1,240 @@
+"""Image networks become video networks: their layers, their weights, and other input channels.
+
+Carreira and Zisserman (arXiv:1705.07750): a video that repeats one image should give what the
+image gave. A k x k filter repeated t times along time and divided by t does that; so does one
+laid into the middle of t with zeros around it (the centre initialisation, which starts as the
+image network frame by frame). Max poolings are simply made longer. It holds at every layer, but
+not at the first and last frames of a clip, where the padding with zeros makes the clip look as
+if it began and ended in grey: a convolution of length t spoils t // 2 frames at each end, and the
+next layers more.
+
+Wang et al. (arXiv:1507.02159, arXiv:1608.00859): a network for flow starts from RGB's weights
+(cross-modality), the first filters averaged over R, G and B and repeated for every new channel.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from zoopraxis.errors import ConversionError
+
+__all__ = [
+    "Lengths",
+    "average_channels",
+    "cubic",
+    "first_convolution",
+    "inflate_network",
+    "inflate_state_dict",
+    "inflate_weight",
+]
+
+Init = Literal["repeat", "centre"]
+Lengths = Callable[[str, nn.Module], tuple[int, int]]
+"""Kernel and stride in time of a layer, from its name and itself."""
+
+
+def inflate_weight(weight: Tensor, frames: int, *, init: Init = "repeat") -> Tensor:
+    """Lengthen 2D filters over time.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (O, I, H, W)
+        Filters.
+    frames : int
+        t.
+    init : {"repeat", "centre"}, default="repeat"
+        Every frame gets the filter divided by t; or the middle one all of it.
+
+    Returns
+    -------
+    Tensor of shape (O, I, t, H, W)
+        Their sum over time is `weight`.
+    """
+    longer = weight.unsqueeze(2)  # (O, I, 1, H, W)
+    if init == "repeat":
+        return longer.repeat(1, 1, frames, 1, 1) / frames
+    out = weight.new_zeros(*weight.shape[:2], frames, *weight.shape[2:])
+    out[:, :, frames // 2] = weight
+    return out
+
+
+def inflate_state_dict(
+    state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], *, init: Init = "repeat"
+) -> dict[str, Tensor]:
+    """Lengthen the filters of an image network's state dict to those of a video network.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Of the image network, with the video network's names.
+    shapes : mapping of str to tuple of int
+        Of the video network's tensors.
+    init : {"repeat", "centre"}, default="repeat"
+        As in `inflate_weight`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        With exactly the keys and shapes of `shapes`.
+
+    Raises
+    ------
+    ConversionError
+        A key is missing or unknown, or a tensor fits neither as it is nor inflated.
+    """
+    missing, unknown = shapes.keys() - state.keys(), state.keys() - shapes.keys()
+    if missing or unknown:
+        names = ", ".join(sorted(missing)[:1] + sorted(unknown)[:1])
+        raise ConversionError(
+            f"{len(missing)} keys missing, {len(unknown)} keys unknown; for example {names}",
+            "rename the image network's keys, and leave out heads of another size",
+        )
+    return {key: _fit(key, state[key], tuple(shape), init) for key, shape in shapes.items()}
+
+
+def _fit(key: str, tensor: Tensor, shape: tuple[int, ...], init: Init) -> Tensor:
+    """Return a tensor of the wanted shape."""
+    if tensor.shape == shape:
+        return tensor
+    if tensor.ndim == 4 and len(shape) == 5 and tensor.shape == (*shape[:2], *shape[3:]):
+        return inflate_weight(tensor, shape[2], init=init)
+    raise ConversionError(f"{key!r} is {tuple(tensor.shape)}, which does not become {shape}")
+
+
+def average_channels(weight: Tensor, channels: int) -> Tensor:
+    """Give the filters of a first layer other input channels: the mean over theirs, repeated.
+
+    Nothing is rescaled: twenty channels of flow drive the layer harder than three of RGB, which
+    the norm behind it takes up.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (O, I, ...)
+        Filters for images (or clips) of I channels.
+    channels : int
+        C: 1 for grey, 2 for flow, 20 for a stack of ten flow frames.
+
+    Returns
+    -------
+    Tensor of shape (O, C, ...)
+    """
+    mean = weight.mean(dim=1, keepdim=True)  # (O, 1, ...)
+    return mean.repeat_interleave(channels, dim=1)
+
+
+def first_convolution(network: nn.Module) -> str:
+    """Name the weight of a network's first convolution: what `average_channels` is for.
+
+    Raises
+    ------
+    ConversionError
+        There is none.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            return f"{name}.weight" if name else "weight"
+    raise ConversionError(f"{type(network).__name__} has no convolution")
+
+
+def cubic(_name: str, layer: nn.Module, /) -> tuple[int, int]:
+    """Lengthen a k x k layer to k x k x k, with its stride in time too."""
+    kernel: tuple[int, ...] = _square(layer.kernel_size)
+    stride: tuple[int, ...] = _square(layer.stride)
+    return kernel[0], stride[0]
+
+
+def inflate_network(
+    network: nn.Module, *, lengths: Lengths = cubic, init: Init = "repeat"
+) -> nn.Module:
+    """Make the video network of an image network: every 2D layer becomes 3D.
+
+    The network must not fold the axes of its feature maps otherwise than by flattening behind
+    a global pooling, as torchvision's classifiers do.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes images (B, C, H, W); it is left as it is.
+    lengths : callable, default=cubic
+        Kernel and stride in time of a convolution or pooling; odd kernels are padded to keep
+        the length.
+    init : {"repeat", "centre"}, default="repeat"
+        As in `inflate_weight`.
+
+    Returns
+    -------
+    nn.Module
+        Takes clips (B, C, T, H, W), in the same names.
+
+    Raises
+    ------
+    ConversionError
+        A layer is 2D but of a kind that has no form here.
+    """
+    video = copy.deepcopy(network)
+    for name, layer in list(video.named_modules()):
+        longer = _inflate_layer(name, layer, lengths, init)
+        if longer is layer:
+            continue
+        if not name:
+            return longer
+        parent, _, child = name.rpartition(".")
+        setattr(video.get_submodule(parent), child, longer)
+    return video
+
+
+def _inflate_layer(name: str, layer: nn.Module, lengths: Lengths, init: Init) -> nn.Module:
+    """Return the 3D form of a 2D layer, and any other layer itself."""
+    if isinstance(layer, nn.Conv2d):
+        return _inflate_conv(layer, *lengths(name, layer), init)
+    if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+        return _inflate_pool(layer, *lengths(name, layer))
+    if isinstance(layer, nn.BatchNorm2d):
+        norm = nn.BatchNorm3d(layer.num_features, eps=layer.eps, momentum=layer.momentum)
+        norm.load_state_dict(layer.state_dict())
+        return norm.train(layer.training)
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        return nn.AdaptiveAvgPool3d((1, *_square(layer.output_size)))
+    if type(layer).__name__.endswith("2d"):
+        raise ConversionError(f"no inflated form of {type(layer).__name__} at {name!r}")
+    return layer
+
+
+def _inflate_conv(layer: nn.Conv2d, t: int, stride: int, init: Init) -> nn.Conv3d:
+    """Make a convolution of t frames, padded with t // 2 at both ends."""
+    if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+        raise ConversionError(f"no inflated form of a convolution padded with {layer.padding!r}")
+    conv = nn.Conv3d(
+        layer.in_channels,
+        layer.out_channels,
+        (t, *_square(layer.kernel_size)),
+        stride=(stride, *_square(layer.stride)),
+        padding=(t // 2, *_square(layer.padding)),
+        dilation=(1, *_square(layer.dilation)),
+        groups=layer.groups,
+        bias=layer.bias is not None,
+    )
+    weight = inflate_weight(layer.weight.detach(), t, init=init)
+    bias = {} if layer.bias is None else {"bias": layer.bias.detach()}
+    conv.load_state_dict({"weight": weight, **bias})
+    return conv
+
+
+def _inflate_pool(
+    layer: nn.MaxPool2d | nn.AvgPool2d, t: int, stride: int
+) -> nn.MaxPool3d | nn.AvgPool3d:
+    """Make a pooling of t frames, padded to keep the length if its stride is 1 and t odd."""
+    pool = nn.MaxPool3d if isinstance(layer, nn.MaxPool2d) else nn.AvgPool3d
+    return pool(
+        (t, *_square(layer.kernel_size)),
+        (stride, *_square(layer.stride)),
+        ((t - 1) // 2, *_square(layer.padding)),
+        ceil_mode=layer.ceil_mode,
+    )
+
+
+def _square(size: Any) -> tuple[int, int]:
+    """Give a size as torch's layers keep it, one number or two, as two."""
+    return (size, size) if isinstance(size, int) else tuple(size)
