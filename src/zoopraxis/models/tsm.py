@@ -1,0 +1,344 @@
+"""TSM: Temporal Shift Module for Efficient Video Understanding.
+
+Lin, Gan and Han, ICCV 2019. arXiv:1811.08383
+Official code: https://github.com/mit-han-lab/temporal-shift-module (MIT)
+
+A 2D network looks at each frame alone. Before the first convolution of a residual branch, TSM
+takes one channel in eight from the next frame and one in eight from the previous frame:
+neighbours mix in time, at no cost in parameters or multiply-adds. The logits of a clip are the
+mean of the frames' logits.
+
+In the authors' code the shift is a wrapper module (``conv1.net.weight``); here it is a function
+call in ``residual``. From depth 101 on only every second block of a stage shifts. ``tsm_block_*``
+is the paper's in-place shift, which the shortcut sees too (section 3.2). ``tsm_nln_*`` has five
+non-local blocks, which unlike the paper's pool phi and g behind their convolutions and do not
+scale; ``tsm_tpool_*`` halves the frames in front of the second stage by a maximum over time.
+The online network (``tsm_online_mobilenetv2``) takes one channel in eight from the previous frame
+only, so that `OnlineTSM.step` can answer after every frame from what it kept of the last one.
+
+Source "mmaction2" is the copy in mmaction2. Its non-local networks differ, and are not built.
+The authors' BN-Inception with shifts has no published checkpoint, and is not built either.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.layers.frames import (
+    RENAME_SEGMENTS,
+    SegmentNetwork,
+    Trunk,
+    fold,
+    unfold,
+)
+from zoopraxis.layers.mobilenet_v2 import RENAME_MOBILENETV2, InvertedResidual, MobileNetV2
+from zoopraxis.layers.nonlocal_block import NonLocalBlock
+from zoopraxis.layers.resnet2d import (
+    RENAME_MMACTION2,
+    RENAME_RESNET2D,
+    BasicBlock2d,
+    Block2d,
+    Bottleneck2d,
+    ResNet2d,
+)
+from zoopraxis.layers.resnet2d import plain as plain_block
+from zoopraxis.layers.shift import temporal_shift
+from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+
+
+def shift(x: Tensor, frames: int) -> Tensor:
+    """Shift one channel in eight each way: (B * T, C, H, W) to the same."""
+    share = x.shape[1] // 8
+    return temporal_shift(x, frames, future=share, past=share)
+
+
+class TSMBasicBlock(BasicBlock2d):
+    """Two convolutions that see a shifted input; the shortcut does not."""
+
+    def residual(self, x: Tensor, frames: int) -> Tensor:
+        """Branch of the convolutions: (B * T, C, H, W) to (B * T, width, H', W')."""
+        return super().residual(shift(x, frames), frames)
+
+
+class TSMBottleneck(Bottleneck2d):
+    """A bottleneck that sees a shifted input; the shortcut does not."""
+
+    def residual(self, x: Tensor, frames: int) -> Tensor:
+        """Branch of the convolutions: (B * T, C, H, W) to (B * T, 4 width, H', W')."""
+        return super().residual(shift(x, frames), frames)
+
+
+class InPlaceBasicBlock(BasicBlock2d):
+    """A basic block whose input is shifted, for the shortcut too."""
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, width, H', W')."""
+        return super().forward(shift(x, frames), frames)
+
+
+class InPlaceBottleneck(Bottleneck2d):
+    """A bottleneck whose input is shifted, for the shortcut too."""
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, 4 width, H', W')."""
+        return super().forward(shift(x, frames), frames)
+
+
+def residual_shift(depth: int, stage: int, index: int) -> Block2d:
+    """Shift in every block, from depth 101 on in every second one."""
+    if depth >= 101 and index % 2:
+        return plain_block(depth, stage, index)
+    return TSMBottleneck if depth >= 50 else TSMBasicBlock
+
+
+def in_place_shift(depth: int, _stage: int, _index: int) -> Block2d:
+    """Shift in front of every block, whatever the depth."""
+    return InPlaceBottleneck if depth >= 50 else InPlaceBasicBlock
+
+
+class PooledNonLocal(NonLocalBlock):
+    """Embedded Gaussian without scale; phi and g pool what their convolutions give."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        theta = self.theta(x).flatten(2)  # (B, C/2, N)
+        phi = self.pool(self.phi(x)).flatten(2)  # (B, C/2, M)
+        g = self.pool(self.g(x)).flatten(2)  # (B, C/2, M)
+        attention = (theta.transpose(1, 2) @ phi).softmax(dim=2)  # (B, N, M)
+        y = (g @ attention.transpose(1, 2)).reshape(*theta.shape[:2], *x.shape[2:])
+        out: Tensor = x + self.norm(self.out(y))  # (B, C, T, H, W)
+        return out
+
+
+class NonLocalBottleneck(nn.Module):
+    """A shifting bottleneck, and a non-local block over all frames."""
+
+    def __init__(self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.block = TSMBottleneck(in_channels, width, stride=stride, shortcut=shortcut)
+        self.nonlocal_block = PooledNonLocal(4 * width)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, 4 width, H', W')."""
+        x = self.block(x, frames)
+        return fold(self.nonlocal_block(unfold(x, frames)))
+
+
+def nonlocal_shift(depth: int, stage: int, index: int) -> Block2d:
+    """Non-local blocks behind blocks 0 and 2 of the second stage, and 0, 2 and 4 of the third."""
+    if (stage, index) in {(2, 0), (2, 2), (3, 0), (3, 2), (3, 4)}:
+        return NonLocalBottleneck
+    return residual_shift(depth, stage, index)
+
+
+class PooledResNet(ResNet2d):
+    """A ResNet whose stages from the second on see half the frames."""
+
+    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+        """Map frames (B * T, C, H, W) to features (B * T/2, F, H/32, W/32)."""
+        x = self.layer1(self.stem(x), frames)  # (B * T, ., H/4, W/4)
+        x = unfold(x, frames)  # (B, C, T, H, W)
+        x = F.max_pool3d(x, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
+        frames = x.shape[2]
+        x = self.layer2(fold(x), frames)  # (B * T/2, ., H/8, W/8)
+        x = self.layer3(x, frames)  # (B * T/2, ., H/16, W/16)
+        out: Tensor = self.layer4(x, frames)  # (B * T/2, F, H/32, W/32)
+        return out
+
+
+class TSMInvertedResidual(InvertedResidual):
+    """An inverted residual that sees a shifted input where it has a shortcut."""
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, C', H', W')."""
+        return x + self.branch(shift(x, frames)) if self.adds else self.branch(x)
+
+
+class TSM(SegmentNetwork):
+    """A 2D network with temporal shift; clip logits are the mean of the frame logits.
+
+    The parameters are those of `SegmentNetwork`; the trunk is one whose blocks shift.
+    """
+
+
+class OnlineInvertedResidual(InvertedResidual):
+    """An inverted residual that sees one channel in eight of the previous frame."""
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, C', H', W')."""
+        if not self.adds:
+            return self.branch(x)
+        return x + self.branch(temporal_shift(x, frames, future=0, past=x.shape[1] // 8))
+
+    def step(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Map one frame (B, C, H, W) to the block's output, and give what the next one needs.
+
+        `past` is what the previous frame left, (B, C/8, H, W); None at the first frame.
+        """
+        kept = x[:, : x.shape[1] // 8]  # (B, C/8, H, W)
+        before = torch.zeros_like(kept) if past is None else past
+        return x + self.branch(torch.cat((before, x[:, kept.shape[1] :]), dim=1)), kept
+
+
+class OnlineTSM(SegmentNetwork):
+    """MobileNet-V2 with shifts from the past only: whole clips, or frame by frame.
+
+    Parameters
+    ----------
+    num_classes : int, default=27
+        K.
+    width : float, default=1.0
+        Multiplies the widths.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    trunk: MobileNetV2
+
+    def __init__(self, *, num_classes: int = 27, width: float = 1.0, dropout: float = 0.5) -> None:
+        trunk = partial(MobileNetV2, block=OnlineInvertedResidual, width=width)
+        super().__init__(trunk, num_classes=num_classes, dropout=dropout)
+
+    def forward_frames(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to the logits at every frame (B, T, K)."""
+        x = self.forward_features(x).mean(dim=(3, 4)).transpose(1, 2)  # (B, T, F)
+        out: Tensor = self.head.linear(self.head.dropout(x))  # (B, T, K)
+        return out
+
+    def step(
+        self, frame: Tensor, cache: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Answer after one more frame.
+
+        Parameters
+        ----------
+        frame : Tensor of shape (B, 3, H, W)
+            The new frame.
+        cache : tuple of Tensor, default=()
+            What the call for the previous frame returned; empty for the first one.
+
+        Returns
+        -------
+        logits : Tensor of shape (B, K)
+            Those that `forward_frames` has at this frame.
+        cache : tuple of Tensor
+            For the next call; small.
+        """
+        x = self.trunk.stem(frame)  # (B, 32, H/2, W/2)
+        past, kept = iter(cache), []
+        for block in cast("Iterable[OnlineInvertedResidual]", self.trunk.blocks):
+            if block.adds:
+                x, keep = block.step(x, next(past, None))
+                kept.append(keep)
+            else:
+                x = block.branch(x)
+        x = self.trunk.last(x).mean(dim=(2, 3))  # (B, F)
+        return self.head.linear(self.head.dropout(x)), tuple(kept)
+
+
+_NONLOCAL = (
+    (r"\.nl\.W\.0\.", ".nonlocal_block.out."),
+    (r"\.nl\.W\.1\.", ".nonlocal_block.norm."),
+    (r"\.nl\.(g|phi)\.0\.", r".nonlocal_block.\1."),
+    (r"\.nl\.", ".nonlocal_block."),
+)
+_UNWRAP = (r"\.net\.", ".")
+TSM_RESNET = Source(rename=(*RENAME_SEGMENTS, _UNWRAP, *_NONLOCAL, *RENAME_RESNET2D))
+TSM_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
+TSM_ONLINE = Source(
+    rename=(
+        (r"^(m|module)\.", ""),
+        *RENAME_MOBILENETV2,
+        (r"^(stem|blocks|last)\.", r"trunk.\1."),
+        (r"^classifier\.", "head.linear."),
+    )
+)
+MMACTION2 = Source(rename=RENAME_MMACTION2)
+
+_CLIP = ClipSpec(frames=8, sampling="segments")
+_FLOW_CLIP = replace(_CLIP, modality="flow", stack=5, mean=(0.5, 0.5), std=(0.226, 0.226))
+
+
+def _row(
+    name: str,
+    trunk: Trunk,
+    params_m: float,
+    macs_g: float,
+    *,
+    frames: int = 8,
+    clip: ClipSpec = _CLIP,
+    sources: Mapping[str, Source],
+    weights: tuple[Weights, ...] = (),
+    **args: Any,
+) -> ModelSpec:
+    """Row of an offline network."""
+    return ModelSpec(
+        name=name,
+        build=TSM,
+        args={"trunk": trunk, "channels": clip.channels, "stack": clip.stack, **args},
+        clip=replace(clip, frames=frames),
+        params_m=params_m,
+        macs_g=macs_g,
+        sources=sources,
+        weights=weights,
+    )
+
+
+_AUTHORS = {"tsm": TSM_RESNET}
+_BOTH = {"tsm": TSM_RESNET, "mmaction2": MMACTION2}
+_resnet = partial(ResNet2d, block=residual_shift)
+_in_place = partial(ResNet2d, block=in_place_shift)
+_nonlocal = partial(ResNet2d, block=nonlocal_shift)
+_pooled = partial(PooledResNet, block=residual_shift)
+_mobilenet = partial(MobileNetV2, block=TSMInvertedResidual)
+
+SPECS = (
+    _row("tsm_r18_8", partial(_resnet, 18), 11.38, 14.51, sources=_BOTH),
+    _row("tsm_r34_8", partial(_resnet, 34), 21.49, 29.31, sources=_BOTH),
+    _row("tsm_r50_8", partial(_resnet, 50), 24.33, 32.70, sources=_BOTH),
+    _row("tsm_r50_16", partial(_resnet, 50), 24.33, 65.41, frames=16, sources=_BOTH),
+    _row("tsm_r101_8", partial(_resnet, 101), 43.32, 62.40, sources=_BOTH),
+    _row("tsm_r101_16", partial(_resnet, 101), 43.32, 124.80, frames=16, sources=_BOTH),
+    _row("tsm_block_r50_8", partial(_in_place, 50), 24.33, 32.70, sources=_AUTHORS),
+    _row("tsm_block_r50_16", partial(_in_place, 50), 24.33, 65.41, frames=16, sources=_AUTHORS),
+    _row("tsm_block_r101_8", partial(_in_place, 101), 43.32, 62.40, sources=_AUTHORS),
+    _row("tsm_nln_r50_8", partial(_nonlocal, 50), 31.69, 61.10, sources=_AUTHORS),
+    _row("tsm_nln_r50_16", partial(_nonlocal, 50), 31.69, 146.13, frames=16, sources=_AUTHORS),
+    _row("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50, sources=_AUTHORS),
+    _row("tsm_tpool_r50_16", partial(_pooled, 50), 24.33, 38.99, frames=16, sources=_AUTHORS),
+    _row("tsm_r50_flow_8", partial(_resnet, 50), 24.35, 34.91, clip=_FLOW_CLIP, sources=_AUTHORS),
+    _row(
+        "tsm_r50_flow_16",
+        partial(_resnet, 50),
+        24.35,
+        69.81,
+        frames=16,
+        clip=_FLOW_CLIP,
+        sources=_AUTHORS,
+    ),
+    _row("tsm_mobilenetv2_8", _mobilenet, 2.74, 2.40, sources={"tsm": TSM_MOBILENET}),
+    _row("tsm_mobilenetv2_16", _mobilenet, 2.74, 4.80, frames=16, sources={"tsm": TSM_MOBILENET}),
+    ModelSpec(
+        name="tsm_online_mobilenetv2",
+        build=OnlineTSM,
+        clip=_CLIP,
+        params_m=2.26,
+        macs_g=2.40,
+        sources={"tsm": TSM_ONLINE},
+    ),
+    _row(
+        "test_tsm",
+        partial(_resnet, 10, width=16),
+        0.31,
+        0.03,
+        frames=4,
+        clip=replace(_CLIP, size=64, resize=64),
+        sources=_BOTH,
+        num_classes=12,
+    ),
+)
