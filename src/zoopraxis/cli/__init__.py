@@ -9,7 +9,7 @@ from zoopraxis.cli._shown import show_error
 from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
-VERBS = ("models", "info", "convert", "train", "predict", "evaluate", "data", "doctor")
+VERBS = ("models", "info", "convert", "train", "predict", "evaluate", "data", "doctor", "demo")
 
 app = typer.Typer(
     name="zoopraxis",

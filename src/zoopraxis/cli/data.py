@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from zoopraxis.cli._shown import counting_bar
+
 data = typer.Typer(help="Make data sets.", no_args_is_help=True)
 
 
@@ -29,21 +31,16 @@ def theatre(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Film the theatre: synthetic actions as MP4 files with their ground truth."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from zoopraxis.data.theatre import ACTIONS, Settings, contact_sheet, make_theatre
 
     settings = Settings(size=size, seed=seed, performers=performers, flow=flow)
-    columns = "filming", BarColumn(), MofNCompleteColumn(), "takes", TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("filming")
+    with counting_bar("filming") as progress:
         table = make_theatre(
             out,
             clips_per_class=clips_per_class,
             settings=settings,
             workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     facts = {
         "list": str(table),
