@@ -5,6 +5,7 @@ they differ in which blocks reach over time, which is a row of numbers (`Kernels
 """
 
 import re
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -279,14 +280,16 @@ class InflatedResNet(InflatedTrunk):
         The classifier is slid over the features in windows of the training crop's `size` in
         pixels; see `fullconv_probabilities`.
         """
-        return fullconv_probabilities(self.forward_features(x), self.head, window=size // 32)
+        return fullconv_probabilities(self.forward_features(x), self.head.linear, window=size // 32)
 
     def reset_head(self, num_classes: int) -> None:
         """Replace the classifier by a new one for K classes."""
         self.head.reset(num_classes)
 
 
-def fullconv_probabilities(x: Tensor, head: ClipHead, *, window: int) -> Tensor:
+def fullconv_probabilities(
+    x: Tensor, classify: Callable[[Tensor], Tensor], *, window: int
+) -> Tensor:
     """Classify every square window of a feature map; the mean of the windows' probabilities.
 
     A network trained on 224 pixels ends in 7x7 positions; on 256 it ends in 8x8, which hold four
@@ -296,8 +299,8 @@ def fullconv_probabilities(x: Tensor, head: ClipHead, *, window: int) -> Tensor:
     ----------
     x : Tensor of shape (B, C, T, H, W)
         Features.
-    head : ClipHead
-        The classifier.
+    classify : callable
+        Maps averaged features (..., C) to logits (..., K).
     window : int
         Side of the windows, in positions; in time they span all.
 
@@ -306,7 +309,7 @@ def fullconv_probabilities(x: Tensor, head: ClipHead, *, window: int) -> Tensor:
     Tensor of shape (B, K)
     """
     x = F.avg_pool3d(x, (x.shape[2], window, window), stride=1)  # (B, C, 1, H-w+1, W-w+1)
-    logits = head.linear(x.movedim(1, -1))  # (B, 1, H-w+1, W-w+1, K)
+    logits = classify(x.movedim(1, -1))  # (B, 1, H-w+1, W-w+1, K)
     out: Tensor = logits.softmax(dim=-1).mean(dim=(1, 2, 3))  # (B, K)
     return out
 

@@ -180,7 +180,7 @@ class SlowFast(nn.Module):
         The classifier is slid over the features in windows of the training crop's `size` in
         pixels; see `fullconv_probabilities`.
         """
-        return fullconv_probabilities(self.forward_features(x), self.head, window=size // 32)
+        return fullconv_probabilities(self.forward_features(x), self.head.linear, window=size // 32)
 
     def reset_head(self, num_classes: int) -> None:
         """Replace the classifier by a new one for K classes."""
