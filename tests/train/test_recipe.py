@@ -129,3 +129,9 @@ def test_what_must_be_set(path, tmp_path):
 def test_label_smoothing_is_for_one_label():
     with pytest.raises(RecipeError, match="one label per clip"):
         default_recipe("x", "m", ["train.multi_label=true", "train.label_smoothing=0.1"])
+
+
+def test_a_name_that_looks_like_a_number_needs_no_quotes():
+    recipe = default_recipe("videos", "r2plus1d_18", ["train.precision=32"])
+
+    assert recipe.train.precision == "32"

@@ -1,4 +1,4 @@
-"""zoopraxis evaluate MODEL --data LIST: accuracy on a list of videos, and a report."""
+"""zoopraxis evaluate DATA --model M: accuracy on a list of videos, and a report."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,8 @@ import typer
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="NAME.TAG, or a .safetensors file of a run.")],
-    data: Annotated[str, typer.Option(help="Folder of classes, or a list.")],
+    data: Annotated[str, typer.Argument(help="Folder of classes, or a list.")],
+    model: Annotated[str, typer.Option(help="NAME.TAG, or a .safetensors file of a run.")],
     out: Annotated[Path, typer.Option(help="Folder of the report and the logits.")] = Path(
         "evaluation"
     ),

@@ -100,6 +100,8 @@ def convert(value: Any, kind: Any, *, where: str) -> Any:
     elif get_origin(kind) is Literal:
         if value in get_args(kind):
             return value
+        if str(value) in get_args(kind):  # precision=32, where "32" is a name
+            return str(value)
     elif get_origin(kind) is tuple:
         if isinstance(value, (list, tuple)):
             return _tuple(value, get_args(kind), where)
