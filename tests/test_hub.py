@@ -1,0 +1,159 @@
+"""Weights on disk and from afar."""
+
+import dataclasses
+import hashlib
+import json
+import pickle
+
+import pytest
+import torch
+
+from zoopraxis import hub
+from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
+from zoopraxis.hub import convert_file, fetch, open_model, read_state_dict, save_model
+from zoopraxis.models import create_model, model_spec
+from zoopraxis.spec import Weights
+from zoopraxis.testing import noise_clip, read_golden
+
+TINY = "test_r2plus1d"
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    model = create_model(TINY, num_classes=3).eval()
+    clip = dataclasses.replace(model_spec(TINY).clip, frames=4, mean=(0.5,) * 3)
+    path = tmp_path / "run" / "final.safetensors"
+    save_model(path, model, name=TINY, args={}, clip=clip, labels=["a", "b", "c"], epoch=7)
+    return model, clip, path
+
+
+@torch.no_grad()
+def test_a_saved_model_opens_as_it_was(saved):
+    model, clip, path = saved
+
+    net = open_model(path)
+
+    assert net.labels == ("a", "b", "c")
+    assert net.clip == clip
+    x = noise_clip((1, *clip.shape))
+    assert torch.equal(net.model(x), model(x))
+    assert json.loads(path.with_suffix(".json").read_text())["epoch"] == 7
+
+
+def test_a_file_without_its_sidecar(saved):
+    saved[2].with_suffix(".json").unlink()
+
+    with pytest.raises(CheckpointError, match=r"no sidecar final\.json"):
+        open_model(saved[2])
+
+
+def test_a_broken_sidecar_and_broken_weights(saved):
+    path = saved[2]
+    side = path.with_suffix(".json").read_text()
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(CheckpointError, match="not a sidecar of ours"):
+        open_model(path)
+    path.with_suffix(".json").write_text(side)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="does not hold a test_r2plus1d"):
+        open_model(path)
+
+
+def test_a_bare_name_opens_with_numbers_for_labels():
+    assert open_model(TINY).labels == tuple(str(k) for k in range(12))
+
+
+def test_unknown_names_files_and_tags(tmp_path):
+    with pytest.raises(ModelNotFoundError, match="no model called 'r2plus1d_19'") as caught:
+        open_model("r2plus1d_19")
+    assert "r2plus1d_18" in caught.value.hint
+    with pytest.raises(CheckpointError, match="no file"):
+        open_model(tmp_path / "absent.safetensors")
+    with pytest.raises(ModelNotFoundError, match="no weights called 'ucf101'") as caught:
+        open_model("r3d_18.ucf101")
+    assert "kinetics400" in caught.value.hint
+
+
+class Attack:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.pkl"])
+def test_a_checkpoint_with_code_is_refused(tmp_path, name, capsys):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"w": Attack()}, protocol=2))
+
+    with pytest.raises(CheckpointError):
+        read_state_dict(path)
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_a_wrapped_state_dict_is_opened(tmp_path):
+    state = {"w": torch.ones(2)}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
+    torch.save({"model_state": state}, tmp_path / "b.pyth")
+
+    for name in ("a.pth", "b.pyth"):
+        assert torch.equal(read_state_dict(tmp_path / name)["w"], torch.ones(2))
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A checkpoint at a URL, the size of a tiny model."""
+    monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "server" / "tiny-weights.pth"
+    file.parent.mkdir()
+    torch.save({"w": torch.arange(1000.0)}, file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    weights = Weights(
+        tag="t", url=file.as_uri(), source="s", dataset="d", num_classes=3, sha256=digest[:8]
+    )
+    return file, weights
+
+
+def test_fetched_once_and_kept(published):
+    file, weights = published
+    path = fetch(weights)
+    file.unlink()
+
+    assert fetch(weights) == path
+    assert torch.equal(read_state_dict(path)["w"], torch.arange(1000.0))
+
+
+def test_a_wrong_hash_is_an_error_and_leaves_nothing(published):
+    weights = dataclasses.replace(published[1], sha256="00000000")
+
+    with pytest.raises(DownloadError, match="expected 00000000"):
+        fetch(weights)
+    assert not list(hub.cache_folder().iterdir())
+
+
+def test_offline_says_what_to_do(published):
+    published[0].unlink()
+
+    with pytest.raises(DownloadError, match="cannot fetch") as caught:
+        fetch(published[1])
+    assert str(hub.cache_folder() / "tiny-weights.pth") in caught.value.hint
+
+
+@torch.no_grad()
+def test_convert_writes_a_model_that_opens(request, tmp_path):
+    golden = read_golden("tv_r3d_18", request.config.rootpath / "tests/golden")
+    torch.save(golden.state_dict(), tmp_path / "r3d_18-b3b3357e.pth")
+
+    out = convert_file(
+        tmp_path / "r3d_18-b3b3357e.pth",
+        model="r3d_18",
+        source="torchvision",
+        out=tmp_path / "ours.safetensors",
+    )
+
+    net = open_model(out)
+    assert net.labels[0] == "abseiling"
+    side = json.loads(out.with_suffix(".json").read_text())
+    assert side["url"].endswith("r3d_18-b3b3357e.pth")
+    assert len(side["sha256"]) == 64
+    output = net.model(golden.input())
+    torch.testing.assert_close(output, golden.output, rtol=1e-5, atol=1e-5 * output.abs().max())
