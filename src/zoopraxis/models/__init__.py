@@ -36,6 +36,7 @@ FAMILIES = (
     "gsm",
     "trn",
     "gst",
+    "stm",
     "x3d",
 )
 
