@@ -1,0 +1,125 @@
+"""C3D: published sizes, fc6 features, the mean volume, the Caffe2 names."""
+
+import numpy as np
+import pytest
+import torch
+
+from zoopraxis.convert import convert_state_dict
+from zoopraxis.errors import CheckpointError, ShapeError
+from zoopraxis.models import create_model
+from zoopraxis.models.c3d import VOLUME, read_mean_volume, subtract_mean_volume
+from zoopraxis.testing import count_macs, count_params, fill, noise_clip
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "macs"), [("c3d", 78_409_573, 38.5), ("c3d_vmz", 64.9e6, 38.5)]
+)
+def test_sizes_are_the_published_ones(name, params, macs):
+    with torch.device("meta"):
+        model = create_model(name)
+
+    assert count_params(model) == pytest.approx(params, rel=1e-3)
+    assert count_macs(model, (1, 3, 16, 112, 112)) / 1e9 == pytest.approx(macs, abs=0.05)
+
+
+def test_fc6_sees_what_the_last_pooling_leaves():
+    with torch.device("meta"):
+        padded, plain, quo_vadis = (create_model(n) for n in ("c3d", "c3d_vmz", "quo_vadis_3d"))
+
+    assert padded.fc6.linear.in_features == 512 * 4 * 4
+    assert plain.fc6.linear.in_features == 512 * 3 * 3
+    assert quo_vadis.fc6.linear.in_features == 512 * 4 * 4
+
+
+@torch.no_grad()
+def test_c3d_features_are_fc6_behind_its_relu():
+    torch.manual_seed(0)
+    model = create_model("test_c3d").eval()
+    clip = noise_clip((2, 3, 8, 56, 56))
+
+    features = model.forward_fc6(clip)
+
+    assert features.shape == (2, 512)
+    assert features.min() == 0
+    torch.testing.assert_close(model.fc8(model.fc7(features)), model(clip))
+
+
+def test_caffe2_blobs_become_ours():
+    with torch.device("meta"):
+        shapes = {k: tuple(v.shape) for k, v in create_model("c3d_vmz").state_dict().items()}
+    blobs = {}
+    for key, shape in shapes.items():
+        layer, *kind, what = key.split(".")
+        if what == "num_batches_tracked":
+            continue
+        letters = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
+        name = layer.replace("fc8", "last_out_L400")
+        if kind == ["norm"]:
+            blobs[f"{name}_bn_{letters[what]}"] = torch.ones(shape)
+        else:
+            blobs[f"{name}_{what[0]}"] = torch.ones(shape)
+
+    state = convert_state_dict("c3d_vmz", blobs, source="vmz")
+
+    assert {key: tuple(tensor.shape) for key, tensor in state.items()} == shapes
+
+
+@torch.no_grad()
+def test_norms_without_biases_before_them_convert_exactly():
+    # mmcv leaves out the bias of a convolution with a norm, whose eps is 1e-5
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(3, 64, 3, padding=1, bias=False)
+    norm = torch.nn.BatchNorm3d(64, eps=1e-5).eval()
+    norm.running_var.fill_(0.01)
+    with torch.device("meta"):
+        shapes = create_model("c3d_bn").state_dict()
+    state = {}
+    for key, tensor in shapes.items():
+        if not key.endswith(("conv.bias", "tracked")):
+            name = key.replace(".norm.", ".bn.").replace("fc8.", "cls_head.fc_cls.")
+            name = name.replace(".linear.", ".")
+            prefix = "" if name.startswith("cls_head") else "backbone."
+            state[prefix + name] = torch.zeros(tensor.shape)
+    state["backbone.conv1a.conv.weight"] = conv.weight
+    state |= {f"backbone.conv1a.bn.{k}": v for k, v in norm.state_dict().items() if v.ndim}
+
+    converted = convert_state_dict("c3d_bn", state, source="mmaction2")
+
+    with torch.device("meta"):
+        first = create_model("c3d_bn").conv1a
+    first = first.to_empty(device="cpu").eval()
+    own = {k.removeprefix("conv1a."): v for k, v in converted.items() if k.startswith("conv1a.")}
+    first.load_state_dict(own)
+    x = noise_clip((1, 3, 2, 4, 4))
+    torch.testing.assert_close(first(x), torch.relu(norm(conv(x))))
+
+
+def volume_file(path, values):
+    size = values.size * 4
+    varint = b""
+    while size >= 0x80:
+        varint += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    header = b"\x08\x01\x10\x03"  # num 1, channels 3
+    path.write_bytes(header + b"\x2a" + varint + bytes([size]) + values.astype("<f4").tobytes())
+
+
+def test_the_mean_volume_is_read_and_its_centre_subtracted(tmp_path):
+    values = fill("mean", VOLUME)
+    volume_file(tmp_path / "mean.binaryproto", values)
+
+    volume = read_mean_volume(tmp_path / "mean.binaryproto")
+    left = subtract_mean_volume(torch.zeros(1, 3, 16, 112, 112), volume)
+
+    assert np.array_equal(volume.numpy(), values)
+    assert left[0, 2, 5, 0, 0] == -values[2, 5, 8, 29]
+    assert left[0, 2, 5, -1, -1] == -values[2, 5, 119, 140]
+
+
+def test_another_blob_or_clip_is_refused(tmp_path):
+    volume_file(tmp_path / "mean.binaryproto", np.zeros(5))
+
+    with pytest.raises(CheckpointError, match="holds 5 numbers"):
+        read_mean_volume(tmp_path / "mean.binaryproto")
+    with pytest.raises(ShapeError, match="do not fit a volume"):
+        subtract_mean_volume(torch.zeros(1, 3, 8, 112, 112), torch.zeros(VOLUME))
