@@ -142,6 +142,12 @@ class SegmentNetwork(nn.Module):
         out: Tensor = self.head(x)
         return out
 
+    def forward_frames(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T * L, H, W) to the logits at every frame (B, T, K)."""
+        x = self.forward_features(x).mean(dim=(3, 4)).transpose(1, 2)  # (B, T, F)
+        out: Tensor = self.head.linear(self.head.dropout(x))  # (B, T, K)
+        return out
+
     def forward(self, x: Tensor) -> Tensor:
         """Map clips (B, C, T * L, H, W) to logits (B, K)."""
         return self.forward_head(self.forward_features(x))

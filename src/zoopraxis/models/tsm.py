@@ -13,19 +13,17 @@ call in ``residual``. From depth 101 on only every second block of a stage shift
 is the paper's in-place shift, which the shortcut sees too (section 3.2). ``tsm_nln_*`` has five
 non-local blocks, which unlike the paper's pool phi and g behind their convolutions and do not
 scale; ``tsm_tpool_*`` halves the frames in front of the second stage by a maximum over time.
-The online network (``tsm_online_mobilenetv2``) takes one channel in eight from the previous frame
-only, so that `OnlineTSM.step` can answer after every frame from what it kept of the last one.
+The online network has a file of its own, `tsm_online`.
 
 Source "mmaction2" is the copy in mmaction2. Its non-local networks differ, and are not built.
 The authors' BN-Inception with shifts has no published checkpoint, and is not built either.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,6 +46,7 @@ from zoopraxis.layers.resnet2d import (
 )
 from zoopraxis.layers.resnet2d import plain as plain_block
 from zoopraxis.layers.shift import temporal_shift
+from zoopraxis.layers.timm2d import TimmBackbone
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 
@@ -166,79 +165,36 @@ class TSM(SegmentNetwork):
     """
 
 
-class OnlineInvertedResidual(InvertedResidual):
-    """An inverted residual that sees one channel in eight of the previous frame."""
+class ShiftedConv(nn.Module):
+    """A convolution of a timm network behind a shift."""
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def __init__(self, conv: nn.Conv2d, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
         """Map frames (B * T, C, H, W) to (B * T, C', H', W')."""
-        if not self.adds:
-            return self.branch(x)
-        return x + self.branch(temporal_shift(x, frames, future=0, past=x.shape[1] // 8))
-
-    def step(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map one frame (B, C, H, W) to the block's output, and give what the next one needs.
-
-        `past` is what the previous frame left, (B, C/8, H, W); None at the first frame.
-        """
-        kept = x[:, : x.shape[1] // 8]  # (B, C/8, H, W)
-        before = torch.zeros_like(kept) if past is None else past
-        return x + self.branch(torch.cat((before, x[:, kept.shape[1] :]), dim=1)), kept
+        out: Tensor = self.conv(shift(x, self.frames))
+        return out
 
 
-class OnlineTSM(SegmentNetwork):
-    """MobileNet-V2 with shifts from the past only: whole clips, or frame by frame.
+def tsm_timm(backbone: str, *, frames: int = 8, pretrained: bool = False, **options: Any) -> TSM:
+    """Shift in front of the first convolution of every block of a timm network.
 
     Parameters
     ----------
-    num_classes : int, default=27
-        K.
-    width : float, default=1.0
-        Multiplies the widths.
-    dropout : float, default=0.5
-        Before the classifier.
+    backbone : str
+        As in `timm.create_model`.
+    frames : int, default=8
+        T.
+    pretrained : bool, default=False
+        Whether timm fetches its weights.
+    **options
+        Of `TSM`.
     """
-
-    trunk: MobileNetV2
-
-    def __init__(self, *, num_classes: int = 27, width: float = 1.0, dropout: float = 0.5) -> None:
-        trunk = partial(MobileNetV2, block=OnlineInvertedResidual, width=width)
-        super().__init__(trunk, num_classes=num_classes, dropout=dropout)
-
-    def forward_frames(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to the logits at every frame (B, T, K)."""
-        x = self.forward_features(x).mean(dim=(3, 4)).transpose(1, 2)  # (B, T, F)
-        out: Tensor = self.head.linear(self.head.dropout(x))  # (B, T, K)
-        return out
-
-    def step(
-        self, frame: Tensor, cache: tuple[Tensor, ...] = ()
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Answer after one more frame.
-
-        Parameters
-        ----------
-        frame : Tensor of shape (B, 3, H, W)
-            The new frame.
-        cache : tuple of Tensor, default=()
-            What the call for the previous frame returned; empty for the first one.
-
-        Returns
-        -------
-        logits : Tensor of shape (B, K)
-            Those that `forward_frames` has at this frame.
-        cache : tuple of Tensor
-            For the next call; small.
-        """
-        x = self.trunk.stem(frame)  # (B, 32, H/2, W/2)
-        past, kept = iter(cache), []
-        for block in cast("Iterable[OnlineInvertedResidual]", self.trunk.blocks):
-            if block.adds:
-                x, keep = block.step(x, next(past, None))
-                kept.append(keep)
-            else:
-                x = block.branch(x)
-        x = self.trunk.last(x).mean(dim=(2, 3))  # (B, F)
-        return self.head.linear(self.head.dropout(x)), tuple(kept)
+    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=ShiftedConv, pretrained=pretrained)
+    return TSM(trunk, **options)
 
 
 _NONLOCAL = (
@@ -250,14 +206,6 @@ _NONLOCAL = (
 _UNWRAP = (r"\.net\.", ".")
 TSM_RESNET = Source(rename=(*RENAME_SEGMENTS, _UNWRAP, *_NONLOCAL, *RENAME_RESNET2D))
 TSM_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
-TSM_ONLINE = Source(
-    rename=(
-        (r"^(m|module)\.", ""),
-        *RENAME_MOBILENETV2,
-        (r"^(stem|blocks|last)\.", r"trunk.\1."),
-        (r"^classifier\.", "head.linear."),
-    )
-)
 MMACTION2 = Source(rename=RENAME_MMACTION2)
 
 _CLIP = ClipSpec(frames=8, sampling="segments")
@@ -289,6 +237,104 @@ def _row(
     )
 
 
+_HANLAB = "https://hanlab18.mit.edu/projects/tsm/models/"
+_MM = "https://download.openmmlab.com/mmaction/v1.0/recognition/tsm/"
+_UNIFORM = "1 clip of uniform segments, 1 centre crop"
+_DENSE = "10 dense clips x 3 crops of the full resolution"
+_TWICE = "2 clips x 3 crops of the full resolution"
+_KINETICS, _SOMETHING = "kinetics400", "something-something-"
+
+
+def _published(
+    tag: str, file: str, top1: float | None, protocol: str = "", *, classes: int = 400
+) -> Weights:
+    """Row of a checkpoint of the authors."""
+    dataset = tag.removesuffix("-dense")
+    return Weights(
+        tag=tag,
+        url=f"{_HANLAB}{file}.pth",
+        source="tsm",
+        dataset=dataset,
+        num_classes=classes,
+        licence="MIT (code)",
+        top1=top1,
+        protocol=protocol,
+    )
+
+
+def _something(version: str, depth: int, frames: int, top1: float) -> Weights:
+    """Row of a checkpoint of the authors on Something-Something v1 or v2."""
+    data = {"v1": "something", "v2": "somethingv2"}[version]
+    return _published(
+        f"{_SOMETHING}{version}",
+        f"TSM_{data}_RGB_resnet{depth}_shift8_blockres_avg_segment{frames}_e45",
+        top1,
+        _UNIFORM if version == "v1" else _TWICE,
+        classes=174,
+    )
+
+
+def _mmaction2(folder: str, date_hash: str, top1: float, top5: float) -> Weights:
+    """Row of a checkpoint in mmaction2's model zoo."""
+    folder = f"tsm_imagenet-pretrained-{folder}-rgb"
+    something = "sthv2" in folder
+    return Weights(
+        tag="something-something-v2-mmaction2" if something else "kinetics400-mmaction2",
+        url=f"{_MM}{folder}/{folder}_{date_hash}.pth",
+        source="mmaction2",
+        dataset="something-something-v2" if something else _KINETICS,
+        num_classes=174 if something else 400,
+        sha256=date_hash.split("-")[1],
+        licence="Apache-2.0",
+        top1=top1,
+        top5=top5,
+    )
+
+
+_R50_8 = (
+    _published(
+        _KINETICS, "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e50", 71.2, _UNIFORM
+    ),
+    _published(
+        "kinetics400-dense",
+        "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e100_dense",
+        74.1,
+        _DENSE,
+    ),
+    _something("v1", 50, 8, 45.6),
+    _something("v2", 50, 8, 61.2),
+    _mmaction2("r50_8xb16-1x1x8-50e_kinetics400", "20220831-64d69186", 73.18, 90.56),
+    _mmaction2("r50_8xb16-1x1x8-50e_sthv2", "20230317-be0fc26e", 62.72, 87.70),
+)
+_R50_16 = (
+    _published(
+        _KINETICS, "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment16_e50", 72.6, _UNIFORM
+    ),
+    _something("v1", 50, 16, 47.2),
+    _something("v2", 50, 16, 63.1),
+    _mmaction2("r50_8xb16-1x1x16-50e_kinetics400", "20220831-042b1748", 75.12, 91.55),
+    _mmaction2("r50_8xb16-1x1x16-50e_sthv2", "20230317-ec6696ad", 64.16, 88.61),
+)
+_R101_8 = (
+    _something("v1", 101, 8, 46.9),
+    _something("v2", 101, 8, 63.3),
+    _mmaction2("r101_8xb16-1x1x8-50e_sthv2", "20230320-efcc0d1b", 63.70, 88.28),
+)
+_NLN = _published(
+    "kinetics400-dense",
+    "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e100_dense_nl",
+    75.6,
+    _DENSE,
+)
+_FLOW = _published(
+    _KINETICS, "TSM_kinetics_Flow_resnet50_shift8_blockres_avg_segment8_e50", 55.7, _UNIFORM
+)
+_MOBILE = _published(
+    "kinetics400-dense",
+    "TSM_kinetics_RGB_mobilenetv2_shift8_blockres_avg_segment8_e100_dense",
+    69.5,
+    _DENSE,
+)
 _AUTHORS = {"tsm": TSM_RESNET}
 _BOTH = {"tsm": TSM_RESNET, "mmaction2": MMACTION2}
 _resnet = partial(ResNet2d, block=residual_shift)
@@ -300,18 +346,28 @@ _mobilenet = partial(MobileNetV2, block=TSMInvertedResidual)
 SPECS = (
     _row("tsm_r18_8", partial(_resnet, 18), 11.38, 14.51, sources=_BOTH),
     _row("tsm_r34_8", partial(_resnet, 34), 21.49, 29.31, sources=_BOTH),
-    _row("tsm_r50_8", partial(_resnet, 50), 24.33, 32.70, sources=_BOTH),
-    _row("tsm_r50_16", partial(_resnet, 50), 24.33, 65.41, frames=16, sources=_BOTH),
-    _row("tsm_r101_8", partial(_resnet, 101), 43.32, 62.40, sources=_BOTH),
+    _row("tsm_r50_8", partial(_resnet, 50), 24.33, 32.70, sources=_BOTH, weights=_R50_8),
+    _row(
+        "tsm_r50_16", partial(_resnet, 50), 24.33, 65.41, frames=16, sources=_BOTH, weights=_R50_16
+    ),
+    _row("tsm_r101_8", partial(_resnet, 101), 43.32, 62.40, sources=_BOTH, weights=_R101_8),
     _row("tsm_r101_16", partial(_resnet, 101), 43.32, 124.80, frames=16, sources=_BOTH),
     _row("tsm_block_r50_8", partial(_in_place, 50), 24.33, 32.70, sources=_AUTHORS),
     _row("tsm_block_r50_16", partial(_in_place, 50), 24.33, 65.41, frames=16, sources=_AUTHORS),
     _row("tsm_block_r101_8", partial(_in_place, 101), 43.32, 62.40, sources=_AUTHORS),
-    _row("tsm_nln_r50_8", partial(_nonlocal, 50), 31.69, 61.10, sources=_AUTHORS),
+    _row("tsm_nln_r50_8", partial(_nonlocal, 50), 31.69, 61.10, sources=_AUTHORS, weights=(_NLN,)),
     _row("tsm_nln_r50_16", partial(_nonlocal, 50), 31.69, 146.13, frames=16, sources=_AUTHORS),
     _row("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50, sources=_AUTHORS),
     _row("tsm_tpool_r50_16", partial(_pooled, 50), 24.33, 38.99, frames=16, sources=_AUTHORS),
-    _row("tsm_r50_flow_8", partial(_resnet, 50), 24.35, 34.91, clip=_FLOW_CLIP, sources=_AUTHORS),
+    _row(
+        "tsm_r50_flow_8",
+        partial(_resnet, 50),
+        24.35,
+        34.91,
+        clip=_FLOW_CLIP,
+        sources=_AUTHORS,
+        weights=(_FLOW,),
+    ),
     _row(
         "tsm_r50_flow_16",
         partial(_resnet, 50),
@@ -321,15 +377,22 @@ SPECS = (
         clip=_FLOW_CLIP,
         sources=_AUTHORS,
     ),
-    _row("tsm_mobilenetv2_8", _mobilenet, 2.74, 2.40, sources={"tsm": TSM_MOBILENET}),
+    _row(
+        "tsm_mobilenetv2_8",
+        _mobilenet,
+        2.74,
+        2.40,
+        sources={"tsm": TSM_MOBILENET},
+        weights=(_MOBILE,),
+    ),
     _row("tsm_mobilenetv2_16", _mobilenet, 2.74, 4.80, frames=16, sources={"tsm": TSM_MOBILENET}),
     ModelSpec(
-        name="tsm_online_mobilenetv2",
-        build=OnlineTSM,
+        name="tsm_timm",
+        build=tsm_timm,
+        args={"backbone": "resnet18"},
         clip=_CLIP,
-        params_m=2.26,
-        macs_g=2.40,
-        sources={"tsm": TSM_ONLINE},
+        params_m=11.38,
+        macs_g=14.51,
     ),
     _row(
         "test_tsm",
