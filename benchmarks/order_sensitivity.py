@@ -1,0 +1,125 @@
+"""Does a network use time? Accuracy on clips played forwards and backwards, fold by fold.
+
+The claim (Sudhakaran et al. 2020; Lin et al. 2019): a network that averages its frames (TSN)
+gives a clip and its reverse the same answer, networks that shift (TSM) or gate and shift (GSM)
+do not; so on pairs of actions that are each other reversed TSN stays at 50 %.
+
+    python benchmarks/order_sensitivity.py DATA --pairs sit_down:stand_up,push:pull --out runs/order
+
+trains the three with one recipe on every fold and seed, and prints a table in Markdown. What was
+trained stays: a run that was stopped goes on.
+"""
+
+import argparse
+import csv
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+from zoopraxis.data.samples import SampleList, read_samples
+from zoopraxis.data.splits import k_fold_by_group
+from zoopraxis.evaluation import Evaluation, evaluate
+from zoopraxis.hub import open_model
+from zoopraxis.metrics import pair_accuracy, top_k_accuracy
+from zoopraxis.train.loop import train
+from zoopraxis.train.recipe import Recipe, read_recipe
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
+# one backbone, a ResNet-10 of width 16, with three ideas of time
+NETWORKS = {"TSN": "test_tsn", "TSM": "test_tsm", "GSM": "test_gsm"}
+COLUMNS = ("forwards", "backwards", "answers changed", "within pairs")
+
+
+def main() -> None:
+    """Train, test both ways, and print the table."""
+    options = parse()
+    samples = read_samples(options.data, group=options.group)
+    pairs = [tuple(map(samples.labels.index, p.split(":"))) for p in options.pairs.split(",") if p]
+    table: dict[str, list[list[float]]] = {network: [] for network in NETWORKS}
+    for fold, (training, held_out) in enumerate(k_fold_by_group(samples, folds=options.folds)):
+        for seed in range(options.seeds):
+            for network, name in NETWORKS.items():
+                out = options.out / f"{network}_fold{fold}_seed{seed}"
+                recipe = recipe_of(name, out, training, held_out, seed, options)
+                train(recipe, out, resume=True)
+                net = open_model(out / "final.safetensors")
+                both = [
+                    evaluate(net, held_out, views=1, reverse=reverse, keep=out / f"{reverse}.npz")
+                    for reverse in (False, True)
+                ]
+                table[network].append(row_of(*both, pairs))
+    print(f"| {len(samples)} clips | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for network, rows in table.items():
+        cells = [shown([row[column] for row in rows]) for column in range(len(COLUMNS))]
+        print(f"| {network} | " + " | ".join(cells) + " |")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", help="folder of classes, or a list")
+    parser.add_argument("--pairs", default="", help="reversed classes: a:b,c:d")
+    parser.add_argument("--group", default="group", help="column that the folds keep together")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--change", nargs="*", default=[], help="section.key=value")
+    parser.add_argument("--out", type=Path, default=Path("runs/order"))
+    return parser.parse_args()
+
+
+def recipe_of(
+    name: str,
+    out: Path,
+    training: SampleList,
+    held_out: SampleList,
+    seed: int,
+    options: argparse.Namespace,
+) -> Recipe:
+    """Recipe of one run: the demo's, with this network, fold and seed."""
+    lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "val")]
+    for path, part in zip(lists, (training, held_out), strict=True):
+        write_list(path, part)
+    changes = ["clip.frames=8", "clip.size=56", "clip.resize=[64,72]", *options.change]
+    recipe = read_recipe(RECIPE, changes)
+    return replace(
+        recipe,
+        model=replace(recipe.model, name=name),
+        data=replace(recipe.data, train=str(lists[0]), val=str(lists[1])),
+        train=replace(recipe.train, seed=seed),
+    )
+
+
+def write_list(path: Path, samples: SampleList) -> None:
+    """Write samples as a list with a header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group"])
+        for sample in samples:
+            label = samples.labels[sample.label]
+            writer.writerow([Path(sample.path).resolve(), label, sample.group])
+
+
+def row_of(
+    forwards: Evaluation, backwards: Evaluation, pairs: list[tuple[int, ...]]
+) -> list[float]:
+    """Numbers of one run, in the order of the columns."""
+    ahead, back = forwards.scores(), backwards.scores()
+    changed = float((ahead.argmax(axis=1) != back.argmax(axis=1)).mean())
+    return [
+        top_k_accuracy(ahead, forwards.classes),
+        top_k_accuracy(back, backwards.classes),
+        changed,
+        pair_accuracy(ahead, forwards.classes, pairs),
+    ]
+
+
+def shown(values: list[float]) -> str:
+    """Mean and standard deviation in percent."""
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"
+
+
+if __name__ == "__main__":
+    main()
