@@ -33,10 +33,12 @@ FAMILIES = (
     "nonlocal_net",
     "tsn",
     "tsm",
+    "tsm_online",
     "gsm",
     "trn",
     "gst",
     "stm",
+    "cost",
     "x3d",
 )
 

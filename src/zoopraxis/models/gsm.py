@@ -51,6 +51,7 @@ from zoopraxis.layers.frames import (
 from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3, mixed_branch
 from zoopraxis.layers.resnet2d import BasicBlock2d, Block2d, Bottleneck2d, ResNet2d
 from zoopraxis.layers.shift import gate_shift
+from zoopraxis.layers.timm2d import TimmBackbone
 from zoopraxis.models.tsn import CAFFE_CLIP, IMAGENET_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
@@ -210,6 +211,39 @@ class GSM(SegmentNetwork):
                 nn.init.normal_(module.weight, std=gate_std)
 
 
+class GatedConv(nn.Module):
+    """A convolution of a timm network, and a gate-shift module."""
+
+    def __init__(self, conv: nn.Conv2d, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conv = conv
+        self.shift = GateShift(conv.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map frames (B * T, C, H, W) to (B * T, C', H', W')."""
+        out: Tensor = self.shift(self.conv(x), self.frames)
+        return out
+
+
+def gsm_timm(backbone: str, *, frames: int = 8, pretrained: bool = False, **options: Any) -> GSM:
+    """Put gate-shift modules behind the first convolution of every block of a timm network.
+
+    Parameters
+    ----------
+    backbone : str
+        As in `timm.create_model`.
+    frames : int, default=8
+        T.
+    pretrained : bool, default=False
+        Whether timm fetches its weights.
+    **options
+        Of `GSM`.
+    """
+    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=GatedConv, pretrained=pretrained)
+    return GSM(trunk, **options)
+
+
 def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
     """Watch the gates of a network while it sees clips.
 
@@ -354,6 +388,14 @@ SPECS = (
     _row("gsm_r18_8", partial(_resnet, 18), 8, 11.32, 14.67, clip=IMAGENET_CLIP),
     _row("gsm_r50_8", partial(_resnet, 50), 8, 23.97, 33.11, clip=IMAGENET_CLIP),
     _row("gsm_r50_16", partial(_resnet, 50), 16, 23.97, 66.22, clip=IMAGENET_CLIP),
+    ModelSpec(
+        name="gsm_timm",
+        build=gsm_timm,
+        args={"backbone": "resnet18"},
+        clip=IMAGENET_CLIP,
+        params_m=11.32,
+        macs_g=14.67,
+    ),
     _row(
         "test_gsm",
         _tiny,

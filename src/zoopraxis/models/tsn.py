@@ -24,7 +24,7 @@ which train TSN as a baseline; "mmaction2" is the successor of the authors' code
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,11 @@ from torch import Tensor, nn
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import RENAME_SEGMENTS, SegmentNetwork, Trunk
+from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3
+from zoopraxis.layers.mobilenet_v2 import RENAME_MOBILENETV2, MobileNetV2
 from zoopraxis.layers.resnet2d import RENAME_MMACTION2, RENAME_RESNET2D, ResNet2d
+from zoopraxis.layers.timm2d import TimmBackbone
+from zoopraxis.layers.vgg import VGG16
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 Consensus = Literal["average", "max", "top_k", "weighted", "attention"]
@@ -168,12 +172,30 @@ class TSN(SegmentNetwork):
         return out
 
 
+def tsn_timm(backbone: str, *, pretrained: bool = False, **options: Any) -> TSN:
+    """Build a TSN on an image network of timm.
+
+    Parameters
+    ----------
+    backbone : str
+        As in `timm.create_model`.
+    pretrained : bool, default=False
+        Whether timm fetches its weights.
+    **options
+        Of `TSN`.
+    """
+    frames = options.get("frames", 8)
+    return TSN(partial(TimmBackbone, backbone, frames=frames, pretrained=pretrained), **options)
+
+
 TSN_PYTORCH = Source(rename=(*RENAME_SEGMENTS, *RENAME_BNINCEPTION))
 """The TSN lineage's wrapper around BN-Inception."""
 
 TSM_REPOSITORY = Source(rename=(*RENAME_SEGMENTS, *RENAME_RESNET2D))
 """The TSN lineage's wrapper around torchvision's ResNet."""
 
+TSM_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
+GSM_INCEPTIONV3 = Source(rename=(*RENAME_SEGMENTS, *RENAME_INCEPTIONV3))
 MMACTION2 = Source(rename=RENAME_MMACTION2)
 
 CAFFE_CLIP = ClipSpec(
@@ -251,26 +273,67 @@ def _resnet(
     )
 
 
+def _other(
+    name: str,
+    trunk: Trunk,
+    params_m: float,
+    macs_g: float,
+    *,
+    clip: ClipSpec,
+    sources: Mapping[str, Source],
+    num_classes: int = 400,
+) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=TSN,
+        args={"trunk": trunk, "frames": clip.frames, "num_classes": num_classes},
+        clip=clip,
+        params_m=params_m,
+        macs_g=macs_g,
+        order_sensitive=False,
+        sources=sources,
+    )
+
+
 _MM = "https://download.openmmlab.com/mmaction/v1.0/recognition/tsn/"
 
 
-def mmaction2_weights(
-    tag: str, folder: str, end: str, top1: float, top5: float, *, dataset: str, clips: int = 25
-) -> Weights:
-    """Row of a checkpoint in mmaction2's model zoo; `end` is the date and hash of the file."""
+def _mmaction2(frames: int, depth: int, date_hash: str, top1: float, top5: float) -> Weights:
+    """Row of a Kinetics-400 checkpoint in mmaction2's model zoo."""
+    folder = f"tsn_imagenet-pretrained-r{depth}_8xb32-1x1x{frames}-100e_kinetics400-rgb"
     return Weights(
-        tag=tag,
-        url=f"{_MM}{folder}/{folder}_{end}.pth",
+        tag="kinetics400-mmaction2",
+        url=f"{_MM}{folder}/{folder}_{date_hash}.pth",
         source="mmaction2",
-        dataset=dataset,
-        num_classes={"kinetics400": 400, "something-something-v2": 174}[dataset],
-        sha256=end.split("_")[-1],
+        dataset="kinetics400",
+        num_classes=400,
+        sha256=date_hash.split("-")[1],
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol=f"{clips} clips x 10 crops",
+        protocol="25 segments x 10 crops",
     )
 
+
+_R50_3 = _mmaction2(3, 50, "20220906-cd10898e", 72.83, 90.65)
+_R50_5 = _mmaction2(5, 50, "20220906-65d68713", 73.80, 91.21)
+_R50_8 = _mmaction2(8, 50, "20220906-2692d16c", 74.12, 91.34)
+_R101_8 = _mmaction2(8, 101, "20220906-23cff032", 75.89, 92.07)
+_R50_TSM = Weights(
+    tag="kinetics400",
+    url=(
+        "https://hanlab18.mit.edu/projects/tsm/models/"
+        "TSM_kinetics_RGB_resnet50_avg_segment5_e50.pth"
+    ),
+    source="tsm",
+    dataset="kinetics400",
+    num_classes=400,
+    licence="MIT (code)",
+    top1=68.8,
+    protocol="8 segments, 1 clip, 1 centre crop; trained with 5",
+)
+_V3_CLIP = replace(CAFFE_CLIP, size=229, resize=261)
+_TINY_CLIP = replace(IMAGENET_CLIP, frames=4, size=64, resize=64)
 
 SPECS = (
     _bninception("tsn_bninception_3", 3, 10.37, 6.10),
@@ -283,19 +346,45 @@ SPECS = (
     _bninception("tsn_bninception_rgbdiff_7", 7, 10.41, 17.53, clip=_CAFFE_DIFF),
     _resnet("tsn_r18_8", 18, 8, 11.38, 14.51),
     _resnet("tsn_r34_8", 34, 8, 21.49, 29.31),
-    _resnet("tsn_r50_3", 50, 3, 24.33, 12.26),
-    _resnet("tsn_r50_5", 50, 5, 24.33, 20.44),
-    _resnet("tsn_r50_8", 50, 8, 24.33, 32.70),
+    _resnet("tsn_r50_3", 50, 3, 24.33, 12.26, weights=(_R50_3,)),
+    _resnet("tsn_r50_5", 50, 5, 24.33, 20.44, weights=(_R50_5,)),
+    _resnet("tsn_r50_8", 50, 8, 24.33, 32.70, weights=(_R50_TSM, _R50_8)),
     _resnet("tsn_r50_16", 50, 16, 24.33, 65.41),
-    _resnet("tsn_r101_8", 101, 8, 43.32, 62.40),
+    _resnet("tsn_r101_8", 101, 8, 43.32, 62.40, weights=(_R101_8,)),
+    _other(
+        "tsn_inceptionv3_8",
+        InceptionV3,
+        22.16,
+        26.62,
+        clip=_V3_CLIP,
+        sources={"gsm": GSM_INCEPTIONV3},
+        num_classes=174,
+    ),
+    _other(
+        "tsn_mobilenetv2_8",
+        MobileNetV2,
+        2.74,
+        2.40,
+        clip=IMAGENET_CLIP,
+        sources={"tsm": TSM_MOBILENET},
+    ),
+    _other("tsn_vgg16_3", VGG16, 135.90, 46.40, clip=replace(IMAGENET_CLIP, frames=3), sources={}),
     ModelSpec(
-        name="test_tsn",
-        build=TSN,
-        args={"trunk": partial(ResNet2d, 10, width=16), "num_classes": 12},
-        clip=replace(IMAGENET_CLIP, frames=4, size=64, resize=64),
-        params_m=0.31,
-        macs_g=0.03,
+        name="tsn_timm",
+        build=tsn_timm,
+        args={"backbone": "resnet18"},
+        clip=IMAGENET_CLIP,
+        params_m=11.38,
+        macs_g=14.51,
         order_sensitive=False,
+    ),
+    _other(
+        "test_tsn",
+        partial(ResNet2d, 10, width=16),
+        0.31,
+        0.03,
+        clip=_TINY_CLIP,
         sources={"tsm": TSM_REPOSITORY, "mmaction2": MMACTION2},
+        num_classes=12,
     ),
 )

@@ -1,0 +1,136 @@
+"""Any image network of timm as a backbone over frames (extra ``timm``).
+
+A timm network pools its own features, so that the map of a frame is 1x1. A paper's idea about time
+is put around the first convolution of every residual block; as these blocks are timm's, this is
+the one place where a built network is changed.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoopraxis.errors import ModelNotFoundError, ShapeError
+
+__all__ = ["TimmBackbone", "Wrap", "blocks_of"]
+
+Wrap = Callable[[nn.Conv2d, int], nn.Module]
+"""From a convolution and the number of frames to what takes its place."""
+
+
+class TimmBackbone(nn.Module):
+    """An image network of timm without classifier.
+
+    Parameters
+    ----------
+    name : str
+        As in `timm.create_model`, with or without a tag: "resnet18", "resnet18.a1_in1k".
+    in_channels : int, default=3
+        Channels of a frame, or of a stack.
+    frames : int, default=8
+        T, that the wrapped convolutions will see.
+    wrap : Wrap, optional
+        Takes the place of the first convolution of every block.
+    pretrained : bool, default=False
+        Whether timm fetches its weights.
+
+    Raises
+    ------
+    ModelNotFoundError
+        timm is not installed, or has no such network.
+    ShapeError
+        `wrap` is given and the network has no blocks with convolutions.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        in_channels: int = 3,
+        frames: int = 8,
+        wrap: Wrap | None = None,
+        pretrained: bool = False,
+    ) -> None:
+        super().__init__()
+        self.frames = frames
+        self.network = _create(name, in_chans=in_channels, num_classes=0, pretrained=pretrained)
+        self.num_features: int = self.network.head_hidden_size
+        if wrap is not None:
+            _wrap_first_convolutions(self.network, name, wrap, frames)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to features (B * T, F, 1, 1).
+
+        Raises
+        ------
+        ShapeError
+            The clip does not have the T frames that the network was built for.
+        """
+        if frames != self.frames:
+            raise ShapeError(
+                f"clips of {frames} frames came, this network was built for {self.frames}",
+                f"build it with frames={frames}",
+            )
+        features: Tensor = self.network(x)  # (B * T, F)
+        return features[:, :, None, None]
+
+
+def _create(name: str, **options: Any) -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        raise ModelNotFoundError(
+            f"the backbone {name!r} is timm's, which is not installed",
+            "pip install 'zoopraxis[timm]'",
+        ) from error
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+        raise ModelNotFoundError(f"timm has no network called {name!r}", hint)
+    return timm.create_model(name, **options)
+
+
+def blocks_of(network: nn.Module) -> list[nn.Module]:
+    """Residual blocks of a network of timm, in order.
+
+    A block stands among its like: it is part of a sequence, or of a module whose parts are all
+    of one class. It holds at least two layers with weights, one a convolution, and no such block.
+    """
+    found = [
+        part
+        for parent in network.modules()
+        for part in parent.children()
+        if _is_row(parent) and _is_deep(part)
+    ]
+    return [block for block in found if not any(b in found for b in list(block.modules())[1:])]
+
+
+def _is_row(parent: nn.Module) -> bool:
+    classes = {type(part) for part in parent.children()}
+    return isinstance(parent, nn.Sequential | nn.ModuleList) or len(classes) == 1
+
+
+def _is_deep(part: nn.Module) -> bool:
+    layers = [m for m in part.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    return len(layers) > 1 and any(isinstance(layer, nn.Conv2d) for layer in layers)
+
+
+def _convolutions(block: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]]:
+    """Convolutions of a block with their parents and names."""
+    for parent in block.modules():
+        for name, part in parent.named_children():
+            if isinstance(part, nn.Conv2d):
+                yield parent, name, part
+
+
+def _wrap_first_convolutions(network: nn.Module, name: str, wrap: Wrap, frames: int) -> None:
+    blocks = blocks_of(network)
+    if not blocks:
+        raise ShapeError(
+            f"{name} has no blocks of convolutions to put an idea about time into",
+            "take a convolutional network, or TSN, which needs none",
+        )
+    for block in blocks:
+        parent, attribute, conv = next(_convolutions(block))
+        setattr(parent, attribute, wrap(conv, frames))
