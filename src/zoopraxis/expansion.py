@@ -101,7 +101,7 @@ def search(
     score : callable
         How good a network is: its accuracy once trained. It is called six times a step.
     macs : float
-        Target cost; the last step may pass it (see `contract`).
+        Target cost, which the last step passes (see `contract`).
     growth : float, default=2.0
         Cost of a step over that of the step before.
 
@@ -112,7 +112,7 @@ def search(
     """
     path: list[tuple[str, Expansion]] = []
     current, cost = start, float(count_expansion_macs(start))
-    while cost * (1 + growth) / 2 < macs:  # nearer to the target than a step beyond it
+    while cost < macs:
         cost *= growth
         grown = candidates(current, macs=cost)
         axis = max(grown, key=lambda name: score(grown[name]))

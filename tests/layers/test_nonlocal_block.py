@@ -1,0 +1,104 @@
+"""The non-local block against the paper's sums, written out pair by pair."""
+
+import pytest
+import torch
+
+from zoopraxis.errors import ShapeError
+from zoopraxis.layers.nonlocal_block import NonLocalBlock, insert_nonlocal
+
+KINDS = ["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
+
+
+def awake(**args):
+    """Return a block whose parameters are all at work."""
+    torch.manual_seed(0)
+    block = NonLocalBlock(4, **args).eval()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return block
+
+
+def by_the_sum(block, x):
+    """Equations 1 and 6, one pair of positions at a time."""
+    b = len(x)
+    seen = torch.nn.functional.max_pool3d(x, block.pool.kernel_size)
+
+    def at(module, y):
+        return module(y).reshape(b, -1, y[0, 0].numel())
+
+    theta, phi, g = at(block.theta, x), at(block.phi, seen), at(block.g, seen)
+    inner, n, m = theta.shape[1], theta.shape[2], phi.shape[2]
+    out = torch.zeros(b, g.shape[1], n)
+    for clip in range(b):
+        for i in range(n):
+            dots = [theta[clip, :, i] @ phi[clip, :, j] for j in range(m)]
+            if block.similarity == "gaussian":
+                f = [dot.exp() for dot in dots]
+            elif block.similarity == "embedded_gaussian":
+                f = [(dot / inner**0.5).exp() for dot in dots]
+            elif block.similarity == "dot_product":
+                f = dots
+            else:
+                pairs = [torch.cat([theta[clip, :, i], phi[clip, :, j]]) for j in range(m)]
+                f = [(block.weigh.weight[0, :, 0] @ pair).relu() for pair in pairs]
+            total = sum(f) if "gaussian" in block.similarity else m
+            out[clip, :, i] = sum(f[j] * g[clip, :, j] for j in range(m)) / total
+    return x + block.norm(block.out(out.reshape(b, -1, *x.shape[2:])))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pool", [(1, 1, 1), (1, 2, 2)])
+def test_is_the_papers_sum(kind, pool):
+    block = awake(similarity=kind, pool=pool)
+    x = torch.randn(2, 4, 2, 2, 4)
+
+    torch.testing.assert_close(block(x), by_the_sum(block, x), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_the_identity_until_it_has_learned(kind):
+    x = torch.randn(1, 4, 2, 4, 4)
+
+    assert torch.equal(NonLocalBlock(4, similarity=kind)(x), x)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_reaches_from_the_first_frame_to_the_last(kind):
+    block = awake(similarity=kind)
+    x = torch.randn(1, 4, 6, 4, 4)
+    changed = x.clone()
+    changed[:, :, -1] += 5 * torch.randn(4, 4, 4)
+
+    assert not torch.allclose(block(x)[:, :, 0], block(changed)[:, :, 0], atol=1e-4)
+
+
+def test_has_the_bottlenecks_parameters():
+    # theta, phi, g: C C/2 + C/2; out: C/2 C + C; norm: 2 C
+    block = NonLocalBlock(512)
+
+    count = sum(parameter.numel() for parameter in block.parameters())
+    assert count == 3 * (512 * 256 + 256) + (256 * 512 + 512) + 2 * 512
+
+
+def test_goes_into_any_stage_behind_the_named_blocks():
+    stage = torch.nn.Sequential(*(torch.nn.Conv3d(4, 4, 1) for _ in range(3)))
+
+    longer = insert_nonlocal(stage, 4, after=(0, 2), similarity="dot_product")
+
+    assert [name for name, _ in longer.named_children()] == [
+        "0",
+        "nonlocal0",
+        "1",
+        "2",
+        "nonlocal2",
+    ]
+    x = torch.randn(1, 4, 2, 4, 4)
+    assert torch.equal(longer.eval()(x), stage(x))
+
+
+def test_says_which_block_is_not_there():
+    with pytest.raises(ShapeError, match="no block 3 in a stage of 1 blocks"):
+        insert_nonlocal(torch.nn.Sequential(torch.nn.Identity()), 4, after=(3,))

@@ -1,0 +1,50 @@
+"""The non-local nets: where the blocks are, and that they leave the network as it was."""
+
+import pytest
+import torch
+
+from zoopraxis.layers.nonlocal_block import NonLocalBlock
+from zoopraxis.models import create_model
+from zoopraxis.testing import count_params, noise_clip
+
+FIVE = {"layer2.nonlocal1", "layer2.nonlocal3"} | {f"layer3.nonlocal{i}" for i in (1, 3, 5)}
+
+
+def places(model):
+    return {name for name, module in model.named_modules() if isinstance(module, NonLocalBlock)}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("c2d_nln_r50_8x8", FIVE),
+        ("i3d_nln_r101_8x8", FIVE),
+        ("slowfast_nln_r50_8x8", {f"slow.{place}" for place in FIVE}),
+        ("slowfast_nln_r101_50_50_16x8", {f"slow.layer3.nonlocal{i}" for i in (6, 13, 20)}),
+    ],
+)
+def test_blocks_are_where_the_authors_put_them(name, wanted):
+    with torch.device("meta"):
+        assert places(create_model(name)) == wanted
+
+
+@torch.no_grad()
+def test_a_network_computes_the_same_until_its_blocks_have_learned():
+    model = create_model("test_nonlocal_net").eval()
+    plain = create_model("test_i3d_resnet").eval()
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if "nonlocal" not in k})
+    clip = noise_clip((1, 3, 8, 64, 64), seed=1)
+
+    assert torch.equal(model(clip), plain(clip))
+
+    torch.nn.init.ones_(model.layer2.nonlocal1.norm.weight)
+    torch.nn.init.normal_(model.layer2.nonlocal1.out.bias)
+    assert not torch.allclose(model(clip), plain(clip), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("i3d_nln_r50_32x2", 35.4), ("c2d_nln_r50_8x8", 31.7)]
+)
+def test_published_parameters(name, params):
+    with torch.device("meta"):
+        assert round(count_params(create_model(name)) / 1e6, 1) == params
