@@ -26,7 +26,7 @@ from zoopraxis.train.recipe import Recipe, read_recipe
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
 # one backbone, a ResNet-10 of width 16, with three ideas of time
-NETWORKS = {"TSN": "test_tsn", "TSM": "test_tsm", "GSM": "test_gsm"}
+NETWORKS = ("test_tsn", "test_tsm", "test_gsm")
 COLUMNS = ("forwards", "backwards", "answers changed", "within pairs")
 
 
@@ -35,11 +35,11 @@ def main() -> None:
     options = parse()
     samples = read_samples(options.data, group=options.group)
     pairs = [tuple(map(samples.labels.index, p.split(":"))) for p in options.pairs.split(",") if p]
-    table: dict[str, list[list[float]]] = {network: [] for network in NETWORKS}
+    table: dict[str, list[list[float]]] = {name: [] for name in options.networks}
     for fold, (training, held_out) in enumerate(k_fold_by_group(samples, folds=options.folds)):
         for seed in range(options.seeds):
-            for network, name in NETWORKS.items():
-                out = options.out / f"{network}_fold{fold}_seed{seed}"
+            for name in options.networks:
+                out = options.out / f"{name}_fold{fold}_seed{seed}"
                 recipe = recipe_of(name, out, training, held_out, seed, options)
                 train(recipe, out, resume=True)
                 net = open_model(out / "final.safetensors")
@@ -47,12 +47,12 @@ def main() -> None:
                     evaluate(net, held_out, views=1, reverse=reverse, keep=out / f"{reverse}.npz")
                     for reverse in (False, True)
                 ]
-                table[network].append(row_of(*both, pairs))
+                table[name].append(row_of(*both, pairs))
     print(f"| {len(samples)} clips | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
-    for network, rows in table.items():
+    for name, rows in table.items():
         cells = [shown([row[column] for row in rows]) for column in range(len(COLUMNS))]
-        print(f"| {network} | " + " | ".join(cells) + " |")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 def parse() -> argparse.Namespace:
@@ -61,6 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data", help="folder of classes, or a list")
     parser.add_argument("--pairs", default="", help="reversed classes: a:b,c:d")
     parser.add_argument("--group", default="group", help="column that the folds keep together")
+    parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--change", nargs="*", default=[], help="section.key=value")
