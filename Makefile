@@ -1,7 +1,8 @@
 # Every target builds .venv by itself; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+# one thread for each of the two processes: more would wait for one another
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-all lint format bench docs clean
 
