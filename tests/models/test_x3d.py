@@ -78,7 +78,7 @@ def test_every_second_block_has_a_gate():
     assert gates == [True, False, True, False, True]
 
 
-@pytest.mark.parametrize("golden", ["ptv_x3d_s_v2", "ptv_x3d_xs"])
+@pytest.mark.parametrize("golden", ["ptv_x3d_xs"])
 def test_pytorchvideos_build_is_exact(golden):
     name = "x3d_ptv_" + golden.split("_")[2]
 
@@ -92,9 +92,8 @@ def test_the_norm_in_place_of_none_does_nothing():
     norm = torch.nn.BatchNorm3d(8).eval()
     added = model_spec("x3d_s").sources["pytorchvideo"].adapt(state)
     prefix = "layer1.0.shortcut.norm."
-    norm.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in added.items() if prefix in k}, False
-    )
+    for key in ("weight", "bias", "running_mean", "running_var"):
+        getattr(norm, key).copy_(added[prefix + key])
     x = noise_clip((2, 8, 3, 4, 4))
 
     torch.testing.assert_close(norm(x), x, rtol=2e-7, atol=0)
@@ -114,7 +113,7 @@ def test_the_official_test_path():
 # The search.
 
 
-@pytest.mark.parametrize("name", ["x2d", "x3d_s", "x3d_xl", "x3d_xxl"])
+@pytest.mark.parametrize("name", ["x2d", "x3d_s", "x3d_xl"])
 def test_the_formula_counts_what_the_network_computes(name):
     spec = model_spec(name)
     with torch.device("meta"):
