@@ -110,7 +110,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to the same shape."""
-        gate = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, C, 1, 1, 1)
+        gate: Tensor = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, C, 1, 1, 1)
         gate = self.expand(F.relu(self.reduce(gate))).sigmoid()
         return x * gate
 
