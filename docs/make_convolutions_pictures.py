@@ -1,0 +1,62 @@
+"""Draw the pictures of docs/convolutions.md: ``python docs/make_convolutions_pictures.py``."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+IMAGES = Path(__file__).parent / "images"
+KERNELS = {
+    "2D: 1x3x3": [(1, 3, 3)],
+    "3D: 3x3x3": [(3, 3, 3)],
+    "(2+1)D: 1x3x3, then 3x1x1": [(1, 3, 3), (3, 1, 1)],
+    "pointwise: 1x1x1": [(1, 1, 1)],
+}
+GROUPS = {"full: 1 group": 1, "grouped: 3 groups": 3, "depth-wise: 6 groups": 6}
+CHANNELS = 6
+
+
+def draw_kernels(path: Path) -> None:
+    """What a kernel sees: frames to the right, pixels in the plane."""
+    colours = ("#4c72b0cc", "#dd8452cc")
+    figure = plt.figure(figsize=(11, 3))
+    for index, (title, kernels) in enumerate(KERNELS.items()):
+        axes = figure.add_subplot(1, len(KERNELS), index + 1, projection="3d")
+        for kernel, colour in zip(kernels, colours, strict=False):
+            filled = np.zeros((3, 3, 3), dtype=bool)
+            low = [(3 - size) // 2 for size in kernel]
+            filled[tuple(slice(a, a + size) for a, size in zip(low, kernel, strict=True))] = True
+            axes.voxels(filled, facecolors=colour, edgecolor="white")
+        axes.set(xlim=(0, 3), ylim=(0, 3), zlim=(0, 3), xticks=[], yticks=[], zticks=[])
+        axes.set_xlabel("time", labelpad=-12)
+        axes.set_title(title, fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def draw_groups(path: Path) -> None:
+    """Which channels in (below) reach which channels out (above)."""
+    figure, row = plt.subplots(1, len(GROUPS), figsize=(9, 2.4))
+    for axes, (title, groups) in zip(row, GROUPS.items(), strict=True):
+        size = CHANNELS // groups
+        for come in range(CHANNELS):
+            for go in range(CHANNELS):
+                if come // size == go // size:
+                    axes.plot([come, go], [0, 1], color=f"C{come // size}", linewidth=1)
+        for height in (0, 1):
+            axes.plot(range(CHANNELS), [height] * CHANNELS, "o", color="black")
+        axes.set_title(title, fontsize=10)
+        axes.axis("off")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    draw_kernels(IMAGES / "kernels.png")
+    draw_groups(IMAGES / "groups.png")
