@@ -11,10 +11,9 @@ The gates' weights start at zero, where nothing moves, and the network is the 2D
 gated channels renamed by the interleaving); training opens them.
 
 A module stands behind a convolution and in front of its norm, in the branch of each Inception
-module with the fewest convolutions: ten in BN-Inception and ten in Inception-v3, in both of which
-the authors leave module 6 (4e's neighbour in the latter) without one or use the reducing
-convolution, as listed in `BNINCEPTION_GATES` and `INCEPTIONV3_GATES`. Inception-v3 takes 229
-pixels, not 299. The authors have no ResNet; ``gsm_r50_*`` is ours, with the same rule: behind the
+module with the fewest convolutions: ten in BN-Inception, and ten in Inception-v3, where the
+authors leave mixed_6 without one (`BNINCEPTION_GATES`, `INCEPTIONV3_GATES`). Inception-v3 takes
+229 pixels, not 299. The authors have no ResNet; ``gsm_r50_*`` is ours, with the same rule: behind the
 first 1x1 convolution of every bottleneck, in front of its norm.
 
 The convolution over (T, H, W) is computed as a convolution of every frame into three maps a half,
@@ -24,7 +23,7 @@ hundredfold, so a network built for source "gsm" adds in the authors' order (`Vo
 
 `gate_maps` shows what the gates do; `zoopraxis.explain.gates` draws it over the frames. The
 paper's ensemble averages the scores of networks of 8, 12, 16 and 24 segments and of 1 or 2 clips:
-`zoopraxis.aggregate`.
+`zoopraxis.fusion.average_scores`.
 """
 
 import re

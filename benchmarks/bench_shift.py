@@ -1,0 +1,112 @@
+"""What shifts in time cost over the bare 2D network, here and in the published form.
+
+    python benchmarks/bench_shift.py
+
+Prediction, written before the first run: with one thread, TSM's shift by one write of each value
+adds 2 to 5 % to ResNet-50, the published form (zeros, then three copies) twice that; Gate-Shift
+adds 5 to 10 % to BN-Inception here and 30 to 60 % in the published form (volumes, a 3D
+convolution, zero tensors and concatenation). Ratios of one run; the order of the forms changes
+from round to round, and the smallest time of each counts.
+"""
+
+import argparse
+import itertools
+import time
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from zoopraxis import create_model
+from zoopraxis.models import gsm, tsm
+
+
+def published_shift(x: Tensor, frames: int) -> Tensor:
+    """TSM as published: a zero tensor of the whole size, then three copies into it."""
+    video = x.view(-1, frames, *x.shape[1:])
+    share = x.shape[1] // 8
+    out = torch.zeros_like(video)
+    out[:, :-1, :share] = video[:, 1:, :share]
+    out[:, 1:, share : 2 * share] = video[:, :-1, share : 2 * share]
+    out[:, :, 2 * share :] = video[:, :, 2 * share :]
+    return out.view_as(x)
+
+
+def published_gate_shift(module: gsm.GateShift, x: Tensor, frames: int) -> Tensor:
+    """Gate-Shift as published: everything as volumes, shifts by concatenating zeros."""
+    gate = module.gate
+    volume = x.view(-1, frames, *x.shape[1:]).transpose(1, 2).contiguous()  # (B, C, T, H, W)
+    normed = torch.nn.functional.batch_norm(
+        volume, gate.norm.running_mean, gate.norm.running_var, gate.norm.weight, gate.norm.bias
+    ).relu()
+    gates = torch.nn.functional.conv3d(normed, gate.weight, gate.bias, padding=1, groups=2).tanh()
+    halves = []
+    for index, half in enumerate(volume.chunk(2, dim=1)):
+        moving = gates[:, index : index + 1] * half
+        zero = torch.zeros_like(moving[:, :, :1])
+        parts = (moving[:, :, 1:], zero) if index == 0 else (zero, moving[:, :, :-1])
+        mixed = torch.cat(parts, dim=2) + (half - moving)
+        pairs = mixed.unflatten(1, (2, -1)).transpose(1, 2).contiguous()
+        halves.append(pairs.flatten(1, 2))
+    return torch.cat(halves, dim=1).transpose(1, 2).contiguous().view_as(x)
+
+
+def seconds(step, rounds: int) -> dict[str, float]:
+    """Smallest time of each form, the forms taking turns."""
+    best = dict.fromkeys(step, float("inf"))
+    orders = itertools.cycle(itertools.permutations(step))
+    for _, order in zip(range(rounds), orders, strict=False):
+        for name in order:
+            start = time.perf_counter()
+            step[name]()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def forms(bare: str, ours: str, published, clip: Tensor, *, train: bool) -> dict:
+    """Bare 2D network, ours, and ours with the published form put in."""
+    networks = {name: create_model(name).train(train) for name in (bare, ours)}
+
+    def run(name: str) -> None:
+        with torch.set_grad_enabled(train):
+            out = networks[name](clip)
+            if train:
+                out.sum().backward()
+
+    def run_published() -> None:
+        with published:
+            run(ours)
+
+    return {"2D network": lambda: run(bare), "ours": lambda: run(ours), "published": run_published}
+
+
+def main() -> None:
+    """Print the table of ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--pixels", type=int, default=224)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    clip = torch.randn(1, 3, 8, options.pixels, options.pixels)
+    cases = {
+        "TSM, ResNet-50": ("tsn_r50_8", "tsm_r50_8", patch.object(tsm, "shift", published_shift)),
+        "Gate-Shift, BN-Inception": (
+            "tsn_bninception_8",
+            "gsm_bninception_8",
+            patch.object(gsm.GateShift, "forward", published_gate_shift),
+        ),
+    }
+    print(
+        f"8 frames of {options.pixels} pixels, {options.threads} thread(s), best of {options.rounds}"
+    )
+    for (name, (bare, ours, published)), train in itertools.product(cases.items(), (False, True)):
+        best = seconds(forms(bare, ours, published, clip, train=train), options.rounds)
+        base = best["2D network"]
+        ratios = "  ".join(f"{k} {best[k] / base:.3f}" for k in ("ours", "published"))
+        kind = "forward and backward" if train else "forward"
+        print(f"{name}, {kind}: 2D network 1 ({base * 1e3:.0f} ms)  {ratios}")
+
+
+if __name__ == "__main__":
+    main()
