@@ -97,9 +97,8 @@ def main() -> None:
             patch.object(gsm.GateShift, "forward", published_gate_shift),
         ),
     }
-    print(
-        f"8 frames of {options.pixels} pixels, {options.threads} thread(s), best of {options.rounds}"
-    )
+    size, threads = f"8 frames of {options.pixels} pixels", f"{options.threads} thread(s)"
+    print(f"{size}, {threads}, best of {options.rounds}")
     for (name, (bare, ours, published)), train in itertools.product(cases.items(), (False, True)):
         best = seconds(forms(bare, ours, published, clip, train=train), options.rounds)
         base = best["2D network"]

@@ -114,6 +114,9 @@ def test_timm_networks_serve_the_families(family):
     model = create_model(
         f"{family}_timm", backbone="resnet10t", frames=4, num_classes=5, **options
     ).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)  # timm starts residual branches at zero
     clip = noise_clip((2, 3, 4, 64, 64))
 
     forward, backward = model(clip), model(clip.flip(2))

@@ -13,8 +13,8 @@ gated channels renamed by the interleaving); training opens them.
 A module stands behind a convolution and in front of its norm, in the branch of each Inception
 module with the fewest convolutions: ten in BN-Inception, and ten in Inception-v3, where the
 authors leave mixed_6 without one (`BNINCEPTION_GATES`, `INCEPTIONV3_GATES`). Inception-v3 takes
-229 pixels, not 299. The authors have no ResNet; ``gsm_r50_*`` is ours, with the same rule: behind the
-first 1x1 convolution of every bottleneck, in front of its norm.
+229 pixels, not 299. The authors have no ResNet; ``gsm_r50_*`` is ours, with the same rule: behind
+the first 1x1 convolution of every bottleneck, in front of its norm.
 
 The convolution over (T, H, W) is computed as a convolution of every frame into three maps a half,
 one for each neighbour, which are then added across frames: the same sum, without laying the
