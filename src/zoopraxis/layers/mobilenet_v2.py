@@ -148,6 +148,10 @@ class MobileNetV2(nn.Module):
         self.num_features = 8 * math.ceil(1280 * max(width, 1.0) / 8)
         self.last = ConvNorm6(channels, self.num_features, 1)
         initialise(self)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.groups > 1:
+                # fan out would count all channels, though a filter feeds one: the signal would die
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, x: Tensor, frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 1280, H/32, W/32)."""
