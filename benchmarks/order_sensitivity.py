@@ -26,7 +26,7 @@ from zoopraxis.train.recipe import Recipe, read_recipe
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
 # one backbone, a ResNet-10 of width 16, with three ideas of time
-NETWORKS = ("test_tsn", "test_tsm", "test_gsm")
+NETWORKS = ("tsn_small", "tsm_small", "gsm_small")
 COLUMNS = ("forwards", "backwards", "answers changed", "within pairs")
 
 
@@ -81,8 +81,7 @@ def recipe_of(
     lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "val")]
     for path, part in zip(lists, (training, held_out), strict=True):
         write_list(path, part)
-    changes = ["clip.frames=8", "clip.size=56", "clip.resize=[64,72]", *options.change]
-    recipe = read_recipe(RECIPE, changes)
+    recipe = read_recipe(RECIPE, options.change)
     return replace(
         recipe,
         model=replace(recipe.model, name=name),

@@ -51,7 +51,7 @@ from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3, mixed
 from zoopraxis.layers.resnet2d import BasicBlock2d, Block2d, Bottleneck2d, ResNet2d
 from zoopraxis.layers.shift import gate_shift
 from zoopraxis.layers.timm2d import TimmBackbone
-from zoopraxis.models.tsn import CAFFE_CLIP, IMAGENET_CLIP
+from zoopraxis.models.tsn import CAFFE_CLIP, IMAGENET_CLIP, SMALL_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 BNINCEPTION_GATES = frozenset(
@@ -387,6 +387,7 @@ SPECS = (
     _row("gsm_r18_8", partial(_resnet, 18), 8, 11.32, 14.67, clip=IMAGENET_CLIP),
     _row("gsm_r50_8", partial(_resnet, 50), 8, 23.97, 33.11, clip=IMAGENET_CLIP),
     _row("gsm_r50_16", partial(_resnet, 50), 16, 23.97, 66.22, clip=IMAGENET_CLIP),
+    _row("gsm_small", partial(_resnet, 10, width=16), 8, 0.34, 0.04, clip=SMALL_CLIP, dropout=0.0),
     ModelSpec(
         name="gsm_timm",
         build=gsm_timm,

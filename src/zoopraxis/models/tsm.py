@@ -47,6 +47,7 @@ from zoopraxis.layers.resnet2d import (
 from zoopraxis.layers.resnet2d import plain as plain_block
 from zoopraxis.layers.shift import temporal_shift
 from zoopraxis.layers.timm2d import TimmBackbone
+from zoopraxis.models.tsn import SMALL_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 
@@ -393,6 +394,16 @@ SPECS = (
         clip=_CLIP,
         params_m=11.38,
         macs_g=14.51,
+    ),
+    _row(
+        "tsm_small",
+        partial(_resnet, 10, width=16),
+        0.36,
+        0.04,
+        frames=8,
+        clip=SMALL_CLIP,
+        sources={},
+        dropout=0.0,
     ),
     _row(
         "test_tsm",

@@ -281,12 +281,12 @@ def _other(
     *,
     clip: ClipSpec,
     sources: Mapping[str, Source],
-    num_classes: int = 400,
+    **args: Any,
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=TSN,
-        args={"trunk": trunk, "frames": clip.frames, "num_classes": num_classes},
+        args={"trunk": trunk, "frames": clip.frames, "num_classes": 400, **args},
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
@@ -333,6 +333,7 @@ _R50_TSM = Weights(
     protocol="8 segments, 1 clip, 1 centre crop; trained with 5",
 )
 _V3_CLIP = replace(CAFFE_CLIP, size=229, resize=261)
+SMALL_CLIP = replace(IMAGENET_CLIP, frames=8, size=56, resize=(64, 72))  # minutes on two cores
 _TINY_CLIP = replace(IMAGENET_CLIP, frames=4, size=64, resize=64)
 
 SPECS = (
@@ -377,6 +378,15 @@ SPECS = (
         params_m=11.38,
         macs_g=14.51,
         order_sensitive=False,
+    ),
+    _other(
+        "tsn_small",
+        partial(ResNet2d, 10, width=16),
+        0.36,
+        0.04,
+        clip=SMALL_CLIP,
+        sources={},
+        dropout=0.0,
     ),
     _other(
         "test_tsn",
