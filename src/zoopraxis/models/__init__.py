@@ -40,6 +40,7 @@ FAMILIES = (
     "stm",
     "cost",
     "x3d",
+    "eco",
 )
 
 

@@ -1,0 +1,338 @@
+"""ECO: Efficient Convolutional Network for Online Video Understanding.
+
+Zolfaghari, Singh and Brox, ECCV 2018. arXiv:1804.09066
+Official code: https://github.com/mzolfaghari/ECO-efficient-video-understanding (Caffe, research
+use only) and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause)
+
+The whole video is cut into N segments, of which one frame each passes the lower half of
+BN-Inception, up to the third inception block: 96 channels on 28x28 positions. Stacked over time
+they are a volume that the upper half of a 3D ResNet-18 reads, so that the network itself relates
+what is far apart. That is ECO-Lite. ECO-Full runs the rest of BN-Inception too, averages its
+features over the frames, and classifies both together.
+
+The 3D half is pre-activated (norm, ReLU, convolution), its projections are 3x3x3 convolutions of
+the activated input, and as in Caffe every convolution has a bias. ECO-Full's dropout inside, 0.5
+of the 2D and 0.3 of the 3D features, acts here on the clip's averages; the authors drop from each
+frame's 2D features. `forward_features` of ECO-Full joins the streams at the length of the 3D one,
+the 2D features averaged over the frames of each step: the same means over the clip, where N is a
+multiple of 4.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.layers.bninception import (
+    RENAME_BNINCEPTION,
+    BNInception,
+    Inception,
+    Reduction,
+    halve,
+)
+from zoopraxis.layers.conv2d import conv_norm
+from zoopraxis.layers.frames import RENAME_SEGMENTS, fold, unfold
+from zoopraxis.layers.head import ClipHead
+from zoopraxis.layers.resnet3d import initialise
+from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+
+
+class Half3c(nn.Module):
+    """The beginning of one branch of inception block 3c: 1x1, 3x3.
+
+    Parameters
+    ----------
+    in_channels, reduced, out_channels : int
+        Channels that come, between the convolutions, that go.
+    """
+
+    def __init__(self, in_channels: int, reduced: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv_double_3x3_reduce = conv_norm("3c", in_channels, reduced, 1)
+        self.conv_double_3x3_1 = conv_norm("3c", reduced, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H, W)."""
+        out: Tensor = self.conv_double_3x3_1(self.conv_double_3x3_reduce(x, frames), frames)
+        return out
+
+
+class LowerInception(nn.Module):
+    """BN-Inception up to the middle of block 3c.
+
+    Parameters
+    ----------
+    divide : int, default=1
+        Divides every width, for small networks.
+    """
+
+    def __init__(self, *, divide: int = 1) -> None:
+        super().__init__()
+        w32, w64, w96 = (width // divide for width in (32, 64, 96))
+        self.conv1_7x7_s2 = conv_norm("conv1_7x7_s2", 3, w64, 7, stride=2, padding=3)
+        self.conv2_3x3_reduce = conv_norm("conv2_3x3_reduce", w64, w64, 1)
+        self.conv2_3x3 = conv_norm("conv2_3x3", w64, 3 * w64, 3, padding=1)
+        self.inception_3a = Inception(
+            "3a", 3 * w64, w64, (w64, w64), (w64, w96), w32, pool="average", conv=conv_norm
+        )
+        self.inception_3b = Inception(
+            "3b", 4 * w64, w64, (w64, w96), (w64, w96), w64, pool="average", conv=conv_norm
+        )
+        self.inception_3c = Half3c(5 * w64, w64, w96)
+        self.num_features = w96
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (N, 3, H, W) to (N, 96, H/8, W/8)."""
+        x = halve(self.conv1_7x7_s2(x, frames))  # (N, 64, H/4, W/4)
+        x = self.conv2_3x3(self.conv2_3x3_reduce(x, frames), frames)  # (N, 192, H/4, W/4)
+        x = self.inception_3a(halve(x), frames)  # (N, 256, H/8, W/8)
+        x = self.inception_3b(x, frames)  # (N, 320, H/8, W/8)
+        out: Tensor = self.inception_3c(x, frames)  # (N, 96, H/8, W/8)
+        return out
+
+
+class TwoLevelInception(BNInception):
+    """BN-Inception that also gives what the 3D network reads.
+
+    The arguments are those of `BNInception`.
+    """
+
+    inception_3a: Inception
+    inception_3b: Inception
+    inception_3c: Reduction
+
+    def forward_levels(self, x: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Map frames (N, 3, H, W) to (N, 96, H/8, W/8) and (N, 1024, H/32, W/32)."""
+        x = self.forward_stem(x, frames)  # (N, 192, H/8, W/8)
+        x = self.inception_3b(self.inception_3a(x, frames), frames)  # (N, 320, H/8, W/8)
+        block = self.inception_3c
+        low = block.conv_double_3x3_1(block.conv_double_3x3_reduce(x, frames), frames)
+        three = block.conv_3x3(block.conv_3x3_reduce(x, frames), frames)
+        double = block.conv_double_3x3_2(low, frames)
+        x = torch.cat((three, double, halve(x)), dim=1)  # (N, 576, H/16, W/16)
+        for name in ("4a", "4b", "4c", "4d", "4e", "5a", "5b"):
+            x = getattr(self, f"inception_{name}")(x, frames)
+        return low, x
+
+
+class PreActivated(nn.Module):
+    """Norm, ReLU, 3x3x3 convolution, twice; plus the input, or its projection once activated.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels that come and go; where they differ the block halves time and space.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        stride = 1 if in_channels == out_channels else 2
+        self.norm1 = nn.BatchNorm3d(in_channels)
+        self.conv1 = nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1)
+        self.norm2 = nn.BatchNorm3d(out_channels)
+        self.conv2 = nn.Conv3d(out_channels, out_channels, 3, padding=1)
+        if stride == 2:
+            self.down = nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, C', T', H', W')."""
+        active = F.relu(self.norm1(x))
+        out: Tensor = self.conv2(F.relu(self.norm2(self.conv1(active))))
+        return out + (self.down(active) if hasattr(self, "down") else x)
+
+
+class UpperResNet3d(nn.Module):
+    """The 3D half: from the third stage of a pre-activated ResNet-18 on.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of a frame.
+    width : int, default=128
+        Channels of its first stage.
+    """
+
+    def __init__(self, in_channels: int, *, width: int = 128) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, width, 3, padding=1)
+        self.block3b = PreActivated(width, width)
+        self.block4a = PreActivated(width, 2 * width)
+        self.block4b = PreActivated(2 * width, 2 * width)
+        self.block5a = PreActivated(2 * width, 4 * width)
+        self.block5b = PreActivated(4 * width, 4 * width)
+        self.norm = nn.BatchNorm3d(4 * width)
+        self.num_features = 4 * width
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 96, T, H, W) to (B, 512, T/4, H/4, W/4)."""
+        x = self.block3b(self.conv(x))  # (B, 128, T, H, W)
+        x = self.block4b(self.block4a(x))  # (B, 256, T/2, H/2, W/2)
+        x = self.block5b(self.block5a(x))  # (B, 512, T/4, H/4, W/4)
+        return F.relu(self.norm(x), inplace=True)
+
+
+class ECOLite(nn.Module):
+    """Half of BN-Inception a frame, half of a 3D ResNet over the frames.
+
+    Parameters
+    ----------
+    divide : int, default=1
+        Divides every width, for small networks.
+    num_classes : int, default=400
+        K.
+    dropout : float, default=0.3
+        Before the classifier.
+    """
+
+    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.lower = LowerInception(divide=divide)
+        initialise(self.lower)
+        self.upper = UpperResNet3d(self.lower.num_features, width=128 // divide)
+        self.num_features = self.upper.num_features
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        nn.init.xavier_uniform_(self.head.linear.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 512, T/4, H/32, W/32)."""
+        frames = x.shape[2]
+        x = self.lower(fold(x), frames)  # (B * T, 96, H/8, W/8)
+        out: Tensor = self.upper(unfold(x, frames))  # (B, 512, T/4, H/32, W/32)
+        return out
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, C, T', H', W') to logits (B, K)."""
+        out: Tensor = self.head(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the classifier by a new one for K classes."""
+        self.head.reset(num_classes)
+
+
+class ECOFull(nn.Module):
+    """ECO-Lite, and the whole of BN-Inception beside it.
+
+    The parameters are those of `ECOLite`; `dropout` comes on top of that of each stream.
+    """
+
+    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.lower = TwoLevelInception(divide=divide)
+        self.upper = UpperResNet3d(96 // divide, width=128 // divide)
+        self.num_flat = self.lower.num_features
+        self.num_features = self.num_flat + self.upper.num_features
+        self.drop_flat, self.drop_deep = nn.Dropout(0.5), nn.Dropout(0.3)
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        nn.init.xavier_uniform_(self.head.linear.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 1536, T/4, H/32, W/32), the 2D ones first."""
+        frames = x.shape[2]
+        low, flat = self.lower.forward_levels(fold(x), frames)
+        deep = self.upper(unfold(low, frames))  # (B, 512, T/4, H/32, W/32)
+        flat = F.adaptive_avg_pool3d(unfold(flat, frames), deep.shape[2:])  # (B, 1024, T/4, ., .)
+        return torch.cat((flat, deep), dim=1)  # (B, 1536, T/4, H/32, W/32)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, 1536, T', H', W') to logits (B, K)."""
+        x = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, 1536, 1, 1, 1)
+        flat, deep = x[:, : self.num_flat], x[:, self.num_flat :]
+        out: Tensor = self.head(torch.cat((self.drop_flat(flat), self.drop_deep(deep)), dim=1))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the classifier by a new one for K classes."""
+        self.head.reset(num_classes)
+
+
+# In the authors' files a norm is named for what it follows: the sums are res3b, res4a, ...
+_ENTRY = {"res3a": "block3b", "res3b": "block4a", "res4a": "block4b", "res4b": "block5a"}
+AUTHORS = Source(
+    rename=(
+        (r"^module\.", ""),
+        (r"^base_model\.fc_final\.", "head.linear."),  # trained without dropout
+        (r"^base_model\.(?=res)", "upper."),
+        (r"^base_model\.", "lower."),
+        *RENAME_SEGMENTS,
+        *RENAME_BNINCEPTION,
+        (r"\.res3a_2\.", ".conv."),
+        (r"\.res5b_bn\.", ".norm."),
+        (r"\.res5a_bn\.", ".block5b.norm1."),
+        (r"\.(res\d[ab])_bn\.", lambda m: f".{_ENTRY[m[1]]}.norm1."),
+        (r"\.res(\d[ab])_1_bn\.", r".block\1.norm2."),
+        (r"\.res(\d[ab])_([12])\.", r".block\1.conv\2."),
+        (r"\.res(\d[ab])_down\.", r".block\1.down."),
+    )
+)
+
+_CLIP = ClipSpec(
+    frames=16,
+    sampling="segments",
+    mean=(104.0, 117.0, 128.0),
+    std=(1.0, 1.0, 1.0),
+    channel_order="bgr",
+    value_range=255.0,
+)
+_LINKS = {
+    "eco_lite": ("ECO_Lite_rgb_model_Kinetics.pth.tar", "1XNIq7byciKgrn011jLBggd2g79jKX4uD"),
+    "eco_full": ("ECO_Full_rgb_model_Kinetics.pth.tar", "1ATuN_KctsbFAbcNgWDlETZVsy2vhxZay"),
+}
+
+
+def _row(
+    name: str, build: type[ECOLite] | type[ECOFull], params_m: float, macs_g: float, **clip: Any
+) -> ModelSpec:
+    """Row of a network; the weights for 16 segments fit every length, as no shape depends on it."""
+    net, frames = name.rsplit("_", 1)
+    file, link = _LINKS[net]
+    weights = Weights(
+        tag="kinetics400",
+        url=f"https://drive.google.com/open?id={link}",
+        file=file,  # its name in the authors' scripts; they give the links alone
+        source="eco",
+        dataset="Kinetics-400",
+        num_classes=400,
+        licence="BSD-2-Clause (the code)",
+    )
+    return ModelSpec(
+        name=name,
+        build=build,
+        clip=replace(_CLIP, frames=int(frames), **clip),
+        params_m=params_m,
+        macs_g=macs_g,
+        sources={"eco": AUTHORS},
+        weights=(weights,) if frames == "16" else (),
+    )
+
+
+SPECS = (
+    _row("eco_lite_4", ECOLite, 37.50, 11.62),
+    _row("eco_lite_8", ECOLite, 37.50, 23.24),
+    _row("eco_lite_16", ECOLite, 37.50, 46.49),
+    _row("eco_lite_32", ECOLite, 37.50, 92.97),
+    _row("eco_full_4", ECOFull, 47.50, 16.10),
+    _row("eco_full_8", ECOFull, 47.50, 32.21),
+    _row("eco_full_16", ECOFull, 47.50, 64.41),
+    _row("eco_full_32", ECOFull, 47.50, 128.83),
+    ModelSpec(
+        name="test_eco",
+        build=ECOFull,
+        args={"divide": 16, "num_classes": 12},
+        clip=replace(_CLIP, frames=8, size=64, resize=64),
+        params_m=0.19,
+        macs_g=0.01,
+        sources={"eco": AUTHORS},
+    ),
+)
