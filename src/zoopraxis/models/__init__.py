@@ -41,6 +41,7 @@ FAMILIES = (
     "cost",
     "x3d",
     "eco",
+    "fstcn",
 )
 
 

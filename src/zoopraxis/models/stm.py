@@ -106,7 +106,7 @@ class Motion(nn.Module):
 
 
 class STMBottleneck(Bottleneck2d):
-    """A bottleneck whose middle is the sum of CSTM and CMM (Figure 4).
+    """A bottleneck whose middle is the sum of CSTM and CMM.
 
     The parameters are those of `Bottleneck2d`.
     """
