@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoopraxis.models import list_models
 from zoopraxis.testing import golden_error, read_golden, read_index
@@ -19,6 +20,38 @@ ROWS = [
     if (name := re.split(r"[ :]", row["model"])[0]) in NAMES
     and "official test path" not in row["model"]  # test_slowfast.py and test_x3d.py have these
 ]
+ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their files
+    "gsm_module_c16_t4",
+    "psf_slow_8x8_r50_fullconv_v2",
+    "psf_x3d_s_fullconv_v2",
+    "trn_multiscale_8_all",
+    "trn_multiscale_8_seed0",
+    "trn_single_8",
+    "tv_googlenet",
+    "tv_googlenet_aux",
+    "tv_inception_v3",
+    "tv_inception_v3_aux",
+    "tv_resnet18",
+    "tv_resnet50",
+    "twostream_cross_modality",
+}
+LATER = {  # families that are not here yet
+    "dmc_contextnetwork",
+    "dmc_estimatordensenet",
+    "dmc_estimatordensenettiny",
+    "gcn_kipf_cora_shape",
+    "gcn_kipf_small",
+    "mm_stgcn",
+    "stgcn_kinetics_openpose",
+    "stgcn_kinetics_openpose_u",
+    "stgcn_ntu",
+    "stgcn_ntu_u",
+    "stgcn_ntu_uniform",
+    "stgcn_openpose_noweight",
+    "strg_resnet50_16f",
+    "strg_rgcn",
+    "strg_st_graph",
+}
 HEAVY_GMACS = 40
 
 
@@ -29,8 +62,23 @@ def params():
         yield pytest.param(golden, model, source, id=golden, marks=marks)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the outputs were recorded: the order of summation depends on the number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(("name", "model", "source"), list(params()))
 def test_output_equals_the_reference(name, model, source):
     golden = read_golden(name, GOLDEN)
 
     assert golden_error(golden, model, source) < golden.tolerance
+
+
+def test_no_golden_is_forgotten():
+    run = {golden for golden, _, _ in ROWS}
+
+    assert {row["golden"] for row in read_index(GOLDEN)} - run == ELSEWHERE | LATER
