@@ -139,10 +139,11 @@ def as_clip(x: Tensor, channels: int) -> Tensor:
     """Give a reference's input our layout (B, C, T, H, W).
 
     2D networks take the frames folded into the channels, (B, T*C, H, W), or those of one clip as
-    a batch, (T, C, H, W).
+    a batch, (T, C, H, W), or in front of the channels, (B, T, C, H, W).
     """
     if x.ndim == 5:
-        return x
+        in_front = x.shape[1] != channels == x.shape[2]
+        return x.transpose(1, 2) if in_front else x
     if x.shape[1] == channels:
         return x.transpose(0, 1).unsqueeze(0)  # (1, C, T, H, W)
     x = x.reshape(len(x), -1, channels, *x.shape[2:])  # (B, T, C, H, W)

@@ -95,6 +95,7 @@ def test_weights_survive_the_disk(spec, model, clip, tmp_path):
 
 
 @torch.no_grad()
+@pytest.mark.filterwarnings("ignore:The tensor attributes self.*_flat_weights")  # torch's LSTM
 def test_exports_to_the_same_function(model, clip):
     exported = torch.export.export(model, (clip,)).module()
 

@@ -31,6 +31,9 @@ FAMILIES = (
     "slowfast",
     "i3d_resnet",
     "nonlocal_net",
+    "two_stream",
+    "lrcn",
+    "beyond_short_snippets",
     "tsn",
     "tsm",
     "tsm_online",
@@ -39,9 +42,12 @@ FAMILIES = (
     "gst",
     "stm",
     "cost",
-    "x3d",
     "eco",
     "fstcn",
+    "motion_feature_network",
+    "off",
+    "tdn",
+    "x3d",
 )
 
 

@@ -1,0 +1,118 @@
+"""Late fusion: the scores of several networks for the same videos become one.
+
+Simonyan and Zisserman (arXiv:1406.2199, section 5) average the class scores of their streams, or
+train a linear SVM on the scores of all streams, each normalised to length one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.preprocessing import normalize
+from sklearn.svm import LinearSVC
+
+from zoopraxis.errors import ShapeError
+
+__all__ = ["average_scores", "fit_svm", "stack_scores", "svm_scores"]
+
+Scores = NDArray[np.floating[Any]]
+
+
+def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None = None) -> Scores:
+    """Average what several networks give for the same videos.
+
+    Parameters
+    ----------
+    streams : sequence of ndarray of shape (N, K)
+        Of each network, all probabilities or all logits.
+    weights : sequence of float, optional
+        Shares of the networks; equal by default. Only their ratios count.
+
+    Returns
+    -------
+    ndarray of shape (N, K)
+
+    Raises
+    ------
+    ShapeError
+        The networks did not score the same videos and classes.
+    """
+    _check_alike(streams)
+    averaged: Scores = np.average(np.stack(streams), axis=0, weights=weights)
+    return averaged
+
+
+def stack_scores(streams: Sequence[Scores]) -> Scores:
+    """Lay the scores of several networks side by side, each at length one.
+
+    Parameters
+    ----------
+    streams : sequence of ndarray of shape (N, K)
+        Of each network; the paper takes probabilities.
+
+    Returns
+    -------
+    ndarray of shape (N, len(streams) * K)
+
+    Raises
+    ------
+    ShapeError
+        The networks did not score the same videos and classes.
+    """
+    _check_alike(streams)
+    stacked: Scores = np.concatenate([normalize(scores) for scores in streams], axis=1)
+    return stacked
+
+
+def fit_svm(streams: Sequence[Scores], labels: ArrayLike, *, penalty: float = 1.0) -> LinearSVC:
+    """Train a linear SVM to fuse, on videos that the networks were not trained on.
+
+    Parameters
+    ----------
+    streams : sequence of ndarray of shape (N, K)
+        Of each network.
+    labels : array_like of shape (N,)
+        True classes.
+    penalty : float, default=1.0
+        C of the SVM: what an error costs.
+
+    Returns
+    -------
+    LinearSVC
+        One against the rest.
+
+    Raises
+    ------
+    ShapeError
+        The networks did not score the same videos and classes.
+    """
+    return LinearSVC(C=penalty, random_state=0).fit(stack_scores(streams), labels)
+
+
+def svm_scores(svm: LinearSVC, streams: Sequence[Scores]) -> Scores:
+    """Fuse by a trained SVM.
+
+    Parameters
+    ----------
+    svm : LinearSVC
+        From `fit_svm`.
+    streams : sequence of ndarray of shape (N, K)
+        Of the same networks, in the same order.
+
+    Returns
+    -------
+    ndarray of shape (N, number of classes in training)
+        Distances from the planes, in the order of ``svm.classes_``.
+    """
+    distances: Scores = svm.decision_function(stack_scores(streams))
+    return distances
+
+
+def _check_alike(streams: Sequence[Scores]) -> None:
+    shapes = [np.shape(scores) for scores in streams]
+    if len(set(shapes)) != 1 or len(shapes[0]) != 2:
+        raise ShapeError(
+            f"scores of shapes {', '.join(map(str, shapes)) or 'no network'} cannot be fused",
+            "score the same videos and classes with every network: (N, K) each",
+        )

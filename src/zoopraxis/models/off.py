@@ -1,0 +1,271 @@
+"""Optical Flow Guided Feature: A Fast and Robust Motion Representation for Action Recognition.
+
+Sun, Kuang, Sheng, Ouyang and Zhang, CVPR 2018. arXiv:1711.11152
+Official code: https://github.com/kevin-ssy/Optical-Flow-Guided-Feature (Caffe, MIT)
+
+What flow is to pixels holds for features: where brightness is constant, the flow is orthogonal to
+the gradient in x, y and t (section 3). So the gradient itself is taken as the motion: of the
+features of each block of an image network, in space by Sobel filters that are never trained, in
+time by the difference of neighbouring frames. Three small residual networks, one for each size of
+feature maps, gather these features from fine to coarse, and the scores of frames and of motion
+are added.
+
+Layers are those of the authors' ``rgb_off``: 128 channels of differences and 32 of gradients from
+each of nine blocks of BN-Inception, no norms on the side of motion. Their Caffe models are not
+converted, and no numbers could be compared. Two things in their code are not as in the paper: the
+filter called Sobel is one sum of a horizontal and a vertical difference (``off_cross_*``; here
+otherwise Sobel's two filters, as in section 4.1), and in a training batch the gradients are of the
+first frames of the batch, not of each clip. Their losses at the two finer sizes serve training
+only, and are not built. Two classifiers whose scores are added are one classifier of both
+features.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoopraxis.layers.bninception import BNInception
+from zoopraxis.layers.frames import fold, split_batch, unfold
+from zoopraxis.layers.head import ClipHead
+from zoopraxis.layers.resnet3d import initialise
+from zoopraxis.models.tsn import CAFFE_CLIP
+from zoopraxis.spec import ModelSpec
+
+Gradient = Literal["sobel", "cross"]
+
+_SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+KERNELS: Mapping[Gradient, tuple[Any, ...]] = {
+    "sobel": (_SOBEL, tuple(zip(*_SOBEL, strict=True))),  # along x, along y
+    "cross": (((0.0, 1.0, 0.0), (-1.0, 0.0, 1.0), (0.0, -1.0, 0.0)),),
+}
+
+BLOCKS = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+SCALES = (("3a", "3b"), ("3c", "4a", "4b", "4c", "4d"), ("5a", "5b"))
+"""Blocks of BN-Inception whose feature maps have 1/8, 1/16 and 1/32 of the frame's size."""
+
+
+class OFFUnit(nn.Module):
+    """Gradients of features in space and time (Figure 3).
+
+    Parameters
+    ----------
+    in_channels : int
+        C.
+    temporal, spatial : int
+        Channels that are differenced, and those that are filtered.
+    gradient : {"sobel", "cross"}
+        Filters in space.
+    dropout : float, default=0.8
+        On the gradients in space.
+    """
+
+    kernels: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        temporal: int,
+        spatial: int,
+        gradient: Gradient,
+        dropout: float = 0.8,
+    ) -> None:
+        super().__init__()
+        self.before_difference = nn.Conv2d(in_channels, temporal, 1)
+        self.before_gradient = nn.Conv2d(in_channels, spatial, 1)
+        kernels = torch.tensor(KERNELS[gradient]).unsqueeze(1)  # (G, 1, 3, 3)
+        self.register_buffer("kernels", kernels.repeat(spatial, 1, 1, 1), persistent=False)
+        self.dropout = nn.Dropout(dropout)
+        self.out_channels = temporal + len(self.kernels)
+
+    def differences(self, x: Tensor, frames: int) -> Tensor:
+        """Next frame less this one: (B * T, C, H, W) to (B * (T - 1), temporal, H, W)."""
+        x = split_batch(F.relu(self.before_difference(x)), frames)  # (B, T, temporal, H, W)
+        return x.diff(dim=1).flatten(0, 1)  # (B * (T - 1), temporal, H, W)
+
+    def gradients(self, x: Tensor, frames: int) -> Tensor:
+        """Filters in space on all frames but the last: to (B * (T - 1), G * spatial, H, W)."""
+        x = split_batch(x, frames)[:, :-1].flatten(0, 1)  # (B * (T - 1), C, H, W)
+        x = self.before_gradient(x)  # (B * (T - 1), spatial, H, W)
+        x = F.conv2d(x, self.kernels, padding=1, groups=x.shape[1])
+        out: Tensor = self.dropout(x)
+        return out
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map features (B * T, C, H, W) to (B * (T - 1), temporal + G * spatial, H, W)."""
+        return torch.cat((self.gradients(x, frames), self.differences(x, frames)), dim=1)
+
+
+class Residual(nn.Module):
+    """Three convolutions without norms, added to the input or to a 1x1 convolution of it.
+
+    Parameters
+    ----------
+    in_channels, width : int
+        Channels that come, and of the first two convolutions; four times `width` go.
+    last : {1, 3}, default=1
+        Kernel of the third convolution.
+    """
+
+    def __init__(self, in_channels: int, width: int, *, last: int = 1) -> None:
+        super().__init__()
+        wide = 4 * width
+        self.conv1 = nn.Conv2d(in_channels, width, 1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(width, wide, last, padding=last // 2)
+        same = in_channels == wide
+        self.shortcut: nn.Module = nn.Identity() if same else nn.Conv2d(in_channels, wide, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, 4 width, H, W), without the ReLU behind the sum."""
+        branch = self.conv3(F.relu(self.conv2(F.relu(self.conv1(x)))))  # (N, 4 width, H, W)
+        out: Tensor = branch + self.shortcut(x)
+        return out
+
+
+def gather(
+    in_channels: int, width: int, kernel: int, *, stride: int, units: tuple[int, ...]
+) -> nn.Sequential:
+    """Make the residual network of one size of feature maps.
+
+    Parameters
+    ----------
+    in_channels, width : int
+        Channels that come, and of the first convolution; four times `width` go.
+    kernel, stride : int
+        Of the first convolution.
+    units : tuple of int
+        Kernel of the last convolution of each residual unit.
+    """
+    layers: list[nn.Module] = [
+        nn.Conv2d(in_channels, width, kernel, stride=stride, padding=kernel // 2),
+        nn.ReLU(inplace=True),
+    ]
+    for index, last in enumerate(units):
+        layers += [Residual(4 * width if index else width, width, last=last), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class OFF(nn.Module):
+    """BN-Inception over frames, and the motion network beside it.
+
+    Parameters
+    ----------
+    gradient : {"sobel", "cross"}, default="sobel"
+        Filters in space.
+    num_classes : int, default=101
+        K; UCF-101 has 101.
+    dropout : float, default=0.8
+        Before the classifier.
+    divide : int, default=1
+        Divides every width, for small networks.
+    """
+
+    def __init__(
+        self,
+        *,
+        gradient: Gradient = "sobel",
+        num_classes: int = 101,
+        dropout: float = 0.8,
+        divide: int = 1,
+    ) -> None:
+        super().__init__()
+        self.trunk = BNInception(divide=divide)
+        unit = partial(OFFUnit, temporal=128 // divide, spatial=32 // divide, gradient=gradient)
+        self.units = nn.ModuleDict(
+            {name: unit(self.block(name).out_channels) for names in SCALES for name in names}
+        )
+        motion = (128 + 32 * len(KERNELS[gradient])) // divide
+        fine, middle, coarse = (width // divide for width in (64, 128, 256))
+        counts = [len(names) for names in SCALES]
+        self.fine = gather(counts[0] * motion, fine, 7, stride=2, units=(1, 1, 1))
+        wide = counts[1] * motion + 4 * fine
+        self.middle = gather(wide, middle, 5, stride=2, units=(1, 3))
+        wide = counts[2] * motion + 4 * middle
+        self.coarse = gather(wide, coarse, 3, stride=1, units=(1,))[:-1]  # no ReLU at the end
+        self.num_features = self.trunk.num_features + 4 * coarse
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        self.initialise_motion()
+
+    def block(self, name: str) -> Any:
+        """Block of BN-Inception."""
+        return self.trunk.get_submodule(f"inception_{name}")
+
+    def initialise_motion(self) -> None:
+        """He-normal convolutions with biases of 0.2, as the authors'; a small classifier."""
+        for part in (self.units, self.fine, self.middle, self.coarse):
+            initialise(part)
+            for name, parameter in part.named_parameters():
+                if name.endswith("bias"):
+                    nn.init.constant_(parameter, 0.2)
+        nn.init.normal_(self.head.linear.weight, std=0.001)
+        nn.init.zeros_(self.head.linear.bias)
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the classifier by a new one for K classes."""
+        self.head.reset(num_classes)
+
+    def forward_trunk(self, x: Tensor, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Map frames (B * T, 3, H, W) to their features and the motion at every block."""
+        motion = {}
+        x = self.trunk.forward_stem(x, frames)  # (B * T, 192, H/8, W/8)
+        for name in BLOCKS:
+            x = self.block(name)(x, frames)  # (B * T, C, H', W')
+            if name in self.units:
+                motion[name] = self.units[name](x, frames)  # (B * (T - 1), ., H', W')
+        return x, motion
+
+    def forward_motion(self, motion: Mapping[str, Tensor]) -> Tensor:
+        """Gather motion from fine to coarse: to (B * (T - 1), 1024, H/32, W/32)."""
+        fine, middle, coarse = ([motion[name] for name in names] for names in SCALES)
+        x = self.fine(torch.cat(fine, dim=1))  # (B * (T - 1), 256, H/16, W/16)
+        x = self.middle(torch.cat((*middle, x), dim=1))  # (B * (T - 1), 512, H/32, W/32)
+        out: Tensor = self.coarse(torch.cat((*coarse, x), dim=1))
+        return out
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features of frames and motion, (B, 2048, 1, H', W')."""
+        frames = x.shape[2]
+        still, motion = self.forward_trunk(fold(x), frames)  # (B * T, 1024, H/32, W/32)
+        moving = self.forward_motion(motion)  # (B * (T - 1), 1024, H/32, W/32)
+        parts = unfold(still, frames), unfold(moving, frames - 1)
+        return torch.cat([part.mean(dim=2, keepdim=True) for part in parts], dim=1)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, 2048, 1, H', W') to logits (B, K)."""
+        out: Tensor = self.head(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+
+def _row(name: str, gradient: Gradient, params_m: float, macs_g: float) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=OFF,
+        args={"gradient": gradient},
+        clip=replace(CAFFE_CLIP, frames=7),
+        params_m=params_m,
+        macs_g=macs_g,
+    )
+
+
+SPECS = (
+    _row("off_bninception_7", "sobel", 21.03, 19.55),
+    _row("off_cross_bninception_7", "cross", 20.17, 19.11),
+    ModelSpec(
+        name="test_off",
+        build=OFF,
+        args={"divide": 8, "num_classes": 12},
+        clip=replace(CAFFE_CLIP, frames=3, size=64, resize=64),
+        params_m=0.33,
+        macs_g=0.01,
+    ),
+)

@@ -1,0 +1,91 @@
+"""Two streams: how flow is stacked, where the filters of a flow network come from, sizes."""
+
+import pytest
+import torch
+
+from zoopraxis.convert import convert_state_dict
+from zoopraxis.models import create_model
+from zoopraxis.models.two_stream import CNNM2048, cross_modality
+from zoopraxis.testing import count_params
+
+
+def only_sees(channel):
+    """A tiny flow stream whose first layer reads one channel of its stack of 3 fields."""
+    model = create_model("test_two_stream").eval()
+    weight = model.trunk.stem.conv.weight.data
+    weight[:, :channel] = 0
+    weight[:, channel + 1 :] = 0
+    return model
+
+
+@pytest.mark.parametrize(
+    ("channel", "axis", "field"), [(0, 0, 0), (1, 1, 0), (2, 0, 1), (3, 1, 1), (4, 0, 2), (5, 1, 2)]
+)
+@torch.no_grad()
+def test_horizontal_and_vertical_flow_take_turns(channel, axis, field):
+    model = only_sees(channel)
+    clip = torch.randn(1, 2, 3, 64, 64)  # one stack of three fields
+
+    moved = [(a, f) for a in range(2) for f in range(3) if changes(model, clip, a, f)]
+
+    assert moved == [(axis, field)]
+
+
+def changes(model, clip, axis, field):
+    other = clip.clone()
+    other[:, axis, field] += 1.0 + clip[:, axis, field]
+    return not torch.equal(model(other), model(clip))
+
+
+def test_flow_filters_are_the_mean_of_rgb_filters_and_the_rest_is_kept():
+    flow = create_model("test_two_stream")
+    rgb = create_model("test_two_stream", channels=3, stack=1).state_dict()
+
+    state = cross_modality(flow, rgb)
+
+    flow.load_state_dict(state)
+    first = "trunk.stem.conv.weight"
+    expected = (rgb[first][:, 0] + rgb[first][:, 1] + rgb[first][:, 2]) / 3
+    for channel in range(6):
+        torch.testing.assert_close(state[first][:, channel], expected)
+    assert all(torch.equal(state[key], rgb[key]) for key in rgb if key != first)
+
+
+def test_the_loader_that_puts_the_first_field_last_is_undone():
+    theirs = create_model("test_two_stream").state_dict()
+    for old, new in (("trunk.stem.conv.", "conv1_custom."), ("trunk.stem.norm.", "bn1.")):
+        theirs = {key.replace(old, new): value for key, value in theirs.items()}
+    theirs = {key.replace("trunk.", "").replace(".norm", ".bn"): v for key, v in theirs.items()}
+    theirs = {key.replace("head.linear.", "fc_custom."): value for key, value in theirs.items()}
+    for name, place in (("conv", 0), ("norm", 1), ("bn", 1)):
+        old, new = f".shortcut.{name}.", f".downsample.{place}."
+        theirs = {key.replace(old, new): value for key, value in theirs.items()}
+    filters = torch.arange(6.0)[None, :, None, None].expand(16, 6, 7, 7)
+    theirs["conv1_custom.weight"] = filters  # of x1, y1, x2, y2, x0, y0
+
+    plain = convert_state_dict("test_two_stream", theirs, source="two_stream")
+    turned = convert_state_dict("test_two_stream", theirs, source="two_stream_loader")
+
+    first = "trunk.stem.conv.weight"
+    assert plain[first][0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert turned[first][0, :, 0, 0].tolist() == [4, 5, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("two_stream_r101_rgb", 42_707_109), ("two_stream_r101_flow", 42_760_421)]
+)
+def test_size_is_that_of_the_resnet_code(name, params):
+    with torch.device("meta"):
+        assert count_params(create_model(name)) == params
+
+
+@torch.no_grad()
+def test_cnn_m_has_the_map_sizes_of_the_paper():
+    with torch.device("meta"):
+        trunk = CNNM2048()
+    sizes = []
+    for layer in (trunk.conv1, trunk.conv2, trunk.conv5):
+        layer.register_forward_hook(lambda _layer, _args, out: sizes.append(tuple(out.shape[1:])))
+
+    assert trunk(torch.zeros(1, 3, 224, 224, device="meta")).shape == (1, 2048, 1, 1)
+    assert sizes == [(96, 109, 109), (256, 26, 26), (512, 13, 13)]
