@@ -302,8 +302,10 @@ def _torchvision(file: str, top1: float, top5: float) -> tuple[Weights, ...]:
     )
 
 
-def _ig65m(tag: str, file: str, num_classes: int, **score: float) -> Weights:
-    tuned = bool(score)
+def _ig65m(
+    tag: str, file: str, num_classes: int, *, top1: float | None = None, top5: float | None = None
+) -> Weights:
+    tuned = top1 is not None
     return Weights(
         tag=tag,
         url=f"https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/{file}.pth",
@@ -314,7 +316,8 @@ def _ig65m(tag: str, file: str, num_classes: int, **score: float) -> Weights:
         labels="kinetics400" if tuned else "",
         licence="MIT (the port); Apache-2.0 (VMZ)",
         protocol="10 uniform clips, centre crop 112" if tuned else "",
-        **score,
+        top1=top1,
+        top5=top5,
     )
 
 
