@@ -2,8 +2,11 @@
 
 import dataclasses
 import hashlib
+import http.server
 import json
 import pickle
+import threading
+from typing import ClassVar
 
 import pytest
 import torch
@@ -120,6 +123,53 @@ def test_fetched_once_and_kept(published):
 
     assert fetch(weights) == path
     assert torch.equal(read_state_dict(path)["w"], torch.arange(1000.0))
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves one file, in ranges; the first answer breaks off in the middle."""
+
+    content = b""
+    asked: ClassVar[list[str | None]] = []
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        body = self.content[start:]
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if len(self.asked) == 1 else body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_broken_download_goes_on_where_it_stopped(published):
+    file, weights = published
+    Server.content, Server.asked = file.read_bytes(), []
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{file.name}"
+        weights = dataclasses.replace(weights, url=url)
+        with pytest.raises(DownloadError, match="broke after"):
+            fetch(weights)
+
+        path = fetch(weights)
+        server.shutdown()
+
+    assert path.read_bytes() == file.read_bytes()
+    assert Server.asked == [None, f"bytes={len(Server.content) // 2}-"]
+
+
+def test_a_file_that_only_a_browser_can_fetch(published):
+    weights = dataclasses.replace(published[1], url="https://drive/folder", file="r3d.pth")
+
+    with pytest.raises(
+        DownloadError, match=r"r3d\.pth is published where only a browser"
+    ) as caught:
+        fetch(weights)
+    assert "https://drive/folder" in caught.value.hint
 
 
 def test_a_wrong_hash_is_an_error_and_leaves_nothing(published):

@@ -4,6 +4,7 @@ Our files are safetensors with a JSON sidecar of the same name that says what is
 """
 
 import hashlib
+import http
 import json
 import os
 import pickle  # for the name of its error alone
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.progress import Progress
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -269,26 +272,36 @@ def fetch(weights: Weights) -> Path:
 
 def _download(url: str, part: Path) -> None:
     """Fetch a URL into a file, going on behind what is there, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     if not url.startswith(("https://", "http://", "file://")):
         raise urllib.error.URLError(f"not a URL: {url}")
     start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"})  # noqa: S310
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+            _receive(answer, part, start=start if resumed else 0, name=url.rsplit("/", 1)[-1])
+    except urllib.error.HTTPError as error:
+        # nothing behind what is there: it is all there
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+
+
+def _receive(answer: Any, part: Path, *, start: int, name: str) -> None:
+    """Write an answer behind the first `start` bytes of a file."""
+    length = int(answer.headers.get("Content-Length") or 0)
+    received = 0
     with (
-        urllib.request.urlopen(request, timeout=30) as answer,  # noqa: S310
         Progress(console=Console(stderr=True)) as progress,
+        part.open("ab" if start else "wb") as file,
     ):
-        resumed = answer.status == 206 if answer.status else False
-        start = start if resumed else 0
-        length = answer.headers.get("Content-Length")
-        task = progress.add_task(url.rsplit("/", 1)[-1], total=start + int(length or 0) or None)
-        progress.advance(task, start)
-        with part.open("ab" if resumed else "wb") as file:
-            while chunk := answer.read(_CHUNK):
-                file.write(chunk)
-                progress.advance(task, len(chunk))
+        task = progress.add_task(name, total=start + length or None, completed=start)
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            received += len(chunk)
+            progress.advance(task, len(chunk))
+    if received < length:
+        raise OSError(f"the connection broke after {received} of {length} bytes; try again")
 
 
 def _check_hash(path: Path, weights: Weights) -> None:
