@@ -1,11 +1,14 @@
 """The recipes of this repository: read, and fitting their networks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from zoopraxis.models import create_model, model_spec
+from zoopraxis.data.theatre import Settings, make_theatre
+from zoopraxis.models import FAMILIES, create_model, model_spec
+from zoopraxis.train.loop import train
 from zoopraxis.train.optim import build_optimizer
 from zoopraxis.train.recipe import read_recipe
 
@@ -38,3 +41,37 @@ def test_fine_tuning_is_one_to_ten():
         model = create_model(recipe.model.name, num_classes=5)
     groups = build_optimizer(model, recipe.optim).param_groups
     assert {g["scale"]: len(g["params"]) for g in groups}[10.0] == 2  # weight and bias
+
+
+def test_every_family_has_a_recipe():
+    assert {p.stem for p in RECIPES} >= set(FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory):
+    """Twelve actions, two clips each."""
+    folder = tmp_path_factory.mktemp("theatre")
+    settings = Settings(size=(96, 80), performers=2)
+    return make_theatre(folder, clips_per_class=2, settings=settings, workers=1).parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path):
+    changes = [
+        f"model.name=test_{family}",
+        f'data.train="{theatre}"',
+        "data.val_fraction=0.5",
+        "data.workers=0",
+        "optim.warmup_epochs=0",
+        "train.epochs=1",
+        "train.batch=4",
+        "train.accumulate=1",
+    ]
+    path = next(p for p in RECIPES if p.stem == family)
+    recipe = replace(read_recipe(path, changes), clip={})  # the tiny variant has its own
+
+    result = train(recipe, tmp_path / "run")
+
+    assert result.final.exists()
+    assert 0 < result.history[0]["train_loss"] < 10

@@ -15,9 +15,11 @@ def train(
         typer.Argument(help="RECIPE.toml, then section.key=value to change its settings."),
     ] = None,
     data: Annotated[
-        str, typer.Option(help="Folder of classes or list, with the default recipe.")
+        str, typer.Option(help="Folder of classes or list; in place of the recipe's.")
     ] = "",
-    model: Annotated[str, typer.Option(help="Name from `zoopraxis models`, with --data.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Name from `zoopraxis models`; in place of the recipe's.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE or runs/MODEL]")
     ] = None,
@@ -39,7 +41,9 @@ def train(
         changes.append(f"train.on_bad_video={on_bad_video}")
     if resume and out is not None and not files and not data:
         files = [str(out / "recipe.toml")]
-    if len(files) == 1 and not data and not model:
+    if len(files) == 1:
+        options = {"data.train": data, "model.name": model}
+        changes = [*(f"{key}={value}" for key, value in options.items() if value), *changes]
         chosen = read_recipe(files[0], changes)
         folder = out or Path("runs", Path(files[0]).stem)
     elif not files and data and model:
