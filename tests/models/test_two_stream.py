@@ -11,7 +11,7 @@ from zoopraxis.testing import count_params
 
 def only_sees(channel):
     """A tiny flow stream whose first layer reads one channel of its stack of 3 fields."""
-    model = create_model("test_two_stream").eval()
+    model = create_model("test_two_stream_flow").eval()
     weight = model.trunk.stem.conv.weight.data
     weight[:, :channel] = 0
     weight[:, channel + 1 :] = 0
@@ -38,8 +38,8 @@ def changes(model, clip, axis, field):
 
 
 def test_flow_filters_are_the_mean_of_rgb_filters_and_the_rest_is_kept():
-    flow = create_model("test_two_stream")
-    rgb = create_model("test_two_stream", channels=3, stack=1).state_dict()
+    flow = create_model("test_two_stream_flow")
+    rgb = create_model("test_two_stream").state_dict()
 
     state = cross_modality(flow, rgb)
 
@@ -52,7 +52,7 @@ def test_flow_filters_are_the_mean_of_rgb_filters_and_the_rest_is_kept():
 
 
 def test_the_loader_that_puts_the_first_field_last_is_undone():
-    theirs = create_model("test_two_stream").state_dict()
+    theirs = create_model("test_two_stream_flow").state_dict()
     for old, new in (("trunk.stem.conv.", "conv1_custom."), ("trunk.stem.norm.", "bn1.")):
         theirs = {key.replace(old, new): value for key, value in theirs.items()}
     theirs = {key.replace("trunk.", "").replace(".norm", ".bn"): v for key, v in theirs.items()}
@@ -63,8 +63,8 @@ def test_the_loader_that_puts_the_first_field_last_is_undone():
     filters = torch.arange(6.0)[None, :, None, None].expand(16, 6, 7, 7)
     theirs["conv1_custom.weight"] = filters  # of x1, y1, x2, y2, x0, y0
 
-    plain = convert_state_dict("test_two_stream", theirs, source="two_stream")
-    turned = convert_state_dict("test_two_stream", theirs, source="two_stream_loader")
+    plain = convert_state_dict("test_two_stream_flow", theirs, source="two_stream")
+    turned = convert_state_dict("test_two_stream_flow", theirs, source="two_stream_loader")
 
     first = "trunk.stem.conv.weight"
     assert plain[first][0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]

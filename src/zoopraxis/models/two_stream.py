@@ -215,6 +215,7 @@ def _resnets(depth: int, rgb: tuple[float, float], flow: tuple[float, float]) ->
     ]
 
 
+_TINY = partial(ResNet2d, 10, width=16)
 _VGG16 = partial(VGG16, dropout=0.9)
 
 SPECS = (
@@ -236,7 +237,16 @@ SPECS = (
     ),
     _row(
         "test_two_stream",
-        partial(ResNet2d, 10, width=16),
+        _TINY,
+        replace(_RESNET_RGB, frames=2, size=64, resize=64),
+        0.31,
+        0.01,
+        sources={"two_stream": NETWORK},
+        num_classes=12,
+    ),
+    _row(
+        "test_two_stream_flow",
+        _TINY,
         replace(_RESNET_FLOW, frames=2, stack=3, size=64, resize=64),
         0.31,
         0.02,
