@@ -297,7 +297,9 @@ SPECS = (
         params_m=79.66,
         macs_g=19.82,
     ),
-    ModelSpec(name="quo_vadis_two_stream", build=TwoStream, clip=_PAIR, params_m=12.07, macs_g=3.0),
+    ModelSpec(
+        name="quo_vadis_two_stream", build=TwoStream, clip=_PAIR, params_m=12.07, macs_g=3.66
+    ),
     ModelSpec(
         name="quo_vadis_fused",
         build=FusedTwoStream,
