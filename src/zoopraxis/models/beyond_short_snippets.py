@@ -21,8 +21,8 @@ its features meet? By maxima over time, in five places (section 3.1, Figure 2), 
 No numbers could be held to the authors': there is neither code nor a count of parameters. The
 paper's AlexNet has filters of 11, 9 and 5 pixels and takes 220 pixels, but its channels are not
 printed; here it is Krizhevsky's at 224 (without groups and normalisation). GoogLeNet has batch
-norms (`zoopraxis.layers.inception_v1`). Where Figure 2 puts the second hidden layer of ``slow``
-was read off its drawing.
+norms (`zoopraxis.layers.inception_v1`). The place of the second hidden layer
+of ``slow`` (Figure 2) is our reading.
 """
 
 from collections.abc import Callable, Mapping
