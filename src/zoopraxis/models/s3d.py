@@ -339,7 +339,7 @@ _HOWTO100M_WEIGHTS = Weights(
     source="s3dg_howto100m",
     dataset="HowTo100M (narration, no labels)",
     num_classes=512,
-    licence="Apache-2.0",
+    licence="Apache-2.0 (the code)",
 )
 
 # The rows.
