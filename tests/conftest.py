@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from videos import write_frames
 
@@ -31,3 +32,9 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
             clip = root / label / f"{number}.mp4"
             write_frames(clip, moving_square(label, seed=number))
     return root
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Give every test the same random weights and inputs, whatever ran before it."""
+    torch.manual_seed(0)

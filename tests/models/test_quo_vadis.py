@@ -79,10 +79,10 @@ def test_the_last_frame_decides():
 def test_more_pairs_are_averaged_by_two_streams_and_fused_by_the_other():
     torch.manual_seed(0)
     two, fused = (
-        create_model("test_quo_vadis_two_stream").eval(),
-        create_model("test_quo_vadis_fused").eval(),
+        create_model("test_quo_vadis_two_stream").double().eval(),
+        create_model("test_quo_vadis_fused").double().eval(),
     )
-    clip = noise_clip((1, 5, 20, 64, 64))
+    clip = noise_clip((1, 5, 20, 64, 64)).double()
     swapped = torch.cat([clip[:, :, 10:], clip[:, :, :10]], dim=2)
 
     torch.testing.assert_close(two(clip), (two(clip[:, :, :10]) + two(clip[:, :, 10:])) / 2)
