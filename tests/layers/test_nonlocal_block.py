@@ -11,7 +11,7 @@ KINDS = ["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 
 def awake(**args):
     """Return a block whose parameters are all at work."""
-    torch.manual_seed(0)
+    torch.manual_seed(1)  # with 0 the ReLU of the concatenation lets no pair pass
     block = NonLocalBlock(4, **args).eval()
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -70,7 +70,7 @@ def test_reaches_from_the_first_frame_to_the_last(kind):
     block = awake(similarity=kind)
     x = torch.randn(1, 4, 6, 4, 4)
     changed = x.clone()
-    changed[:, :, -1] *= 20  # far enough for the ReLU of the concatenation to let some pairs pass
+    changed[:, :, -1] += 5 * torch.randn(4, 4, 4)
 
     assert not torch.allclose(block(x)[:, :, 0], block(changed)[:, :, 0], atol=1e-4)
 
