@@ -24,6 +24,7 @@ from zoopraxis.train.recipe import Recipe, read_recipe
 
 __all__ = ["DemoResult", "run_demo"]
 
+PERFORMERS = 35  # a fifth of them are tested on
 BLIND = "fr2d_small"  # the network of the same size whose frames never meet
 
 
@@ -55,7 +56,7 @@ def run_demo(
     out: Path,
     recipe: Path,
     *,
-    clips_per_class: int = 50,
+    clips_per_class: int = 70,
     changes: Sequence[str] = (),
     say: Callable[[str], None],
     film: Callable[[str], Any],
@@ -68,7 +69,7 @@ def run_demo(
         Folder of everything it makes.
     recipe : Path
         Of the training run.
-    clips_per_class : int, default=50
+    clips_per_class : int, default=70
         Size of the theatre.
     changes : sequence of str
         ``section.key=value`` for the recipe.
@@ -83,10 +84,14 @@ def run_demo(
     """
     began = time.monotonic()
     theatre = out / "theatre"
-    say(f"zoopraxis data theatre {theatre} --clips-per-class {clips_per_class}")
+    sizes = f"--clips-per-class {clips_per_class} --performers {PERFORMERS}"
+    say(f"zoopraxis data theatre {theatre} {sizes}")
     with film("filming") as progress:
         make_theatre(
-            theatre, clips_per_class=clips_per_class, settings=Settings(), progress=progress
+            theatre,
+            clips_per_class=clips_per_class,
+            settings=Settings(performers=PERFORMERS),
+            progress=progress,
         )
     sheet = contact_sheet(theatre, out / "theatre.png")
 

@@ -25,7 +25,7 @@ def demo(
     recipe: Annotated[Path, typer.Option(help="How to train.")] = Path(
         "recipes/theatre_r2plus1d.toml"
     ),
-    clips_per_class: Annotated[int, typer.Option(min=2, help="Size of the theatre.")] = 50,
+    clips_per_class: Annotated[int, typer.Option(min=2, help="Size of the theatre.")] = 70,
 ) -> None:
     """Film a theatre, train on it, test on new performers, and watch it name an action."""
     from rich.console import Console
