@@ -5,6 +5,7 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
 def _draw_calibration(evaluation: Evaluation, mode: str | None) -> Figure:
     result = calibration(evaluation.scores(mode=mode), evaluation.classes)
     figure, axes = _axes(4, 3.6)
-    middles = [(a + b) / 2 for a, b in zip(result.edges, result.edges[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in pairwise(result.edges)]
     axes.bar(middles, result.accuracy, width=0.09, color=_COLOURS["calm"])
     axes.plot([0, 1], [0, 1], "--", color=_COLOURS["soft"])
     axes.set(xlabel="how sure", ylabel="how often right", xlim=(0, 1), ylim=(0, 1))
