@@ -1,4 +1,24 @@
-"""Convolution over space, time, and both, as modules with named parts."""
+"""Convolution over space, time, and both, as modules with named parts.
+
+Side by side, from N to M channels over L = T H W places (norms left out; docs/convolutions.md has
+pictures and a worked size):
+
+============================  =============  =================  =====================
+kernel                        parameters     multiply-adds      channel interactions
+============================  =============  =================  =====================
+2D, 1x3x3                     9 N M          9 N M L            M C(N, 2)
+3D, 3x3x3                     27 N M         27 N M L           M C(N, 2)
+inflated, 3x3x3               27 N M         27 N M L           M C(N, 2)
+(2+1)D, 1x3x3 to Q and 3x1x1  9 N Q + 3 Q M  (9 N Q + 3 Q M) L  Q C(N, 2) + M C(Q, 2)
+grouped in G, 3x3x3           27 N M / G     27 N M L / G       M C(N / G, 2)
+depth-wise, 3x3x3             27 N           27 N L             0
+============================  =============  =================  =====================
+
+A 2D convolution sees one frame; a 3D one its neighbours in time too. An inflated one is a 3D one
+whose weights began as a 2D one's, repeated over the kernel's frames and divided by their number. A
+factorised one sees as far as 3x3x3, with a norm and a ReLU between its halves. Groups do not see
+each other's channels; depth-wise, no channel sees another, so a 1x1x1 convolution must mix them.
+"""
 
 from math import comb
 
