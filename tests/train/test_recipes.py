@@ -1,5 +1,6 @@
 """The recipes of this repository: read, and fitting their networks."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def theatre(tmp_path_factory):
 def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path):
     changes = [
         f"model.name=test_{family}",
+        'model.weights=""',
         f'data.train="{theatre}"',
         "data.val_fraction=0.5",
         "data.workers=0",
@@ -74,4 +76,5 @@ def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path)
     result = train(recipe, tmp_path / "run")
 
     assert result.final.exists()
-    assert 0 < result.history[0]["train_loss"] < 10
+    assert math.isfinite(result.history[0]["train_loss"])
+    assert result.history[0]["step"] >= 1

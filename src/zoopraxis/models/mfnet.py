@@ -252,6 +252,6 @@ SPECS = (
         0.12,
         0.01,
         args={"blocks": (2, 1, 1, 1), "width": 16, "stem": 8, "fibers": 4, "num_classes": 12},
-        clip=replace(_CLIP, frames=8, stride=1, size=32, resize=32),
+        clip=replace(_CLIP, frames=8, stride=1, size=32, resize=40),
     ),
 )
