@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +193,7 @@ def _dark(colour: tuple[int, int, int]) -> tuple[int, int, int]:
 def _colours(spans: Spans) -> dict[str, tuple[int, int, int]]:
     """Colour of each label, in order of appearance."""
     labels = dict.fromkeys(label for _, _, label in spans)
-    return dict(zip(labels, cycle(COLOURS), strict=False))
+    return {label: COLOURS[n % len(COLOURS)] for n, label in enumerate(labels)}
 
 
 def _fit(label: str, font: ImageFont.FreeTypeFont, room: float) -> str:
