@@ -118,6 +118,8 @@ class Weights:
         Published accuracy in percent.
     protocol : str, default=""
         How that accuracy was measured: views, crops, frames.
+    clip : ClipSpec, optional
+        What it was trained on, where that differs from the clip of the model's row.
     """
 
     tag: str
@@ -132,6 +134,7 @@ class Weights:
     top1: float | None = None
     top5: float | None = None
     protocol: str = ""
+    clip: ClipSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +156,9 @@ class ModelSpec:
     macs_g : float
         Thousand millions of multiply-adds of convolutions and matrix products for one
         clip of ``clip.shape``, as printed.
+    strides : (int or None, int or None)
+        Of the map that ``forward_features`` gives: frames and pixels of the input from one
+        cell to the next. None along an axis that always has one cell.
     order_sensitive : bool, default=True
         Whether the prediction can depend on the order of the frames.
     sources : mapping of str to Source
@@ -167,6 +173,7 @@ class ModelSpec:
     clip: ClipSpec
     params_m: float
     macs_g: float
+    strides: tuple[int | None, int | None]
     order_sensitive: bool = True
     sources: Mapping[str, Source] = field(default_factory=dict)
     weights: tuple[Weights, ...] = ()

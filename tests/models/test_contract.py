@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zoopraxis.errors import ShapeError
 from zoopraxis.models import FAMILIES, create_model, family_of, list_models, model_spec
 from zoopraxis.testing import count_macs, count_params, noise_clip
 
@@ -37,6 +38,45 @@ def test_parameters_and_macs_are_those_of_the_row(name):
 
     assert count_params(model) / 1e6 == pytest.approx(spec.params_m, abs=0.00501)
     assert count_macs(model, (1, *spec.clip.shape)) / 1e9 == pytest.approx(spec.macs_g, abs=0.00501)
+
+
+@pytest.mark.parametrize("name", [*list_models(), *TINY])
+def test_features_have_the_strides_of_the_row(name):
+    spec = model_spec(name)
+    with torch.device("meta"):
+        model = create_model(name).eval()
+    time, space = spec.strides
+
+    for axis, stride in ((1, time), (2, space), (3, space)):
+        if stride is None:
+            assert map_of(model, spec.clip.shape)[axis - 1] == 1
+        elif axis == 1 and not takes_any_length(model, spec):
+            assert map_of(model, spec.clip.shape)[0] * time == spec.clip.shape[1]
+        else:
+            # four strides more of input are four cells more, whatever the padding
+            assert cells(model, spec, axis, 6 * stride) == cells(model, spec, axis, 2 * stride) + 4
+
+
+def cells(model, spec, axis, more):
+    """Cells along an axis of a clip that is longer along it by `more`."""
+    shape = list(spec.clip.shape)
+    shape[axis] += more
+    return map_of(model, shape)[axis - 1]
+
+
+def map_of(model, shape):
+    """Size (T', H', W') of the feature map of a clip (C, T, H, W)."""
+    return model.forward_features(torch.empty(1, *shape, device="meta")).shape[2:]
+
+
+def takes_any_length(model, spec):
+    """Whether clips longer than the row's are taken; a network of relations refuses them."""
+    channels, frames, *size = spec.clip.shape
+    try:
+        map_of(model, (channels, 2 * frames, *size))
+    except ShapeError:
+        return False
+    return True
 
 
 @torch.no_grad()

@@ -304,6 +304,7 @@ def _row(
     macs_g: float,
     *,
     frames: int = 120,
+    time: int | None = None,
 ) -> ModelSpec:
     return ModelSpec(
         name=f"snippets_{name}_{frames}",
@@ -312,6 +313,7 @@ def _row(
         clip=replace(_CLIP, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(time, None),
         order_sensitive=build not in (ConvPooling, LatePooling),
     )
 
@@ -330,12 +332,12 @@ SPECS = (
     _row("alexnet_conv", ConvPooling, _ALEXNET, 60.28, 129.25),
     _row("alexnet_late", LatePooling, _ALEXNET, 60.28, 135.74),
     _row("alexnet_slow", SlowPooling, _ALEXNET, 60.28, 130.08),
-    _row("alexnet_local", LocalPooling, _ALEXNET, 104.16, 130.50),
+    _row("alexnet_local", LocalPooling, _ALEXNET, 104.16, 130.50, time=5),
     _row("alexnet_time", TimeConvolution, _ALEXNET, 66.18, 134.14),
-    _row("alexnet_lstm", DeepLSTM, _lstm(AlexNet), 13.98, 32.61, frames=30),
+    _row("alexnet_lstm", DeepLSTM, _lstm(AlexNet), 13.98, 32.61, frames=30, time=1),
     _row("googlenet_conv", ConvPooling, _GOOGLENET, 229.90, 45.14, frames=30),
     _row("googlenet_conv", ConvPooling, _GOOGLENET, 229.90, 179.91),
-    _row("googlenet_lstm", DeepLSTM, _lstm(GoogLeNetFeatures), 17.40, 45.27, frames=30),
+    _row("googlenet_lstm", DeepLSTM, _lstm(GoogLeNetFeatures), 17.40, 45.27, frames=30, time=1),
     ModelSpec(
         name="test_beyond_short_snippets",
         build=TimeConvolution,
@@ -348,5 +350,6 @@ SPECS = (
         clip=ClipSpec(frames=16, size=32, resize=32),
         params_m=0.77,
         macs_g=0.00,
+        strides=(None, None),
     ),
 )

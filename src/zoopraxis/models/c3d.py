@@ -350,6 +350,7 @@ SPECS = (
         clip=_CLIP,
         params_m=78.41,
         macs_g=38.55,
+        strides=(16, 32),
         sources=_SOURCES,
         weights=_C3D_WEIGHTS,
     ),
@@ -360,6 +361,7 @@ SPECS = (
         clip=_CLIP,
         params_m=78.42,
         macs_g=38.55,
+        strides=(16, 32),
         sources={"mmaction2": _MMACTION2_BN},
     ),
     ModelSpec(
@@ -369,6 +371,7 @@ SPECS = (
         clip=_VMZ_CLIP,
         params_m=64.96,
         macs_g=38.53,
+        strides=(16, 32),
         sources={"vmz": Source(rename=_VMZ)},
         weights=_VMZ_WEIGHTS,
     ),
@@ -379,5 +382,6 @@ SPECS = (
         clip=_TINY_CLIP,
         params_m=0.83,
         macs_g=0.09,
+        strides=(16, 32),
     ),
 )

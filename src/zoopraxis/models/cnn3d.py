@@ -221,7 +221,7 @@ class CNN3D(nn.Module):
 _CLIP = ClipSpec(frames=7, resize=60, size=60, mean=(0.5,), std=(0.25,), modality="gray")
 
 SPECS = (
-    ModelSpec(name="cnn3d", build=CNN3D, clip=_CLIP, params_m=0.30, macs_g=0.03),
+    ModelSpec(name="cnn3d", build=CNN3D, clip=_CLIP, params_m=0.30, macs_g=0.03, strides=(None, 6)),
     ModelSpec(
         name="test_cnn3d",
         build=CNN3D,
@@ -229,5 +229,6 @@ SPECS = (
         clip=_CLIP,
         params_m=0.30,
         macs_g=0.03,
+        strides=(None, 6),
     ),
 )

@@ -273,6 +273,7 @@ def _row(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(clip.frames // 4, 32),
         order_sensitive=block != "c2d",
         sources={"cost": AUTHORS},
     )

@@ -389,6 +389,7 @@ def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) 
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(8, 32),
         sources=sources,
         weights=_WEIGHTS.get(name, ()),
     )

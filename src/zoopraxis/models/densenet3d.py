@@ -170,6 +170,7 @@ def _row(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(16, 32),
         sources={"hara": HARA},
     )
 

@@ -312,6 +312,7 @@ def _row(
         clip=replace(_CLIP, frames=int(frames), **clip),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(4, 32),
         sources={"eco": AUTHORS},
         weights=(weights,) if frames == "16" else (),
     )
@@ -333,6 +334,7 @@ SPECS = (
         clip=replace(_CLIP, frames=8, size=64, resize=64),
         params_m=0.19,
         macs_g=0.01,
+        strides=(4, 32),
         sources={"eco": AUTHORS},
     ),
 )

@@ -273,7 +273,14 @@ _TINY: dict[str, Any] = {
 _CLIP = ClipSpec(frames=30, resize=240, size=204)
 
 SPECS = (
-    ModelSpec(name="fstcn", build=FstCN, clip=_CLIP, params_m=206.93, macs_g=6.73),
+    ModelSpec(
+        name="fstcn",
+        build=FstCN,
+        clip=_CLIP,
+        params_m=206.93,
+        macs_g=6.73,
+        strides=(None, None),
+    ),
     ModelSpec(
         name="test_fstcn",
         build=FstCN,
@@ -281,5 +288,6 @@ SPECS = (
         clip=replace(_CLIP, frames=6, resize=72, size=64),
         params_m=0.07,
         macs_g=0.00,
+        strides=(None, None),
     ),
 )

@@ -327,6 +327,7 @@ def _row(
         clip=replace(clip, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         sources={"gsm": source} if source else {},
         weights=weights,
     )
@@ -395,6 +396,7 @@ SPECS = (
         clip=IMAGENET_CLIP,
         params_m=11.32,
         macs_g=14.67,
+        strides=(1, None),
     ),
     _row(
         "test_gsm",

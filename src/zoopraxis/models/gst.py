@@ -186,6 +186,7 @@ def _row(name: str, frames: int, params_m: float, macs_g: float, **args: Any) ->
         clip=replace(_CLIP, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         sources={"gst": AUTHORS},
         weights=_WEIGHTS.get(name, ()),
     )
@@ -207,6 +208,7 @@ SPECS = (
         clip=replace(_CLIP, frames=4, size=64, resize=64),
         params_m=0.33,
         macs_g=0.02,
+        strides=(1, 32),
         sources={"gst": AUTHORS},
     ),
 )

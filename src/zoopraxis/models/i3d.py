@@ -289,6 +289,7 @@ SPECS = (
         clip=_CLIP,
         params_m=12.70,
         macs_g=111.15,
+        strides=(8, 32),
         sources=_sources("RGB"),
         weights=(*_weights("rgb", (71.1, 89.3), (68.4, 88.0)), _KINETICS_600),
     ),
@@ -299,6 +300,7 @@ SPECS = (
         clip=_FLOW,
         params_m=12.68,
         macs_g=102.34,
+        strides=(8, 32),
         sources=_sources("Flow"),
         weights=_weights("flow", (63.4, 84.9), (61.5, 83.4)),
     ),
@@ -308,6 +310,7 @@ SPECS = (
         clip=_BOTH_CLIP,
         params_m=25.37,
         macs_g=213.49,
+        strides=(8, 32),
         sources={"kinetics_i3d": _kinetics_i3d(RGB="rgb.", Flow="flow.")},
     ),
     ModelSpec(
@@ -317,6 +320,7 @@ SPECS = (
         clip=replace(_CLIP, **_TINY),
         params_m=0.20,
         macs_g=0.05,
+        strides=(8, 32),
     ),
     ModelSpec(
         name="test_i3d_two_stream",
@@ -325,5 +329,6 @@ SPECS = (
         clip=replace(_BOTH_CLIP, **_TINY),
         params_m=0.40,
         macs_g=0.08,
+        strides=(8, 32),
     ),
 )

@@ -84,6 +84,7 @@ def _spec_8x8(name: str, depth: int, params_m: float, macs_g: float) -> ModelSpe
         clip=pyslowfast_clip(8, 8),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(2, 32),
         sources=SOURCES_8X8,
         weights=_WEIGHTS.get(name, ()),
     )
@@ -97,6 +98,7 @@ def _spec_32x2(name: str, depth: int, params_m: float, macs_g: float) -> ModelSp
         clip=CLIP_32X2,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(8, 32),
         sources=SOURCES_32X2,
         weights=_WEIGHTS.get(name, ()),
     )
@@ -121,6 +123,7 @@ SPECS = (
         clip=ClipSpec(frames=8, resize=64, size=64),
         params_m=0.27,
         macs_g=0.07,
+        strides=(2, 32),
         sources=SOURCES_8X8,
     ),
 )

@@ -209,6 +209,7 @@ def _port(depth: int, directions: Literal[1, 2], params_m: float, macs_g: float)
         clip=_PORT_CLIP,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, None),
         sources={"lrcn": PORT},
     )
 
@@ -221,6 +222,7 @@ SPECS = (
         clip=_HYBRID_CLIP,
         params_m=65.42,
         macs_g=19.11,
+        strides=(1, None),
     ),
     _port(18, 1, 12.78, 9.08),
     _port(18, 2, 14.64, 9.08),
@@ -243,6 +245,7 @@ SPECS = (
         clip=ClipSpec(frames=4, size=64, resize=64),
         params_m=0.33,
         macs_g=0.03,
+        strides=(1, None),
         sources={"lrcn": PORT},
     ),
 )

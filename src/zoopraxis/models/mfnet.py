@@ -240,6 +240,7 @@ def _row(name: str, params_m: float, macs_g: float, **options: Any) -> ModelSpec
         build=MFNet,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(2, 32),
         sources={"mfnet": MFNET},
         **options,
     )

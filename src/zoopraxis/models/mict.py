@@ -17,6 +17,7 @@ features, classifies each frame and averages; dropping and classifying their mea
 """
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch.nn.functional as F
@@ -246,6 +247,7 @@ def _row(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(2 * prod(_STEPS[version]), 32),
         sources={"mict": PORT},
         weights=_WEIGHTS.get(name, ()),
     )

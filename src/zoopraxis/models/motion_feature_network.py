@@ -163,6 +163,7 @@ def _row(
         clip=_CLIP,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
     )
 
 
@@ -181,5 +182,6 @@ SPECS = (
         clip=replace(_CLIP, frames=3, size=64, resize=64),
         params_m=0.32,
         macs_g=0.02,
+        strides=(1, 32),
     ),
 )

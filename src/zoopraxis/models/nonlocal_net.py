@@ -133,6 +133,7 @@ def _spec(
     macs_g: float,
     *,
     clip: ClipSpec,
+    time: int,
     sources: Mapping[str, Source],
     build: Any = NonLocalResNet,
     **args: Any,
@@ -144,14 +145,21 @@ def _spec(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(time, 32),
         sources=sources,
         weights=_WEIGHTS.get(name, ()),
     )
 
 
-_8X8: dict[str, Any] = {"clip": pyslowfast_clip(8, 8), "sources": SOURCES_8X8, **ARGS_8X8}
-_32X2: dict[str, Any] = {"clip": CLIP_32X2, "sources": SOURCES_32X2, **ARGS_32X2}
+_8X8: dict[str, Any] = {
+    "clip": pyslowfast_clip(8, 8),
+    "time": 2,
+    "sources": SOURCES_8X8,
+    **ARGS_8X8,
+}
+_32X2: dict[str, Any] = {"clip": CLIP_32X2, "time": 8, "sources": SOURCES_32X2, **ARGS_32X2}
 _SLOW: dict[str, Any] = {
+    "time": 1,
     "sources": single_pathway_sources(pooled=False),
     "kernels": SLOW,
     "similarity": "dot_product",
@@ -169,13 +177,22 @@ SPECS = (
     _spec("i3d_nln_r101_8x8", 59.11, 73.14, kernels=I3D, depth=101, **_8X8),
     _spec("slow_nln_r50_4x16", 39.81, 39.07, clip=pyslowfast_clip(4, 16), **_SLOW),
     _spec("slow_nln_r50_8x8", 39.81, 88.34, clip=pyslowfast_clip(8, 8), **_SLOW),
-    _spec("slowfast_nln_r50_4x16", 41.84, 47.91, clip=pyslowfast_clip(32, 2), alpha=8, **_SLOWFAST),
-    _spec("slowfast_nln_r50_8x8", 41.84, 99.12, clip=pyslowfast_clip(32, 2), **_SLOWFAST),
+    _spec(
+        "slowfast_nln_r50_4x16",
+        41.84,
+        47.91,
+        clip=pyslowfast_clip(32, 2),
+        time=8,
+        alpha=8,
+        **_SLOWFAST,
+    ),
+    _spec("slowfast_nln_r50_8x8", 41.84, 99.12, clip=pyslowfast_clip(32, 2), time=4, **_SLOWFAST),
     _spec(
         "slowfast_nln_r101_50_50_16x8",
         60.08,
         242.01,
         clip=pyslowfast_clip(64, 2),
+        time=4,
         **_SLOWFAST,
         **_R101,
     ),
@@ -198,6 +215,7 @@ SPECS = (
         clip=ClipSpec(frames=8, resize=64, size=64),
         params_m=0.28,
         macs_g=0.07,
+        strides=(2, 32),
         sources=SOURCES_8X8,
     ),
 )

@@ -254,6 +254,7 @@ def _row(name: str, gradient: Gradient, params_m: float, macs_g: float) -> Model
         clip=replace(CAFFE_CLIP, frames=7),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(None, 32),
     )
 
 
@@ -267,5 +268,6 @@ SPECS = (
         clip=replace(CAFFE_CLIP, frames=3, size=64, resize=64),
         params_m=0.33,
         macs_g=0.01,
+        strides=(None, 32),
     ),
 )

@@ -303,6 +303,7 @@ def _row(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(16, 32),
         sources={"p3d_pytorch": PORT, "p3d_caffe": CAFFE},
         weights=_WEIGHTS.get(name, ()),
     )

@@ -287,7 +287,12 @@ _small = partial(replace, fps=None, resize=72, size=64)
 
 SPECS = (
     ModelSpec(
-        name="quo_vadis_lstm", build=ConvNetLSTM, clip=_LSTM_CLIP, params_m=8.96, macs_g=37.52
+        name="quo_vadis_lstm",
+        build=ConvNetLSTM,
+        clip=_LSTM_CLIP,
+        params_m=8.96,
+        macs_g=37.52,
+        strides=(1, 32),
     ),
     ModelSpec(
         name="quo_vadis_3d",
@@ -296,9 +301,15 @@ SPECS = (
         clip=replace(_RGB, resize=128, size=112),
         params_m=79.66,
         macs_g=19.82,
+        strides=(32, 32),
     ),
     ModelSpec(
-        name="quo_vadis_two_stream", build=TwoStream, clip=_PAIR, params_m=12.07, macs_g=3.66
+        name="quo_vadis_two_stream",
+        build=TwoStream,
+        clip=_PAIR,
+        params_m=12.07,
+        macs_g=3.66,
+        strides=(STACK, 32),
     ),
     ModelSpec(
         name="quo_vadis_fused",
@@ -306,6 +317,7 @@ SPECS = (
         clip=replace(_PAIR, frames=5 * STACK),
         params_m=39.77,
         macs_g=25.25,
+        strides=(STACK, 32),
     ),
     ModelSpec(
         name="test_quo_vadis",
@@ -314,6 +326,7 @@ SPECS = (
         clip=_small(_LSTM_CLIP, frames=4, stride=1),
         params_m=0.11,
         macs_g=0.01,
+        strides=(1, 32),
     ),
     ModelSpec(
         name="test_quo_vadis_two_stream",
@@ -322,6 +335,7 @@ SPECS = (
         clip=_small(_PAIR),
         params_m=0.19,
         macs_g=0.01,
+        strides=(STACK, 32),
     ),
     ModelSpec(
         name="test_quo_vadis_fused",
@@ -330,5 +344,6 @@ SPECS = (
         clip=_small(_PAIR, frames=2 * STACK),
         params_m=0.41,
         macs_g=0.03,
+        strides=(STACK, 32),
     ),
 )

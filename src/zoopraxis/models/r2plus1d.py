@@ -383,10 +383,16 @@ def _row(name: str, net: str, params_m: float, macs_g: float, **options: Any) ->
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(2 ** _strided(net), 16),
         order_sensitive=net != "fr2d",
         sources=sources,
         weights=_WEIGHTS.get(name, ()),
     )
+
+
+def _strided(net: str) -> int:
+    """Groups among the last three that convolve in time, and so halve its length."""
+    return sum(kind in ("3d", "2+1d") for kind in FIGURE_1[net][2:])
 
 
 def _clip(frames: int, **options: Any) -> ClipSpec:

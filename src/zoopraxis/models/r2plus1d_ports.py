@@ -134,6 +134,7 @@ SPECS = (
         clip=KINETICS_CLIP,
         params_m=33.38,
         macs_g=41.52,
+        strides=(8, 16),
         sources={"jfzhang": JFZHANG},
     ),
     ModelSpec(
@@ -147,6 +148,7 @@ SPECS = (
         clip=KINETICS_CLIP,
         params_m=33.38,
         macs_g=40.70,
+        strides=(8, 16),
         sources={"jfzhang": JFZHANG},
     ),
     ModelSpec(
@@ -162,6 +164,7 @@ SPECS = (
         clip=ClipSpec(frames=16, stride=4, mean=(0.45,) * 3, std=(0.225,) * 3),
         params_m=28.11,
         macs_g=57.53,
+        strides=(4, 32),
         sources={"pytorchvideo": PYTORCHVIDEO},
         weights=(
             Weights(
@@ -192,5 +195,6 @@ SPECS = (
         clip=ClipSpec(frames=8, resize=64, size=56),
         params_m=0.90,
         macs_g=0.17,
+        strides=(8, 16),
     ),
 )

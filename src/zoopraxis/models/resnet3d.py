@@ -399,6 +399,7 @@ def _row(family: str, suffix: str, depth: int, params_m: float, macs_g: float) -
         clip=KINETICS_CLIP,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(16, 16 if suffix == "t3s2" else 32),
         sources={"hara": HARA},
         weights=_weights(depth) if (family, suffix) == ("resnet3d", "") else (),
     )
@@ -417,6 +418,7 @@ SPECS = (
         clip=replace(KINETICS_CLIP, frames=8, size=32, resize=32),
         params_m=0.52,
         macs_g=0.03,
+        strides=(16, 32),
         sources={"hara": HARA},
     ),
 )

@@ -364,6 +364,7 @@ def _row(name: str, layers: S3DLayers, params_m: float, macs_g: float, **options
         args={"layers": layers, **options},
         params_m=params_m,
         macs_g=macs_g,
+        strides=(8, 32),
         **{"clip": _CLIP, **fields},
     )
 

@@ -336,6 +336,7 @@ def _single(
         clip=pyslowfast_clip(frames, stride),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(args.get("pool2_frames", 1), 32),
         order_sensitive=order_sensitive,
         sources=single_pathway_sources(pooled=args.get("pool2_frames", 1) > 1),
         weights=_WEIGHTS.get(name, ()),
@@ -350,6 +351,7 @@ def _two(name: str, frames: int, params_m: float, macs_g: float, **args: Any) ->
         clip=pyslowfast_clip(frames, 2),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(args.get("alpha", 4), 32),
         sources=SOURCES,
         weights=_WEIGHTS.get(name, ()),
     )
@@ -377,6 +379,7 @@ SPECS = (
         clip=ClipSpec(frames=8, resize=64, size=64),
         params_m=0.31,
         macs_g=0.02,
+        strides=(4, 32),
         sources=SOURCES,
     ),
 )

@@ -286,6 +286,7 @@ def _row(name: str, frames: int, params_m: float, macs_g: float, **args: Any) ->
         clip=replace(_CLIP, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         sources=SOURCES,
     )
 
@@ -304,6 +305,7 @@ SPECS = (
         clip=replace(_CLIP, frames=4, size=32, resize=32),
         params_m=0.38,
         macs_g=0.01,
+        strides=(1, 32),
         sources=SOURCES,
     ),
 )

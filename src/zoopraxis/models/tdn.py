@@ -306,6 +306,7 @@ def _row(name: str, depth: int, frames: int, params_m: float, macs_g: float) -> 
         clip=replace(_CLIP, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(STACK, 32),
         sources={"tdn": AUTHORS},
         weights=_WEIGHTS[name],
     )
@@ -327,6 +328,7 @@ SPECS = (
         clip=replace(_CLIP, frames=3, size=64, resize=64),
         params_m=0.39,
         macs_g=0.02,
+        strides=(STACK, 32),
         sources={"tdn": AUTHORS},
     ),
 )

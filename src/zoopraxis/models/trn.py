@@ -274,6 +274,7 @@ def _row(
         clip=replace(CAFFE_CLIP, frames=frames, size=size, resize=size * 256 // 224),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         sources=SOURCES[trunk],
         weights=weights,
     )
@@ -310,6 +311,7 @@ SPECS = (
         clip=replace(CAFFE_CLIP, frames=4, size=64, resize=64),
         params_m=0.25,
         macs_g=0.01,
+        strides=(1, 32),
         sources=SOURCES[BNInception],
     ),
 )

@@ -221,6 +221,7 @@ def _row(
     *,
     frames: int = 8,
     clip: ClipSpec = _CLIP,
+    time: int = 1,
     sources: Mapping[str, Source],
     weights: tuple[Weights, ...] = (),
     **args: Any,
@@ -233,6 +234,7 @@ def _row(
         clip=replace(clip, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(time * clip.stack, 32),
         sources=sources,
         weights=weights,
     )
@@ -358,8 +360,16 @@ SPECS = (
     _row("tsm_block_r101_8", partial(_in_place, 101), 43.32, 62.40, sources=_AUTHORS),
     _row("tsm_nln_r50_8", partial(_nonlocal, 50), 31.69, 61.10, sources=_AUTHORS, weights=(_NLN,)),
     _row("tsm_nln_r50_16", partial(_nonlocal, 50), 31.69, 146.13, frames=16, sources=_AUTHORS),
-    _row("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50, sources=_AUTHORS),
-    _row("tsm_tpool_r50_16", partial(_pooled, 50), 24.33, 38.99, frames=16, sources=_AUTHORS),
+    _row("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50, time=2, sources=_AUTHORS),
+    _row(
+        "tsm_tpool_r50_16",
+        partial(_pooled, 50),
+        24.33,
+        38.99,
+        frames=16,
+        time=2,
+        sources=_AUTHORS,
+    ),
     _row(
         "tsm_r50_flow_8",
         partial(_resnet, 50),
@@ -394,6 +404,7 @@ SPECS = (
         clip=_CLIP,
         params_m=11.38,
         macs_g=14.51,
+        strides=(1, None),
     ),
     _row(
         "tsm_small",

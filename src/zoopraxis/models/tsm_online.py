@@ -119,6 +119,7 @@ SPECS = (
         clip=IMAGENET_CLIP,
         params_m=2.26,
         macs_g=2.40,
+        strides=(1, 32),
         sources={"tsm": TSM_ONLINE},
         weights=(_JESTER,),
     ),
@@ -129,5 +130,6 @@ SPECS = (
         clip=replace(IMAGENET_CLIP, frames=4, size=64, resize=64),
         params_m=0.26,
         macs_g=0.02,
+        strides=(1, 32),
     ),
 )

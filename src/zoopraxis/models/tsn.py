@@ -246,6 +246,7 @@ def _bninception(
         clip=replace(clip, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(clip.stack, 32),
         order_sensitive=clip.stack > 1,
         sources={"tsn_pytorch": TSN_PYTORCH, "gsm": TSN_PYTORCH, "trn": TSN_PYTORCH},
     )
@@ -267,6 +268,7 @@ def _resnet(
         clip=replace(IMAGENET_CLIP, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         order_sensitive=False,
         sources={"tsm": TSM_REPOSITORY, "mmaction2": MMACTION2},
         weights=weights,
@@ -280,6 +282,7 @@ def _other(
     macs_g: float,
     *,
     clip: ClipSpec,
+    space: int | None = 32,
     sources: Mapping[str, Source],
     **args: Any,
 ) -> ModelSpec:
@@ -290,6 +293,7 @@ def _other(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, space),
         order_sensitive=False,
         sources=sources,
     )
@@ -369,7 +373,15 @@ SPECS = (
         clip=IMAGENET_CLIP,
         sources={"tsm": TSM_MOBILENET},
     ),
-    _other("tsn_vgg16_3", VGG16, 135.90, 46.40, clip=replace(IMAGENET_CLIP, frames=3), sources={}),
+    _other(
+        "tsn_vgg16_3",
+        VGG16,
+        135.90,
+        46.40,
+        clip=replace(IMAGENET_CLIP, frames=3),
+        space=None,
+        sources={},
+    ),
     ModelSpec(
         name="tsn_timm",
         build=tsn_timm,
@@ -377,6 +389,7 @@ SPECS = (
         clip=IMAGENET_CLIP,
         params_m=11.38,
         macs_g=14.51,
+        strides=(1, None),
         order_sensitive=False,
     ),
     _other(

@@ -24,6 +24,7 @@ published checkpoint goes through source "two_stream_loader", which turns the fi
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -181,6 +182,7 @@ def _row(
     params_m: float,
     macs_g: float,
     *,
+    space: int | None = 32,
     dropout: float = 0.0,
     num_classes: int = 101,
     sources: Mapping[str, Source] | None = None,
@@ -198,6 +200,7 @@ def _row(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(clip.stack, space),
         order_sensitive=clip.stack > 1,
         sources=sources or {},
         weights=(_WEIGHTS[name],) if name in _WEIGHTS else (),
@@ -217,6 +220,8 @@ def _resnets(depth: int, rgb: tuple[float, float], flow: tuple[float, float]) ->
 
 _TINY = partial(ResNet2d, 10, width=16)
 _VGG16 = partial(VGG16, dropout=0.9)
+# the features of a fully connected layer have no rows and columns
+_FLAT: dict[str, Any] = {"space": None}
 
 SPECS = (
     *_resnets(18, (11.23, 1.81), (11.28, 2.48)),
@@ -224,9 +229,11 @@ SPECS = (
     *_resnets(50, (23.71, 4.09), (23.77, 4.76)),
     *_resnets(101, (42.71, 7.80), (42.76, 8.47)),
     *_resnets(152, (58.35, 11.51), (58.40, 12.18)),
-    _row("two_stream_cnnm2048_rgb", CNNM2048, _CAFFE_RGB, 90.63, 1.66, dropout=0.5),
-    _row("two_stream_cnnm2048_flow", TemporalCNNM2048, _CAFFE_FLOW, 90.71, 2.61, dropout=0.9),
-    _row("two_stream_vgg16_rgb", _VGG16, _CAFFE_RGB, 134.67, 15.47, dropout=0.9),
+    _row("two_stream_cnnm2048_rgb", CNNM2048, _CAFFE_RGB, 90.63, 1.66, dropout=0.5, **_FLAT),
+    _row(
+        "two_stream_cnnm2048_flow", TemporalCNNM2048, _CAFFE_FLOW, 90.71, 2.61, **_FLAT, dropout=0.9
+    ),
+    _row("two_stream_vgg16_rgb", _VGG16, _CAFFE_RGB, 134.67, 15.47, dropout=0.9, **_FLAT),
     _row(
         "two_stream_vgg16_flow",
         partial(VGG16, dropout=0.9),
@@ -234,6 +241,7 @@ SPECS = (
         134.68,
         15.96,
         dropout=0.8,
+        **_FLAT,
     ),
     _row(
         "test_two_stream",

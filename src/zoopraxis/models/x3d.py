@@ -435,6 +435,7 @@ def _spec(
         clip=clip,
         params_m=params_m,
         macs_g=macs_g,
+        strides=(1, 32),
         order_sensitive=expansion.frames > 1,
         sources=sources,
         weights=_WEIGHTS.get(name, ()),
@@ -462,6 +463,7 @@ SPECS = (
         clip=pyslowfast_clip(4, 1, resize=64, size=64),
         params_m=0.38,
         macs_g=0.01,
+        strides=(1, 32),
         sources=SOURCES,
     ),
 )
