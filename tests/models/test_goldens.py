@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.models import list_models
+from zoopraxis.models import family_of, list_models, model_spec
 from zoopraxis.testing import golden_error, read_golden, read_index
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -52,7 +52,7 @@ LATER = {  # families that are not here yet
     "strg_rgcn",
     "strg_st_graph",
 }
-HEAVY_GMACS = 40
+HEAVY_GMACS = 70
 
 
 def params():
@@ -82,3 +82,10 @@ def test_no_golden_is_forgotten():
     run = {golden for golden, _, _ in ROWS}
 
     assert {row["golden"] for row in read_index(GOLDEN)} - run == ELSEWHERE | LATER
+
+
+def test_every_family_keeps_a_quick_golden():
+    families = {family_of(model_spec(model)) for _, model, _ in ROWS}
+    quick = {family_of(model_spec(p.values[1])) for p in params() if not p.marks}
+
+    assert quick == families
