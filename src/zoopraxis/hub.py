@@ -26,6 +26,7 @@ from zoopraxis.convert import convert_state_dict, count_classes
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
 from zoopraxis.files import write_atomically
 from zoopraxis.models import create_model, model_spec
+from zoopraxis.readers.caffe import is_caffe_file, read_net
 from zoopraxis.readers.caffe2 import is_torch_file, read_blobs
 from zoopraxis.spec import ClipSpec, ModelSpec, Weights
 
@@ -196,7 +197,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     Files of torch (zip and legacy) are read with ``weights_only``; a dict that wraps the state
     dict (``state_dict``, ``model_state``, ``model``) is opened. A ``.pkl`` of another
-    origin is read as Caffe2 blobs. Of a TensorFlow checkpoint, name the ``.index`` file.
+    origin is read as Caffe2 blobs, a trained net of Caffe by its layers. Of a TensorFlow
+    checkpoint, name the ``.index`` file.
 
     Raises
     ------
@@ -212,6 +214,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         return read_checkpoint(path)
     if path.suffix == ".pkl" and not is_torch_file(path):
         return read_blobs(path)
+    if path.suffix != ".safetensors" and is_caffe_file(path):
+        return read_net(path)
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -7,6 +7,7 @@ from zoopraxis.errors import CheckpointError
 __all__ = ["read_fields", "read_varint"]
 
 _FIXED = {1: 8, 5: 4}  # wire type: bytes
+_LONGEST = 10  # bytes of a varint of 64 bits
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
@@ -17,17 +18,16 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     Raises
     ------
     CheckpointError
-        The data end within the number.
+        The data end within the number, or it is longer than 64 bits.
     """
-    value = shift = 0
-    while True:
-        if at >= len(data):
-            raise CheckpointError("the file ends within a number: it is cut off or damaged")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
+    value = 0
+    for index, byte in enumerate(data[at : at + _LONGEST]):
+        value |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
-            return value, at
+            return value, at + index + 1
+    if at + _LONGEST > len(data):
+        raise CheckpointError("the file ends within a number: it is cut off or damaged")
+    raise CheckpointError("no protocol buffer: a number of more than 64 bits")
 
 
 def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
