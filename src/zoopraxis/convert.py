@@ -15,12 +15,14 @@ from zoopraxis.models import create_model, model_spec, source_of
 from zoopraxis.spec import ModelSpec, Replacement, Source
 
 __all__ = [
+    "RENAME_BLOBS",
     "convert_state_dict",
     "count_classes",
     "flatten_head",
     "kernels_of_one_frame",
     "merge",
     "replace_norm_eps",
+    "squeeze_blobs",
     "transpose_kernels",
 ]
 
@@ -192,3 +194,32 @@ def flatten_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
         key: tensor.flatten(1) if key.endswith("linear.weight") else tensor
         for key, tensor in state.items()
     }
+
+
+# Caffe's numbers of blobs, in names and shapes.
+
+RENAME_BLOBS: tuple[tuple[str, Replacement], ...] = (
+    (r"\.0$", ".weight"),
+    (r"\.1$", ".bias"),
+    (r"\.2$", ".running_mean"),
+    (r"\.3$", ".running_var"),
+)
+"""Blobs of convolutions and linear layers, and of the "BN" layer of the video forks of Caffe.
+
+That layer is a whole batch norm of eps 1e-5, not Caffe's own pair of "BatchNorm" and "Scale". Its
+fourth blob is the variance; files from before April 2016 have the inverse deviation there, which
+the forks' ``bn_convert_style.py`` turns into the variance.
+"""
+
+
+def squeeze_blobs(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Vectors of Caffe, (1, C) or (1, 1, 1, C), to (C,); matrices (1, 1, out, in) to (out, in)."""
+    norms = {key.removesuffix("running_var") for key in state if key.endswith("running_var")}
+
+    def squeeze(key: str, blob: Tensor) -> Tensor:
+        prefix, kind = key[: key.rindex(".") + 1], key.rpartition(".")[2]
+        if kind != "weight" or prefix in norms:
+            return blob.flatten()
+        return blob.flatten(0, -2) if set(blob.shape[:-2]) == {1} else blob
+
+    return {key: squeeze(key, blob) for key, blob in state.items()}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from caffe_files import blob
 from zoopraxis.convert import convert_state_dict
 from zoopraxis.errors import CheckpointError, ShapeError
 from zoopraxis.models import create_model
@@ -94,32 +95,48 @@ def test_norms_without_biases_before_them_convert_exactly():
     torch.testing.assert_close(first(x), torch.relu(norm(conv(x))))
 
 
-def volume_file(path, values):
-    size = values.size * 4
-    varint = b""
-    while size >= 0x80:
-        varint += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    header = b"\x08\x01\x10\x03"  # num 1, channels 3
-    path.write_bytes(header + b"\x2a" + varint + bytes([size]) + values.astype("<f4").tobytes())
-
-
 def test_the_mean_volume_is_read_and_its_centre_subtracted(tmp_path):
     values = fill("mean", VOLUME)
-    volume_file(tmp_path / "mean.binaryproto", values)
+    (tmp_path / "mean.binaryproto").write_bytes(blob(values[None], "c3d"))
+    np.save(tmp_path / "mean.npy", values[None].astype(np.float64))
 
     volume = read_mean_volume(tmp_path / "mean.binaryproto")
     left = subtract_mean_volume(torch.zeros(1, 3, 16, 112, 112), volume)
 
     assert np.array_equal(volume.numpy(), values)
+    assert torch.equal(read_mean_volume(tmp_path / "mean.npy"), volume)
     assert left[0, 2, 5, 0, 0] == -values[2, 5, 8, 29]
     assert left[0, 2, 5, -1, -1] == -values[2, 5, 119, 140]
 
 
 def test_another_blob_or_clip_is_refused(tmp_path):
-    volume_file(tmp_path / "mean.binaryproto", np.zeros(5))
+    (tmp_path / "mean.binaryproto").write_bytes(blob(np.zeros((2, 3)), "c3d"))
+    (tmp_path / "text.npy").write_text("text")
 
-    with pytest.raises(CheckpointError, match="holds 5 numbers"):
+    with pytest.raises(CheckpointError, match=r"shape \(1, 1, 1, 2, 3\), not a mean volume"):
         read_mean_volume(tmp_path / "mean.binaryproto")
+    with pytest.raises(CheckpointError, match=r"text\.npy is not an array"):
+        read_mean_volume(tmp_path / "text.npy")
     with pytest.raises(ShapeError, match="do not fit a volume"):
         subtract_mean_volume(torch.zeros(1, 3, 8, 112, 112), torch.zeros(VOLUME))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("source", "windows"),
+    [("caffe", ((0, 2), (2, 4), (4, 6), (6, 7))), (None, ((0, 1), (1, 3), (3, 5), (5, 7)))],
+)
+def test_caffe_rounds_the_last_pooling_up_and_others_pad_it(source, windows):
+    torch.manual_seed(0)
+    model = create_model("test_c3d", source=source, clip=(8, 112)).eval()
+    seen = []
+    model.conv5b.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
+
+    features = model.forward_features(noise_clip((1, 3, 8, 112, 112)))
+
+    assert seen[0].shape[3:] == (7, 7)
+    for i, (top, bottom) in enumerate(windows):
+        for j, (left, right) in enumerate(windows):
+            window = seen[0][..., top:bottom, left:right]
+            assert torch.equal(features[..., i, j], window.amax(dim=(3, 4)))
+    model.fc6(features.flatten(1))  # sees as many numbers

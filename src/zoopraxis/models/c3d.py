@@ -19,7 +19,11 @@ parameters with 101 classes. ``c3d_vmz`` is the authors' later Caffe2 build
 convolution, pool5 without padding, 3 x 3 and 4608 numbers: 64.95 M parameters with Kinetics'
 400 classes. Both take 38.5 G multiply-adds. ``c3d_bn`` is ``c3d`` with the norms. Sources:
 "jfzhang" (https://github.com/jfzhang95/pytorch-video-recognition, MIT, and the Sports-1M
-checkpoint of https://github.com/DavideA/c3d-pytorch that it starts from) and "mmaction2".
+checkpoint of https://github.com/DavideA/c3d-pytorch that it starts from), "mmaction2", and
+"caffe", the authors' nets of Sports-1M, I380K and UCF-101. In these, pool5 gets from 7 to 4 by
+rounding up, not by padding, and its windows lie one pixel off: ``create_model("c3d",
+source="caffe")`` builds so. Names and shapes are those of their prototxts and of their fork of
+Caffe; of their files only a mean volume was at hand.
 """
 
 import math
@@ -32,12 +36,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import merge, replace_norm_eps
+from zoopraxis.convert import RENAME_BLOBS, merge, replace_norm_eps, squeeze_blobs
 from zoopraxis.errors import CheckpointError, ShapeError
-from zoopraxis.readers.protobuf import read_fields
+from zoopraxis.readers.caffe import read_mean
 from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source, Weights
 
-POOL5_PAD = (0, 1, 1)
+Pool5 = Literal["padded", "up", "down"]
 
 
 class Conv(nn.Module):
@@ -77,8 +81,8 @@ class C3D(nn.Module):
         Where batch norms are: nowhere, behind the convolutions, or behind fc6 and fc7 too.
     pool1 : int, default=1
         Frames that the first pooling merges; poolings go on over time while there is any.
-    pool5_pad : (int, int, int), default=(0, 1, 1)
-        Padding of the last pooling.
+    pool5 : {"padded", "up", "down"}, default="padded"
+        The last pooling pads space by one, or has no padding and rounds sizes up, or down.
     clip : (int, int), default=(16, 112)
         T and S of the clips, which decide the size of fc6.
     width : int, default=64
@@ -94,7 +98,7 @@ class C3D(nn.Module):
         *,
         norms: Literal["none", "convolutions", "all"] = "none",
         pool1: int = 1,
-        pool5_pad: tuple[int, int, int] = POOL5_PAD,
+        pool5: Pool5 = "padded",
         clip: tuple[int, int] = (16, 112),
         width: int = 64,
         num_classes: int = 487,
@@ -116,7 +120,7 @@ class C3D(nn.Module):
         self.conv3a, self.conv3b = conv(2 * w, 4 * w), conv(4 * w, 4 * w)
         self.conv4a, self.conv4b = conv(4 * w, 8 * w), conv(8 * w, 8 * w)
         self.conv5a, self.conv5b = conv(8 * w, 8 * w), conv(8 * w, 8 * w)
-        self.pool1, self.pool5_pad = pool1, pool5_pad
+        self.pool1, self.pool5 = pool1, pool5
         self.num_features = 8 * w
         self.fc6 = dense(self._flat(clip), 64 * w)
         self.fc7 = dense(64 * w, 64 * w)
@@ -126,10 +130,14 @@ class C3D(nn.Module):
     def _flat(self, clip: tuple[int, int]) -> int:
         """Count the numbers that leave the last pooling."""
         frames, size = clip[0] // self.pool1, clip[1] // 16
-        for _ in range(4):
+        for _ in range(3):
             frames = max(frames // 2, 1)
-        height, width = ((size + 2 * pad - 2) // 2 + 1 for pad in self.pool5_pad[1:])
-        return self.num_features * frames * height * width
+        frames, size = {
+            "padded": (max(frames // 2, 1), size // 2 + 1),
+            "up": ((frames + 1) // 2, (size + 1) // 2),
+            "down": (max(frames // 2, 1), size // 2),
+        }[self.pool5]
+        return self.num_features * frames * size * size
 
     def _initialise(self) -> None:
         """He-normal convolutions; linear layers N(0, 0.005), the last N(0, 0.01)."""
@@ -147,7 +155,7 @@ class C3D(nn.Module):
         x = _pool(self.conv2a(x), 2)  # (B, 128, 8, 28, 28)
         x = _pool(self.conv3b(self.conv3a(x)), 2)  # (B, 256, 4, 14, 14)
         x = _pool(self.conv4b(self.conv4a(x)), 2)  # (B, 512, 2, 7, 7)
-        return _pool(self.conv5b(self.conv5a(x)), 2, self.pool5_pad)  # (B, 512, 1, 4, 4)
+        return _pool(self.conv5b(self.conv5a(x)), 2, self.pool5)  # (B, 512, 1, 4, 4)
 
     def forward_fc6(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, 16, 112, 112) to C3D features (B, 4096)."""
@@ -172,10 +180,10 @@ class C3D(nn.Module):
         )
 
 
-def _pool(x: Tensor, frames: int, padding: tuple[int, int, int] = (0, 0, 0)) -> Tensor:
+def _pool(x: Tensor, frames: int, ends: Pool5 = "down") -> Tensor:
     """Max pooling of stride 2 in space and `frames` in time, 1 where no more frames are left."""
-    size = (min(frames, x.shape[2]), 2, 2)
-    return F.max_pool3d(x, size, stride=size, padding=padding)
+    size, pad = (min(frames, x.shape[2]), 2, 2), int(ends == "padded")
+    return F.max_pool3d(x, size, stride=size, padding=(0, pad, pad), ceil_mode=ends == "up")
 
 
 # The mean volume of Sports-1M.
@@ -184,7 +192,7 @@ VOLUME = (3, 16, 128, 171)
 
 
 def read_mean_volume(path: str | Path) -> Tensor:
-    """Read the authors' ``sport1m_train16_128_mean.binaryproto``.
+    """Read the authors' ``sport1m_train16_128_mean.binaryproto``, or the same volume as ``.npy``.
 
     Returns
     -------
@@ -196,14 +204,22 @@ def read_mean_volume(path: str | Path) -> Tensor:
     CheckpointError
         The file is no such volume.
     """
-    fields = list(read_fields(Path(path).read_bytes()))
-    data = b"".join(value for number, value in fields if number == 5 and isinstance(value, bytes))
-    if len(data) != 4 * math.prod(VOLUME):
+    path = Path(path)
+    volume = _read_array(path) if path.suffix == ".npy" else read_mean(path)
+    if volume.shape[-4:] != VOLUME or volume.numel() != math.prod(VOLUME):
         raise CheckpointError(
-            f"{path} holds {len(data) // 4} numbers, not a mean volume of {VOLUME}",
+            f"{path} holds numbers of shape {tuple(volume.shape)}, not a mean volume of {VOLUME}",
             "it takes the Caffe blob sport1m_train16_128_mean.binaryproto",
         )
-    return torch.from_numpy(np.frombuffer(data, dtype="<f4").reshape(VOLUME).copy())
+    return volume.reshape(VOLUME)
+
+
+def _read_array(path: Path) -> Tensor:
+    try:
+        array = np.load(path, allow_pickle=False)
+        return torch.from_numpy(array).float()
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise CheckpointError(f"{path} is not an array of numbers: {error}") from error
 
 
 def subtract_mean_volume(clips: Tensor, volume: Tensor) -> Tensor:
@@ -234,8 +250,18 @@ def subtract_mean_volume(clips: Tensor, volume: Tensor) -> Tensor:
 
 Rules = tuple[tuple[str, Replacement], ...]
 
+_SEQUENCE = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
+_FEATURES = dict(zip((0, 3, 6, 8, 11, 13, 16, 18), _SEQUENCE, strict=True))
 _JFZHANG: Rules = (
+    (r"^features\.(\d+)\.", lambda m: f"{_FEATURES[int(m[1])]}."),  # the port's pretrained file
+    (r"^classifier\.([036])\.", lambda m: f"fc{6 + int(m[1]) // 3}."),
     (r"^(conv[12])\.", r"\1a."),
+    (r"^(conv\w+)\.", r"\1.conv."),
+    (r"^(fc[67])\.", r"\1.linear."),
+)
+_CAFFE: Rules = (
+    *RENAME_BLOBS,
+    (r"^(fc[678])-1\.", r"\1."),  # so called in the net of Sports-1M
     (r"^(conv\w+)\.", r"\1.conv."),
     (r"^(fc[67])\.", r"\1.linear."),
 )
@@ -273,6 +299,7 @@ _MMACTION2_BN = Source(
     rename=_MMACTION2, adapt=merge(_add_biases, replace_norm_eps(theirs=1e-5, ours=1e-3))
 )
 _SOURCES: Mapping[str, Source] = {
+    "caffe": Source(rename=_CAFFE, adapt=squeeze_blobs, args={"pool5": "up"}),
     "jfzhang": Source(rename=_JFZHANG),
     "mmaction2": Source(rename=_MMACTION2),
 }
@@ -280,6 +307,23 @@ _SOURCES: Mapping[str, Source] = {
 # The published checkpoints.
 
 _DROPBOX = "https://www.dropbox.com/s/"
+_SPORTS1M = Weights(
+    tag="sports1m",
+    url=f"{_DROPBOX}vr8ckp0pxgbldhs/conv3d_deepnetA_sport1m_iter_1900000?dl=1",
+    source="caffe",
+    dataset="Sports-1M",
+    num_classes=487,
+    licence="CC-BY-NC-3.0 (the code)",
+    clip=ClipSpec(
+        frames=16,
+        resize=(128, 171),
+        size=112,
+        mean=(90.0, 98.0, 102.0),  # jfzhang's numbers for the mean volume
+        std=(1.0,),
+        channel_order="bgr",
+        value_range=255.0,
+    ),
+)
 _KINETICS: dict[str, Any] = {
     "source": "vmz",
     "num_classes": 400,
@@ -288,6 +332,7 @@ _KINETICS: dict[str, Any] = {
     "protocol": "Kinetics-400 validation set, video level",
 }
 _C3D_WEIGHTS = (
+    _SPORTS1M,
     Weights(
         tag="ucf101",
         url="https://download.openmmlab.com/mmaction/v1.0/recognition/c3d/"
@@ -311,6 +356,14 @@ _VMZ_WEIGHTS = (
         top1=66.6,
         top5=86.7,
         **_KINETICS,
+    ),
+    Weights(
+        tag="sports1m",
+        url=f"{_DROPBOX}s2ooup80wal8o5d/c3d_sports1m_from_scratch_f129642950.pkl?dl=1",
+        source="vmz",
+        dataset="Sports-1M",
+        num_classes=487,
+        licence="Apache-2.0 (VMZ)",
     ),
     Weights(
         tag="sports1m_kinetics400",
@@ -367,7 +420,7 @@ SPECS = (
     ModelSpec(
         name="c3d_vmz",
         build=C3D,
-        args={"norms": "convolutions", "pool5_pad": (0, 0, 0), "num_classes": 400},
+        args={"norms": "convolutions", "pool5": "down", "num_classes": 400},
         clip=_VMZ_CLIP,
         params_m=64.96,
         macs_g=38.53,
@@ -383,5 +436,6 @@ SPECS = (
         params_m=0.83,
         macs_g=0.09,
         strides=(16, 32),
+        sources={"caffe": _SOURCES["caffe"]},
     ),
 )

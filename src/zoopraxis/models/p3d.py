@@ -20,19 +20,25 @@ Builds. The authors pool without padding and round sizes up (pool1: 2x3x3, strid
 model. The port pads pool1 by a pixel and rounds down: the same sizes, from windows that lie one
 pixel off. Source "p3d_pytorch" builds as the port does; its checkpoints were converted from the
 authors' Caffe models, so source "p3d_caffe" takes the same keys and keeps the authors' pooling.
+Source "caffe" takes the authors' own ``.caffemodel`` (they gave 199 layers alone): names and
+shapes are those of their prototxts, but no such file was at hand. In these nets C is the mean of
+its two summands, not the sum of equation 5; the conversion halves the weights behind it, which is
+the same. The port adds, with the weights as they are.
 The port hands more than one frame to the last stage with channels and time mixed up; here, each
 frame of a longer clip goes through that stage alone and their features are averaged. The
 authors' input is BGR in 0..255 less the mean, the row's; the port's file names ImageNet's mean
 and deviation of RGB in 0..1 instead, for the same weights.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import kernels_of_one_frame
+from zoopraxis.convert import RENAME_BLOBS, kernels_of_one_frame, merge, squeeze_blobs
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise, project
@@ -256,8 +262,48 @@ _RENAME = (
     (r"\.downsample\.1\.", ".shortcut.norm."),
     (r"^fc\.", "head.linear."),
 )
-CAFFE = Source(rename=_RENAME, adapt=kernels_of_one_frame)
+PORT_CAFFE = Source(rename=_RENAME, adapt=kernels_of_one_frame)
 PORT = Source(rename=_RENAME, adapt=kernels_of_one_frame, args={"pooling": "port"})
+
+# The authors' nets name blocks res2a, res2b, res2c, but res3a, res3b1, ..., res3b7, and the norm
+# behind res3b1_branch2a bn3b1_branch2a.
+
+
+def _block_key(match: re.Match[str]) -> str:
+    """res3b7_branch2a. and bn3b7_branch2a. become layer2.7.conv1. and layer2.7.norm1. ."""
+    what, stage, letter, number, part = match.groups()
+    index = number or ord(letter) - ord("a")
+    kind = "conv" if what == "res" else "norm"
+    return f"layer{int(stage) - 1}.{index}." + _PARTS[part].format(kind) + "."
+
+
+_PARTS = {
+    "1": "shortcut.{}",
+    "2a": "{}1",
+    "2b": "unit.{}_s",
+    "2b_t": "unit.{}_t",
+    "2c": "{}2",
+}
+_BEHIND_UNIT = re.compile(r"layer([123])\.(\d+)\.conv2\.weight")
+
+
+def _halve_behind_c(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the mean of the authors' C units, every third, to the convolution behind each."""
+    found = filter(None, map(_BEHIND_UNIT.fullmatch, state))
+    keys = [m[0] for m in sorted(found, key=lambda m: (int(m[1]), int(m[2])))]
+    return state | {key: state[key] / 2 for key in keys[2::3]}
+
+
+CAFFE = Source(
+    rename=(
+        *RENAME_BLOBS,
+        (r"^conv1\.", "conv."),
+        (r"^bn_conv1\.", "norm."),
+        (r"^(res|bn)(\d)([a-z])(\d*)_branch(1|2a|2b|2b_t|2c)\.", _block_key),
+        (r"^fc_\w+\.", "head.linear."),
+    ),
+    adapt=merge(squeeze_blobs, kernels_of_one_frame, _halve_behind_c),
+)
 
 _FOLDER = "https://drive.google.com/drive/folders/1u_l-yvhS0shpW6e0tCiqPE7Bd1qQZKdD"
 
@@ -280,6 +326,8 @@ _WEIGHTS = {
     "p3d_199": _weights("p3d_rgb_199.checkpoint.pth.tar"),
     "p3d_199_flow": _weights("p3d_flow_199.checkpoint.pth.tar"),
 }
+_PORTS = {"p3d_pytorch": PORT, "p3d_caffe": PORT_CAFFE}
+_RELEASED = {**_PORTS, "caffe": CAFFE}
 _DEPTHS = {63: (3, 4, 6, 3), 131: (3, 4, 23, 3), 199: (3, 8, 36, 3)}
 _CLIP = ClipSpec(
     frames=16,
@@ -294,7 +342,14 @@ _FLOW = replace(_CLIP, modality="flow", mean=(128.0, 128.0), std=(1.0, 1.0), cha
 
 
 def _row(
-    name: str, depth: int, params_m: float, macs_g: float, clip: ClipSpec = _CLIP, **args: Any
+    name: str,
+    depth: int,
+    params_m: float,
+    macs_g: float,
+    *,
+    clip: ClipSpec = _CLIP,
+    sources: Mapping[str, Source] = _PORTS,
+    **args: Any,
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -304,7 +359,7 @@ def _row(
         params_m=params_m,
         macs_g=macs_g,
         strides=(16, 32),
-        sources={"p3d_pytorch": PORT, "p3d_caffe": CAFFE},
+        sources=sources,
         weights=_WEIGHTS.get(name, ()),
     )
 
@@ -315,16 +370,17 @@ SPECS = (
     _row("p3d_63_b", 63, 25.75, 8.44, kinds=("b",)),
     _row("p3d_63_c", 63, 25.75, 8.44, kinds=("c",)),
     _row("p3d_131", 131, 48.09, 12.90),
-    _row("p3d_199", 199, 66.49, 18.40),
+    _row("p3d_199", 199, 66.49, 18.40, sources=_RELEASED),
     _row("p3d_63_flow", 63, 25.74, 8.12, clip=_FLOW),
     _row("p3d_131_flow", 131, 48.09, 12.58, clip=_FLOW),
-    _row("p3d_199_flow", 199, 66.49, 18.08, clip=_FLOW),
+    _row("p3d_199_flow", 199, 66.49, 18.08, clip=_FLOW, sources=_RELEASED),
     _row(
         "test_p3d",
         63,
         0.14,
         0.01,
         clip=replace(_CLIP, size=32, resize=32),
+        sources=_RELEASED,
         blocks=(1, 1, 1, 1),
         width=8,
         num_classes=12,
