@@ -7,7 +7,7 @@ weights take BGR pixels from 0 to 255, less (104, 117, 128).
 """
 
 import re
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,13 @@ from zoopraxis.spec import Replacement
 __all__ = ["RENAME_BNINCEPTION", "BNInception"]
 
 Pool = Literal["average", "max"]
+
+
+class Stage(Protocol):
+    """A part of the network."""
+
+    def __call__(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (N, C, H, W) to (N, C', H', W')."""
 
 
 def _block_key(match: re.Match[str]) -> str:
@@ -167,17 +174,28 @@ class BNInception(nn.Module):
         self.num_features = channels
         initialise(self)
 
-    def forward_stem(self, x: Tensor, frames: int) -> Tensor:
-        """Map frames (N, C, H, W) to (N, 192, H/8, W/8)."""
-        x = halve(self.conv1_7x7_s2(x, frames))  # (N, 64, H/4, W/4)
+    def stem1(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (N, C, H, W) to (N, 64, H/4, W/4)."""
+        return halve(self.conv1_7x7_s2(x, frames))
+
+    def stem2(self, x: Tensor, frames: int) -> Tensor:
+        """Map (N, 64, H/4, W/4) to (N, 192, H/8, W/8)."""
         x = self.conv2_3x3(self.conv2_3x3_reduce(x, frames), frames)  # (N, 192, H/4, W/4)
         return halve(x)  # (N, 192, H/8, W/8)
 
+    def forward_stem(self, x: Tensor, frames: int) -> Tensor:
+        """Map frames (N, C, H, W) to (N, 192, H/8, W/8)."""
+        return self.stem2(self.stem1(x, frames), frames)
+
+    def stages(self) -> list[Stage]:
+        """Two parts of the stem and ten Inception modules, in order."""
+        modules = [getattr(self, f"inception_{name}") for name, *_ in _BLOCKS]
+        return [self.stem1, self.stem2, *modules]
+
     def forward(self, x: Tensor, frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 1024, H/32, W/32)."""
-        x = self.forward_stem(x, frames)
-        for name, *_ in _BLOCKS:
-            x = getattr(self, f"inception_{name}")(x, frames)
+        for stage in self.stages():
+            x = stage(x, frames)
         return x
 
 

@@ -157,5 +157,9 @@ RENAME_SEGMENTS: tuple[tuple[str, Replacement], ...] = (
     (r"^module\.", ""),
     (r"^base_model\.", "trunk."),
     (r"^new_fc\.", "head.linear."),
+    (r"^trunk\.(fc|classifier|top_cls_fc)\.", "head.linear."),
 )
-"""Keys of the TSN lineage's wrapper (TSN, TRN, TSM, GSM) in terms of `SegmentNetwork`."""
+"""Keys of the TSN lineage's wrapper (TSN, TRN, TSM, GSM) in terms of `SegmentNetwork`.
+
+Built without dropout, its classifier is the image network's last layer; else a layer of its own.
+"""

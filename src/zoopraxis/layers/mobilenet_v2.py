@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from zoopraxis.layers.resnet3d import initialise
 from zoopraxis.spec import Replacement
 
-__all__ = ["RENAME_MOBILENETV2", "InvertedResidual", "MobileNetV2"]
+__all__ = [
+    "RENAME_MOBILENETV2",
+    "RENAME_MOBILENETV2_MMACTION2",
+    "InvertedResidual",
+    "MobileNetV2",
+]
 
 _STAGES = (
     # expansion, channels, blocks, stride of the first
@@ -45,6 +50,25 @@ RENAME_MOBILENETV2: tuple[tuple[str, Replacement], ...] = (
     (r"\bfeatures\.(\d+)\.conv\.(\d)\.", _block_key),
 )
 """Keys of the TSM repository's MobileNet-V2 in terms of `MobileNetV2`."""
+
+
+def _stage_key(match: re.Match[str]) -> str:
+    """backbone.layer2.1.conv.0.conv. becomes trunk.blocks.2.expand.conv. ."""
+    stage, index, layer = int(match[1]), int(match[2]), int(match[3])
+    block = sum(count for _, _, count, _ in _STAGES[: stage - 1]) + index
+    parts = ("expand", "depthwise", "project")[stage == 1 :]
+    return f"trunk.blocks.{block}.{parts[layer]}.{_LAYERS[match[4]]}."
+
+
+_LAYERS = {"conv": "conv", "bn": "norm"}
+RENAME_MOBILENETV2_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"\.net\.", "."),
+    (r"^backbone\.layer(\d)\.(\d)\.conv\.(\d)\.(conv|bn)\.", _stage_key),
+    (r"^backbone\.conv1\.(conv|bn)\.", lambda m: f"trunk.stem.{_LAYERS[m[1]]}."),
+    (r"^backbone\.conv2\.(conv|bn)\.", lambda m: f"trunk.last.{_LAYERS[m[1]]}."),
+    (r"^cls_head\.fc_cls\.", "head.linear."),
+)
+"""Keys of mmaction2's recognisers on MobileNet-V2 in terms of `SegmentNetwork`."""
 
 
 class ConvNorm6(nn.Module):

@@ -7,13 +7,14 @@ the one place where a built network is changed.
 
 import difflib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from zoopraxis.errors import ModelNotFoundError, ShapeError
 
-__all__ = ["TimmBackbone", "Wrap", "blocks_of"]
+__all__ = ["TimmBackbone", "Wrap", "blocks_of", "on_timm"]
 
 Wrap = Callable[[nn.Conv2d, int], nn.Module]
 """From a convolution and the number of frames to what takes its place."""
@@ -74,6 +75,30 @@ class TimmBackbone(nn.Module):
             )
         features: Tensor = self.network(x)  # (B * T, F)
         return features[:, :, None, None]
+
+
+def on_timm(
+    network: Callable[..., nn.Module],
+    backbone: str,
+    *,
+    wrap: Wrap | None = None,
+    frames: int = 8,
+    pretrained: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Build a network over segments on an image network of timm.
+
+    Parameters
+    ----------
+    network : callable
+        Such as `zoopraxis.models.tsm.TSM`: takes what makes the image network, and options.
+    backbone, wrap, frames, pretrained
+        As of `TimmBackbone`.
+    **options
+        Of `network`.
+    """
+    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=wrap, pretrained=pretrained)
+    return network(trunk, **options)
 
 
 def _create(name: str, **options: Any) -> Any:

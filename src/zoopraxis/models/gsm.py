@@ -50,7 +50,7 @@ from zoopraxis.layers.frames import (
 from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3, mixed_branch
 from zoopraxis.layers.resnet2d import BasicBlock2d, Block2d, Bottleneck2d, ResNet2d
 from zoopraxis.layers.shift import gate_shift
-from zoopraxis.layers.timm2d import TimmBackbone
+from zoopraxis.layers.timm2d import on_timm
 from zoopraxis.models.tsn import CAFFE_CLIP, IMAGENET_CLIP, SMALL_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
@@ -225,22 +225,9 @@ class GatedConv(nn.Module):
         return out
 
 
-def gsm_timm(backbone: str, *, frames: int = 8, pretrained: bool = False, **options: Any) -> GSM:
-    """Put gate-shift modules behind the first convolution of every block of a timm network.
-
-    Parameters
-    ----------
-    backbone : str
-        As in `timm.create_model`.
-    frames : int, default=8
-        T.
-    pretrained : bool, default=False
-        Whether timm fetches its weights.
-    **options
-        Of `GSM`.
-    """
-    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=GatedConv, pretrained=pretrained)
-    return GSM(trunk, **options)
+def gsm_timm(backbone: str, **options: Any) -> nn.Module:
+    """Gate and shift behind the first convolution of every block of a timm network: `on_timm`."""
+    return on_timm(GSM, backbone, wrap=GatedConv, **options)
 
 
 def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:

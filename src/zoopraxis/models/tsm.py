@@ -46,7 +46,7 @@ from zoopraxis.layers.resnet2d import (
 )
 from zoopraxis.layers.resnet2d import plain as plain_block
 from zoopraxis.layers.shift import temporal_shift
-from zoopraxis.layers.timm2d import TimmBackbone
+from zoopraxis.layers.timm2d import on_timm
 from zoopraxis.models.tsn import SMALL_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
@@ -180,22 +180,9 @@ class ShiftedConv(nn.Module):
         return out
 
 
-def tsm_timm(backbone: str, *, frames: int = 8, pretrained: bool = False, **options: Any) -> TSM:
-    """Shift in front of the first convolution of every block of a timm network.
-
-    Parameters
-    ----------
-    backbone : str
-        As in `timm.create_model`.
-    frames : int, default=8
-        T.
-    pretrained : bool, default=False
-        Whether timm fetches its weights.
-    **options
-        Of `TSM`.
-    """
-    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=ShiftedConv, pretrained=pretrained)
-    return TSM(trunk, **options)
+def tsm_timm(backbone: str, **options: Any) -> nn.Module:
+    """Shift in front of the first convolution of every block of a timm network: `on_timm`."""
+    return on_timm(TSM, backbone, wrap=ShiftedConv, **options)
 
 
 _NONLOCAL = (

@@ -11,14 +11,15 @@ prediction, so that a sparse sample is trained end to end over the whole video. 
 the maximum, the top k or attention of scores, the order of the segments has no influence; only
 stacks, and learned weights per segment, see time.
 
-Modalities are those of the clip: RGB; differences of neighbouring frames (L = 5); flow and warped
-flow (camera motion removed before; the same network). The stem of flow and difference networks
-starts from RGB weights, averaged over the colours (`zoopraxis.inflate`). The paper freezes all
-batch norms but the first: ``freeze_norms = "all_but_first"`` in a recipe. BN-Inception takes BGR
-pixels from 0 to 255 less the mean; the ResNets of the TSM repository take ImageNet's RGB.
+Modalities are those of the clip: RGB; differences of neighbouring frames (L = 5); flow, and warped
+flow: the same network on flow from which the camera's motion was removed before. The stem of flow
+and difference networks starts from RGB weights, averaged over the colours (`zoopraxis.inflate`).
+The paper freezes all batch norms but the first: ``freeze_norms = "all_but_first"`` in a recipe.
+BN-Inception takes BGR pixels from 0 to 255 less the mean; the ResNets take ImageNet's RGB.
 
-Source "tsn_pytorch" is the authors', "gsm" and "tsm" are the repositories of Gate-Shift and TSM,
-which train TSN as a baseline; "mmaction2" is the successor of the authors' code.
+Source "tsn_pytorch" is the authors', "gsm", "trn" and "tsm" are the repositories of Gate-Shift, TRN
+and TSM, which train TSN as a baseline; "mmaction2" is the successor of the authors' code;
+"torchvision" are image networks, to start from.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,11 +34,16 @@ from zoopraxis.errors import ShapeError
 from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import RENAME_SEGMENTS, SegmentNetwork, Trunk
 from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3
-from zoopraxis.layers.mobilenet_v2 import RENAME_MOBILENETV2, MobileNetV2
+from zoopraxis.layers.mobilenet_v2 import (
+    RENAME_MOBILENETV2,
+    RENAME_MOBILENETV2_MMACTION2,
+    MobileNetV2,
+)
 from zoopraxis.layers.resnet2d import RENAME_MMACTION2, RENAME_RESNET2D, ResNet2d
-from zoopraxis.layers.timm2d import TimmBackbone
-from zoopraxis.layers.vgg import VGG16
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.layers.timm2d import on_timm
+from zoopraxis.layers.vgg import RENAME_VGG, VGG16
+from zoopraxis.models._tsn_weights import WEIGHTS
+from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 Consensus = Literal["average", "max", "top_k", "weighted", "attention"]
 
@@ -172,31 +178,23 @@ class TSN(SegmentNetwork):
         return out
 
 
-def tsn_timm(backbone: str, *, pretrained: bool = False, **options: Any) -> TSN:
-    """Build a TSN on an image network of timm.
-
-    Parameters
-    ----------
-    backbone : str
-        As in `timm.create_model`.
-    pretrained : bool, default=False
-        Whether timm fetches its weights.
-    **options
-        Of `TSN`.
-    """
-    frames = options.get("frames", 8)
-    return TSN(partial(TimmBackbone, backbone, frames=frames, pretrained=pretrained), **options)
+def tsn_timm(backbone: str, *, frames: int = 8, **options: Any) -> nn.Module:
+    """Build a TSN on an image network of timm: see `on_timm`."""
+    return on_timm(partial(TSN, frames=frames), backbone, frames=frames, **options)
 
 
-TSN_PYTORCH = Source(rename=(*RENAME_SEGMENTS, *RENAME_BNINCEPTION))
-"""The TSN lineage's wrapper around BN-Inception."""
-
-TSM_REPOSITORY = Source(rename=(*RENAME_SEGMENTS, *RENAME_RESNET2D))
-"""The TSN lineage's wrapper around torchvision's ResNet."""
-
-TSM_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
-GSM_INCEPTIONV3 = Source(rename=(*RENAME_SEGMENTS, *RENAME_INCEPTIONV3))
+# The TSN lineage's wrapper around its image networks, in all repositories the same.
+LINEAGE_BNINCEPTION = Source(rename=(*RENAME_SEGMENTS, *RENAME_BNINCEPTION))
+LINEAGE_INCEPTIONV3 = Source(rename=(*RENAME_SEGMENTS, *RENAME_INCEPTIONV3))
+LINEAGE_RESNET = Source(rename=(*RENAME_SEGMENTS, *RENAME_RESNET2D))
+LINEAGE_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
 MMACTION2 = Source(rename=RENAME_MMACTION2)
+MMACTION2_MOBILENET = Source(rename=RENAME_MOBILENETV2_MMACTION2)
+
+# Torchvision's image networks, to start from.
+_TRUNK = (r"^(?!head\.)", "trunk.")
+TORCHVISION_RESNET = Source(rename=((r"^fc\.", "head.linear."), _TRUNK, *RENAME_RESNET2D))
+TORCHVISION_VGG = Source(rename=((r"^classifier\.6\.", "head.linear."), *RENAME_VGG, _TRUNK))
 
 CAFFE_CLIP = ClipSpec(
     frames=8,
@@ -220,6 +218,38 @@ _CAFFE_FLOW = replace(
     stack=5,
 )
 _CAFFE_DIFF = replace(CAFFE_CLIP, mean=(0.0, 0.0, 0.0), modality="rgb_diff", stack=5)
+_IMAGENET_FLOW = replace(
+    IMAGENET_CLIP, modality="flow", stack=5, mean=(0.5, 0.5), std=(0.226, 0.226)
+)
+_IMAGENET_DIFF = replace(
+    IMAGENET_CLIP, modality="rgb_diff", stack=5, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+)
+
+
+def _row(
+    name: str,
+    trunk: Trunk,
+    clip: ClipSpec,
+    params_m: float,
+    macs_g: float,
+    *,
+    sources: Mapping[str, Source],
+    space: int | None = 32,
+    **args: Any,
+) -> ModelSpec:
+    modality = {"channels": clip.channels, "stack": clip.stack}
+    return ModelSpec(
+        name=name,
+        build=TSN,
+        args={"trunk": trunk, "frames": clip.frames, **modality, **args},
+        clip=clip,
+        params_m=params_m,
+        macs_g=macs_g,
+        strides=(clip.stack, space),
+        order_sensitive=clip.stack > 1,
+        sources=sources,
+        weights=WEIGHTS.get(name, ()),
+    )
 
 
 def _bninception(
@@ -232,155 +262,107 @@ def _bninception(
     num_classes: int = 101,
     dropout: float = 0.8,
 ) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        build=TSN,
-        args={
-            "trunk": BNInception,
-            "frames": frames,
-            "channels": clip.channels,
-            "stack": clip.stack,
-            "num_classes": num_classes,
-            "dropout": dropout,
-        },
-        clip=replace(clip, frames=frames),
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(clip.stack, 32),
-        order_sensitive=clip.stack > 1,
-        sources={"tsn_pytorch": TSN_PYTORCH, "gsm": TSN_PYTORCH, "trn": TSN_PYTORCH},
+    return _row(
+        f"tsn_bninception_{name}{frames}",
+        BNInception,
+        replace(clip, frames=frames),
+        params_m,
+        macs_g,
+        sources=dict.fromkeys(("tsn_pytorch", "gsm", "trn", "tsm"), LINEAGE_BNINCEPTION),
+        num_classes=num_classes,
+        dropout=dropout,
     )
 
 
 def _resnet(
-    name: str,
-    depth: int,
-    frames: int,
-    params_m: float,
-    macs_g: float,
-    *,
-    weights: tuple[Weights, ...] = (),
+    depth: int, frames: int, params_m: float, macs_g: float, *, modality: str = ""
 ) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        build=TSN,
-        args={"trunk": partial(ResNet2d, depth), "frames": frames},
-        clip=replace(IMAGENET_CLIP, frames=frames),
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(1, 32),
-        order_sensitive=False,
-        sources={"tsm": TSM_REPOSITORY, "mmaction2": MMACTION2},
-        weights=weights,
+    clip = {"": IMAGENET_CLIP, "flow_": _IMAGENET_FLOW, "rgbdiff_": _IMAGENET_DIFF}[modality]
+    lineage = dict.fromkeys(("tsn_pytorch", "tsm", "trn"), LINEAGE_RESNET)
+    images = {"torchvision": TORCHVISION_RESNET} if not modality else {}
+    return _row(
+        f"tsn_r{depth}_{modality}{frames}",
+        partial(ResNet2d, depth),
+        replace(clip, frames=frames),
+        params_m,
+        macs_g,
+        sources={**lineage, "mmaction2": MMACTION2, **images},
     )
 
 
-def _other(
-    name: str,
-    trunk: Trunk,
-    params_m: float,
-    macs_g: float,
-    *,
-    clip: ClipSpec,
-    space: int | None = 32,
-    sources: Mapping[str, Source],
-    **args: Any,
-) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        build=TSN,
-        args={"trunk": trunk, "frames": clip.frames, "num_classes": 400, **args},
-        clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(1, space),
-        order_sensitive=False,
-        sources=sources,
+def _inceptionv3(frames: int, params_m: float, macs_g: float) -> ModelSpec:
+    return _row(
+        f"tsn_inceptionv3_{frames}",
+        InceptionV3,
+        replace(CAFFE_CLIP, frames=frames, size=229, resize=261),
+        params_m,
+        macs_g,
+        sources=dict.fromkeys(("gsm", "trn"), LINEAGE_INCEPTIONV3),
+        num_classes=174,
+        dropout=0.5,
     )
 
 
-_MM = "https://download.openmmlab.com/mmaction/v1.0/recognition/tsn/"
-
-
-def _mmaction2(frames: int, depth: int, date_hash: str, top1: float, top5: float) -> Weights:
-    """Row of a Kinetics-400 checkpoint in mmaction2's model zoo."""
-    folder = f"tsn_imagenet-pretrained-r{depth}_8xb32-1x1x{frames}-100e_kinetics400-rgb"
-    return Weights(
-        tag="kinetics400-mmaction2",
-        url=f"{_MM}{folder}/{folder}_{date_hash}.pth",
-        source="mmaction2",
-        dataset="kinetics400",
-        num_classes=400,
-        sha256=date_hash.split("-")[1],
-        licence="Apache-2.0",
-        top1=top1,
-        top5=top5,
-        protocol="25 segments x 10 crops",
-    )
-
-
-_R50_3 = _mmaction2(3, 50, "20220906-cd10898e", 72.83, 90.65)
-_R50_5 = _mmaction2(5, 50, "20220906-65d68713", 73.80, 91.21)
-_R50_8 = _mmaction2(8, 50, "20220906-2692d16c", 74.12, 91.34)
-_R101_8 = _mmaction2(8, 101, "20220906-23cff032", 75.89, 92.07)
-_R50_TSM = Weights(
-    tag="kinetics400",
-    url=(
-        "https://hanlab18.mit.edu/projects/tsm/models/"
-        "TSM_kinetics_RGB_resnet50_avg_segment5_e50.pth"
-    ),
-    source="tsm",
-    dataset="kinetics400",
-    num_classes=400,
-    licence="MIT (code)",
-    top1=68.8,
-    protocol="8 segments, 1 clip, 1 centre crop; trained with 5",
-)
-_V3_CLIP = replace(CAFFE_CLIP, size=229, resize=261)
 SMALL_CLIP = replace(IMAGENET_CLIP, frames=8, size=56, resize=(64, 72))  # minutes on two cores
-_TINY_CLIP = replace(IMAGENET_CLIP, frames=4, size=64, resize=64)
+_TINY = partial(ResNet2d, 10, width=16)
+_MOBILENET = {"tsm": LINEAGE_MOBILENET, "mmaction2": MMACTION2_MOBILENET}
 
 SPECS = (
-    _bninception("tsn_bninception_3", 3, 10.37, 6.10),
-    _bninception("tsn_bninception_7", 7, 10.37, 14.22),
-    _bninception("tsn_bninception_8", 8, 10.45, 16.25, num_classes=174, dropout=0.5),
-    _bninception("tsn_bninception_16", 16, 10.45, 32.51, num_classes=174, dropout=0.5),
-    _bninception("tsn_bninception_flow_3", 3, 10.40, 6.92, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("tsn_bninception_flow_7", 7, 10.40, 16.15, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("tsn_bninception_rgbdiff_3", 3, 10.41, 7.51, clip=_CAFFE_DIFF),
-    _bninception("tsn_bninception_rgbdiff_7", 7, 10.41, 17.53, clip=_CAFFE_DIFF),
-    _resnet("tsn_r18_8", 18, 8, 11.38, 14.51),
-    _resnet("tsn_r34_8", 34, 8, 21.49, 29.31),
-    _resnet("tsn_r50_3", 50, 3, 24.33, 12.26, weights=(_R50_3,)),
-    _resnet("tsn_r50_5", 50, 5, 24.33, 20.44, weights=(_R50_5,)),
-    _resnet("tsn_r50_8", 50, 8, 24.33, 32.70, weights=(_R50_TSM, _R50_8)),
-    _resnet("tsn_r50_16", 50, 16, 24.33, 65.41),
-    _resnet("tsn_r101_8", 101, 8, 43.32, 62.40, weights=(_R101_8,)),
-    _other(
-        "tsn_inceptionv3_8",
-        InceptionV3,
-        22.16,
-        26.62,
-        clip=_V3_CLIP,
-        sources={"gsm": GSM_INCEPTIONV3},
-        num_classes=174,
-    ),
-    _other(
-        "tsn_mobilenetv2_8",
+    _bninception("", 3, 10.37, 6.10),
+    _bninception("", 7, 10.37, 14.22),
+    _bninception("", 8, 10.45, 16.25, num_classes=174, dropout=0.5),
+    _bninception("", 16, 10.45, 32.51, num_classes=174, dropout=0.5),
+    _bninception("flow_", 3, 10.40, 6.92, clip=_CAFFE_FLOW, dropout=0.7),
+    _bninception("flow_", 7, 10.40, 16.15, clip=_CAFFE_FLOW, dropout=0.7),
+    _bninception("flow_", 8, 10.40, 18.46, clip=_CAFFE_FLOW, dropout=0.7),
+    _bninception("warped_flow_", 3, 10.40, 6.92, clip=_CAFFE_FLOW, dropout=0.7),
+    _bninception("warped_flow_", 7, 10.40, 16.15, clip=_CAFFE_FLOW, dropout=0.7),
+    _bninception("rgbdiff_", 3, 10.41, 7.51, clip=_CAFFE_DIFF),
+    _bninception("rgbdiff_", 7, 10.41, 17.53, clip=_CAFFE_DIFF),
+    _resnet(18, 3, 11.38, 5.44),
+    _resnet(18, 8, 11.38, 14.51),
+    _resnet(34, 3, 21.49, 10.99),
+    _resnet(34, 8, 21.49, 29.31),
+    _resnet(50, 3, 24.33, 12.26),
+    _resnet(50, 5, 24.33, 20.44),
+    _resnet(50, 8, 24.33, 32.70),
+    _resnet(50, 16, 24.33, 65.41),
+    _resnet(101, 3, 43.32, 23.40),
+    _resnet(101, 8, 43.32, 62.40),
+    _resnet(101, 16, 43.32, 124.80),
+    _resnet(152, 3, 58.96, 34.54),
+    _resnet(152, 8, 58.96, 92.10),
+    _resnet(18, 3, 11.40, 6.27, modality="flow_"),
+    _resnet(34, 3, 21.51, 11.82, modality="flow_"),
+    _resnet(50, 3, 24.35, 13.09, modality="flow_"),
+    _resnet(50, 8, 24.35, 34.91, modality="flow_"),
+    _resnet(101, 3, 43.34, 24.23, modality="flow_"),
+    _resnet(101, 8, 43.34, 64.60, modality="flow_"),
+    _resnet(152, 3, 58.99, 35.36, modality="flow_"),
+    _resnet(18, 3, 11.42, 6.86, modality="rgbdiff_"),
+    _resnet(34, 3, 21.53, 12.41, modality="rgbdiff_"),
+    _resnet(50, 3, 24.37, 13.68, modality="rgbdiff_"),
+    _resnet(101, 3, 43.36, 24.82, modality="rgbdiff_"),
+    _resnet(152, 3, 59.00, 35.95, modality="rgbdiff_"),
+    _inceptionv3(8, 22.16, 26.62),
+    _inceptionv3(16, 22.16, 53.24),
+    _row("tsn_mobilenetv2_8", MobileNetV2, IMAGENET_CLIP, 2.74, 2.40, sources=_MOBILENET),
+    _row(
+        "tsn_mobilenetv2_16",
         MobileNetV2,
+        replace(IMAGENET_CLIP, frames=16),
         2.74,
-        2.40,
-        clip=IMAGENET_CLIP,
-        sources={"tsm": TSM_MOBILENET},
+        4.80,
+        sources=_MOBILENET,
     ),
-    _other(
+    _row(
         "tsn_vgg16_3",
         VGG16,
+        replace(IMAGENET_CLIP, frames=3),
         135.90,
         46.40,
-        clip=replace(IMAGENET_CLIP, frames=3),
+        sources={"torchvision": TORCHVISION_VGG},
         space=None,
-        sources={},
     ),
     ModelSpec(
         name="tsn_timm",
@@ -392,22 +374,18 @@ SPECS = (
         strides=(1, None),
         order_sensitive=False,
     ),
-    _other(
-        "tsn_small",
-        partial(ResNet2d, 10, width=16),
-        0.36,
-        0.04,
-        clip=SMALL_CLIP,
-        sources={},
-        dropout=0.0,
-    ),
-    _other(
+    _row("tsn_small", _TINY, SMALL_CLIP, 0.36, 0.04, sources={}, dropout=0.0),
+    _row(
         "test_tsn",
-        partial(ResNet2d, 10, width=16),
+        _TINY,
+        replace(IMAGENET_CLIP, frames=4, size=64, resize=64),
         0.31,
         0.03,
-        clip=_TINY_CLIP,
-        sources={"tsm": TSM_REPOSITORY, "mmaction2": MMACTION2},
+        sources={
+            "tsm": LINEAGE_RESNET,
+            "mmaction2": MMACTION2,
+            "torchvision": TORCHVISION_RESNET,
+        },
         num_classes=12,
     ),
 )
