@@ -13,7 +13,15 @@ import torch
 
 from zoopraxis import hub
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
-from zoopraxis.hub import convert_file, fetch, open_model, read_state_dict, save_model
+from zoopraxis.hub import (
+    convert_file,
+    fetch,
+    find_weights,
+    is_file_of,
+    open_model,
+    read_state_dict,
+    save_model,
+)
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.spec import Weights
 from zoopraxis.testing import noise_clip, read_golden
@@ -207,3 +215,33 @@ def test_convert_writes_a_model_that_opens(request, tmp_path):
     assert len(side["sha256"]) == 64
     output = net.model(golden.input())
     torch.testing.assert_close(output, golden.output, rtol=1e-5, atol=1e-5 * output.abs().max())
+
+
+def test_weights_that_want_another_clip_bring_it(request, tmp_path, monkeypatch):
+    spec = model_spec("ir_csn_50")  # VMZ's means; mmaction2 trained these with ImageNet's
+    weights = find_weights(spec, "ig65m_kinetics400")
+    monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path))
+    file = tmp_path / weights.url.rsplit("/", 1)[1]
+    golden = read_golden("mm_ircsn_50", request.config.rootpath / "tests/golden")
+    torch.save({"state_dict": golden.state_dict()}, file)
+
+    out = convert_file(
+        file, model="ir_csn_50", source="mmaction2", out=tmp_path / "ours.safetensors"
+    )
+
+    assert spec.clip.mean == (0.43216, 0.394666, 0.37645)
+    for net in (open_model("ir_csn_50.ig65m_kinetics400"), open_model(out)):
+        assert net.clip.mean == (0.485, 0.456, 0.406)
+        assert (net.clip.frames, net.clip.stride) == (32, 2)
+        assert net.labels[0] == "abseiling"
+
+
+def test_a_file_is_known_by_its_name_or_by_its_folder_too(tmp_path):
+    by_url = Weights(
+        tag="t", url="https://box/s/a/net.pkl?dl=1", source="s", dataset="d", num_classes=3
+    )
+    by_folder = dataclasses.replace(by_url, file="rgb_scratch/model.ckpt.index")
+
+    assert is_file_of(by_url, tmp_path / "net.pkl")
+    assert is_file_of(by_folder, tmp_path / "rgb_scratch" / "model.ckpt.index")
+    assert not is_file_of(by_folder, tmp_path / "rgb_imagenet" / "model.ckpt.index")

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -76,7 +76,7 @@ def open_model(ref: str | Path) -> OpenModel:
     if not tag:
         classes = count_classes(spec, model.state_dict()) or 0
         return OpenModel(model, name, spec.clip, _numbers(classes))
-    return OpenModel(model, str(ref), spec.clip, _labels(find_weights(spec, tag)))
+    return OpenModel(model, str(ref), clip_of(spec, tag), _labels(find_weights(spec, tag)))
 
 
 def _numbers(classes: int) -> tuple[str, ...]:
@@ -175,6 +175,11 @@ def find_weights(spec: ModelSpec, tag: str) -> Weights:
     raise ModelNotFoundError(f"{spec.name} has no weights called {tag!r}", f"known: {known}")
 
 
+def clip_of(spec: ModelSpec, tag: str) -> ClipSpec:
+    """Return what a row's checkpoint eats: its own clip, or else the row's."""
+    return find_weights(spec, tag).clip or spec.clip
+
+
 def load_published(
     spec: ModelSpec, *, tag: str, num_classes: int | None = None, **args: Any
 ) -> nn.Module:
@@ -252,7 +257,7 @@ def fetch(weights: Weights) -> Path:
         Offline, a wrong hash, or a file that only a browser can fetch; the hint says how to fetch
         it by hand.
     """
-    target = cache_folder() / (weights.file or weights.url.rsplit("/", 1)[-1].split("?")[0])
+    target = cache_folder() / _file_of(weights)
     if target.is_file():
         return target
     if weights.file:
@@ -272,6 +277,11 @@ def fetch(weights: Weights) -> Path:
     _check_hash(part, weights)
     part.replace(target)
     return target
+
+
+def _file_of(weights: Weights) -> PurePosixPath:
+    """Where a checkpoint lies in the cache: one that comes with others has a folder."""
+    return PurePosixPath(weights.file or weights.url.rsplit("/", 1)[-1].split("?")[0])
 
 
 def _download(url: str, part: Path) -> None:
@@ -319,6 +329,12 @@ def _check_hash(path: Path, weights: Weights) -> None:
         )
 
 
+def is_file_of(weights: Weights, path: Path) -> bool:
+    """Say whether a path ends as a checkpoint's file."""
+    parts = _file_of(weights).parts
+    return path.absolute().parts[-len(parts) :] == parts
+
+
 def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
     """Convert a foreign checkpoint into a file of ours.
 
@@ -332,7 +348,7 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
     """
     spec = model_spec(model)
     state = convert_state_dict(model, read_state_dict(path), source=source)
-    known = next((w for w in spec.weights if path.name in (w.file, w.url.rsplit("/", 1)[-1])), None)
+    known = next((w for w in spec.weights if is_file_of(w, path)), None)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     classes = count_classes(spec, state, source=source) or 0
@@ -344,7 +360,7 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
         network,
         name=model,
         args={"source": source},
-        clip=spec.clip,
+        clip=clip_of(spec, known.tag) if known else spec.clip,
         labels=labels,
         source=source,
         file=path.name,

@@ -24,8 +24,8 @@ ip-CSN-152 are counted at the 256 pixels of the test crop; at 224, the size of t
 
 Builds. Norms have eps 1e-3, Caffe2's; PyTorchVideo's 1e-5 is absorbed into the variances on
 conversion. The authors' PyTorch port sets the momentum to Caffe2's number 0.9, in PyTorch nearly
-no memory; we keep 0.1, which is the same average. PyTorchVideo normalises its input with mean
-0.45 and deviation 0.225 in each channel.
+no memory; we keep 0.1, which is the same average. The checkpoints that PyTorchVideo and mmaction2
+trained themselves have a clip of their own: other means and deviations.
 """
 
 from dataclasses import replace
@@ -47,8 +47,9 @@ from zoopraxis.layers.resnet3d import (
     make_stage,
     set_norm_eps,
 )
+from zoopraxis.models._csn_weights import CLIP, WEIGHTS
 from zoopraxis.models.r2plus1d import Stem, full
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.spec import ModelSpec, Source
 
 
 def grouped(
@@ -245,133 +246,9 @@ MMACTION2_IP = Source(
     )
 )
 
-# The published checkpoints.
-
-_VIEWS = "10 uniform clips of 32 frames, every second one, 3 crops of 256"
-
-
-def _kinetics(tag: str, url: str, source: str, dataset: str, **options: Any) -> Weights:
-    """Row of a checkpoint with the 400 classes of Kinetics."""
-    options = {"licence": "Apache-2.0", "protocol": _VIEWS, **options}
-    return Weights(
-        tag=tag,
-        url=url,
-        source=source,
-        dataset=dataset,
-        num_classes=400,
-        labels="kinetics400",
-        **options,
-    )
-
-
-def _vmz(tag: str, file: str, dataset: str, top1: float, top5: float) -> Weights:
-    root = "https://github.com/bjuncek/VMZ/releases/download/test_models"
-    return _kinetics(tag, f"{root}/{file}.pth", "vmz", dataset, top1=top1, top5=top5)
-
-
-def _mmaction2(tag: str, path: str, dataset: str, top1: float, top5: float) -> Weights:
-    return _kinetics(
-        tag,
-        f"https://download.openmmlab.com/mmaction/{path}.pth",
-        "mmaction2",
-        dataset,
-        sha256=path.rsplit("-", 1)[1],
-        top1=top1,
-        top5=top5,
-    )
-
-
-def _mmaction2_trained(tag: str, name: str, file: str, top1: float, top5: float) -> Weights:
-    """One of mmaction2's own; the others are converted from the authors'."""
-    name = f"{name}_8xb12-32x2x1-58e_kinetics400-rgb"
-    path = f"v1.0/recognition/csn/{name}/{name}_{file}"
-    return _mmaction2(tag, path, "IG-65M, then Kinetics-400", top1, top5)
-
-
-_IG, _SPORTS, _SCRATCH = "IG-65M, then Kinetics-400", "Sports-1M, then Kinetics-400", "Kinetics-400"
-_CONVERTED = "recognition/csn/vmz/vmz"
-_WEIGHTS = {
-    "ir_csn_50": (
-        _mmaction2_trained(
-            "ig65m_kinetics400",
-            "ircsn_ig65m-pretrained-r50-bnfrozen",
-            "20220811-44395bae",
-            79.44,
-            94.26,
-        ),
-    ),
-    "ir_csn_101": (
-        _kinetics(
-            "kinetics400",
-            "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/CSN_32x2_R101.pyth",
-            "pytorchvideo",
-            _SCRATCH,
-            top1=77.00,
-            top5=92.90,
-            protocol=f"{_VIEWS}; mean 0.45 and deviation 0.225 in every channel",
-        ),
-    ),
-    "ir_csn_152": (
-        _mmaction2(
-            "kinetics400",
-            f"{_CONVERTED}_ircsn_from_scratch_r152_32x2x1_180e_kinetics400_rgb_20210617-5c933ae1",
-            _SCRATCH,
-            76.53,
-            92.28,
-        ),
-        _vmz("ig65m_kinetics400", "irCSN_152_ft_kinetics_from_ig65m_f126851907", _IG, 82.6, 95.3),
-        _vmz(
-            "sports1m_kinetics400",
-            "irCSN_152_ft_kinetics_from_Sports1M_f101599884",
-            _SPORTS,
-            78.2,
-            93.0,
-        ),
-        _mmaction2_trained(
-            "ig65m_kinetics400_mm",
-            "ircsn_ig65m-pretrained-r152",
-            "20220811-c7a3cc5b",
-            82.87,
-            95.90,
-        ),
-        _mmaction2_trained(
-            "ig65m_kinetics400_mm_bnfrozen",
-            "ircsn_ig65m-pretrained-r152-bnfrozen",
-            "20220811-7d1dacde",
-            82.84,
-            95.92,
-        ),
-    ),
-    "ip_csn_152": (
-        _mmaction2(
-            "kinetics400",
-            f"{_CONVERTED}_ipcsn_from_scratch_r152_32x2x1_180e_kinetics400_rgb_20210617-d565828d",
-            _SCRATCH,
-            77.80,
-            93.10,
-        ),
-        _vmz("ig65m_kinetics400", "ipCSN_152_ft_kinetics_from_ig65m_f133090949", _IG, 82.5, 95.3),
-        _vmz(
-            "sports1m_kinetics400",
-            "ipCSN_152_ft_kinetics_from_Sports1M_f111279053",
-            _SPORTS,
-            78.8,
-            93.5,
-        ),
-    ),
-}
-
 # The rows.
 
-_CLIP = ClipSpec(
-    frames=32,
-    stride=2,
-    resize=256,
-    size=224,
-    mean=(0.43216, 0.394666, 0.37645),
-    std=(0.22803, 0.22145, 0.216989),
-)
-_STUDY = replace(_CLIP, frames=8)
+_STUDY = replace(CLIP, frames=8)
 _GROUPS: dict[str, Any] = {"conv": partial(grouped, group_size=16)}
 _DG: dict[str, Any] = {"conv": depthwise, "pointwise_group_size": 16}
 _REDUCED = {"vmz": VMZ, "mmaction2": MMACTION2_IR, "pytorchvideo": PYTORCHVIDEO}
@@ -380,7 +257,7 @@ _PRESERVED = {"vmz": VMZ, "mmaction2": MMACTION2_IP}
 
 def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
     """Row of a network; `options` are arguments, or the row's clip and sources."""
-    clip = options.pop("clip", _CLIP)
+    clip = options.pop("clip", CLIP)
     sources = options.pop("sources", {})
     return ModelSpec(
         name=name,
@@ -391,7 +268,7 @@ def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) 
         macs_g=macs_g,
         strides=(8, 32),
         sources=sources,
-        weights=_WEIGHTS.get(name, ()),
+        weights=WEIGHTS.get(name, ()),
     )
 
 
@@ -433,7 +310,7 @@ SPECS = (
         conv=preserved,
         width=16,
         num_classes=12,
-        clip=replace(_CLIP, frames=8, stride=1, size=32, resize=32),
+        clip=replace(CLIP, frames=8, stride=1, size=32, resize=32),
         sources=_PRESERVED,
     ),
 )

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.models.resnet3d import KINETICS_CLIP, Stem
+from zoopraxis.models._resnet3d_weights import KINETICS_CLIP, published
+from zoopraxis.models.resnet3d import Stem
 from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 LAYERS: dict[int, tuple[int, int, int, int]] = {
@@ -141,8 +142,9 @@ class DenseNet3D(nn.Module):
 HARA = Source(
     rename=(
         (r"^module\.", ""),
-        (r"^features\.conv1\.", "stem.conv."),
-        (r"^features\.norm1\.", "stem.norm."),
+        (r"^features\.conv[01]\.", "stem.conv."),
+        (r"^features\.norm[01]\.", "stem.norm."),
+        (r"\.(norm|conv)\.(\d)\.", r".\1\2."),  # the code of 2018
         (
             r"^features\.denseblock(\d)\.denselayer(\d+)\.",
             lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.",
@@ -172,6 +174,7 @@ def _row(
         macs_g=macs_g,
         strides=(16, 32),
         sources={"hara": HARA},
+        weights=published(name),
     )
 
 

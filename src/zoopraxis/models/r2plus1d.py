@@ -18,7 +18,8 @@ torchvision counts them once a block from the block's input and uses eps 1e-5 (`
 eps alone. Their PyTorch port sets the norms' momentum to Caffe2's number 0.9, which in PyTorch
 means nearly no memory; we keep 0.1, which is the same average. For R(2+1)D-152 the published
 329.1 G multiply-adds hold without a pooling after the stem, the build of the row; the port's
-constructor pools, and source "vmz" does as it does. Multiply-adds of R(2+1)D-34 and -152 were
+constructor pools, and source "vmz" does as it does; "vmz_unpooled" takes the same keys and keeps
+the row's build, as the checkpoints want it. Multiply-adds of R(2+1)D-34 and -152 were
 published for 128 pixels although the input is 112: 152.4 G x (128/112)^2 = 199.0 G at 32 frames,
 and a quarter of it, 49.75 G, at 8. The published counts of parameters leave out the norms'.
 
@@ -49,7 +50,8 @@ from zoopraxis.layers.resnet3d import (
     project,
     set_norm_eps,
 )
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.models._r2plus1d_weights import TORCHVISION_CLIP, VMZ_CLIP, WEIGHTS
+from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 Kind = Literal["2d", "3d", "2+1d", "fold"]
 """A group's convolution: per frame, full, factored, or (stem only) all frames at once."""
@@ -280,81 +282,10 @@ MMACTION2 = Source(
         "middle_eps": 1e-5,
     },
 )
-
-# The published checkpoints.
-
-
-def _torchvision(file: str, top1: float, top5: float) -> tuple[Weights, ...]:
-    return (
-        Weights(
-            tag="kinetics400",
-            url=f"https://download.pytorch.org/models/{file}.pth",
-            sha256=file.rsplit("-", 1)[1],
-            source="torchvision",
-            dataset="Kinetics-400",
-            num_classes=400,
-            labels="kinetics400",
-            licence="BSD-3-Clause",
-            top1=top1,
-            top5=top5,
-            protocol="5 uniform clips of 16 frames at 15 fps, centre crop 112",
-        ),
-    )
-
-
-def _ig65m(
-    tag: str, file: str, num_classes: int, *, top1: float | None = None, top5: float | None = None
-) -> Weights:
-    tuned = top1 is not None
-    return Weights(
-        tag=tag,
-        url=f"https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/{file}.pth",
-        sha256=file.rsplit("-", 1)[1],
-        source="vmz",
-        dataset="IG-65M, then Kinetics-400" if tuned else "IG-65M",
-        num_classes=num_classes,
-        labels="kinetics400" if tuned else "",
-        licence="MIT (the port); Apache-2.0 (VMZ)",
-        protocol="10 uniform clips, centre crop 112" if tuned else "",
-        top1=top1,
-        top5=top5,
-    )
-
-
-_WEIGHTS = {
-    "r3d_18": _torchvision("r3d_18-b3b3357e", 63.200, 83.479),
-    "mc3_18": _torchvision("mc3_18-a90a0ba3", 63.960, 84.130),
-    "r2plus1d_18": _torchvision("r2plus1d_18-91a641e6", 67.463, 86.175),
-    "r2plus1d_34": (
-        _ig65m(
-            "ig65m_kinetics400_32f",
-            "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1",
-            400,
-            top1=80.0,
-            top5=94.2,
-        ),
-        _ig65m(
-            "ig65m_kinetics400_8f",
-            "r2plus1d_34_clip8_ft_kinetics_from_ig65m-0aa0550b",
-            400,
-            top1=74.9,
-            top5=91.8,
-        ),
-        _ig65m("ig65m_32f", "r2plus1d_34_clip32_ig65m_from_scratch-449a7af9", 359),
-        _ig65m("ig65m_8f", "r2plus1d_34_clip8_ig65m_from_scratch-9bae36ae", 487),
-    ),
-}
+MMACTION2_18 = Source(rename=_MMACTION2, args={**MMACTION2.args, "convs": CONVS, "eps": 1e-3})
 
 # The rows.
 
-KINETICS_CLIP = ClipSpec(
-    frames=16,
-    fps=15.0,
-    resize=(128, 171),
-    size=112,
-    mean=(0.43216, 0.394666, 0.37645),
-    std=(0.22803, 0.22145, 0.216989),
-)
 FIGURE_1: dict[str, tuple[Kind, Kind, Kind, Kind, Kind]] = {
     "r2d": ("fold", "2d", "2d", "2d", "2d"),
     "fr2d": ("2d", "2d", "2d", "2d", "2d"),
@@ -373,7 +304,7 @@ FIGURE_1: dict[str, tuple[Kind, Kind, Kind, Kind, Kind]] = {
 
 def _row(name: str, net: str, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
     """Row of one net of the study; `options` are arguments, or the row's clip and sources."""
-    clip = options.pop("clip", KINETICS_CLIP)
+    clip = options.pop("clip", TORCHVISION_CLIP)
     vmz = Source(rename=RENAME_TORCHVISION, adapt=replace_norm_eps(theirs=1e-3, ours=1e-5))
     sources = options.pop("sources", {"torchvision": TORCHVISION, "vmz": vmz})
     return ModelSpec(
@@ -386,7 +317,7 @@ def _row(name: str, net: str, params_m: float, macs_g: float, **options: Any) ->
         strides=(2 ** _strided(net), 16),
         order_sensitive=net != "fr2d",
         sources=sources,
-        weights=_WEIGHTS.get(name, ()),
+        weights=WEIGHTS.get(name, ()),
     )
 
 
@@ -396,7 +327,7 @@ def _strided(net: str) -> int:
 
 
 def _clip(frames: int, **options: Any) -> ClipSpec:
-    return replace(KINETICS_CLIP, frames=frames, **options)
+    return replace(TORCHVISION_CLIP, frames=frames, **options)
 
 
 _TINY: dict[str, Any] = {"depth": 10, "width": 16, "num_classes": 12}
@@ -423,9 +354,17 @@ SPECS = (
         31.51,
         40.52,
         convs={"2+1d": partial(factored, middle="block")},
-        sources={"torchvision": TORCHVISION_FACTORED},
+        sources={"torchvision": TORCHVISION_FACTORED, "mmaction2": MMACTION2_18},
     ),
-    _row("r2plus1d_vmz_18", "r2plus1d", 33.37, 41.50, eps=1e-3, sources={"vmz": VMZ}),
+    _row(
+        "r2plus1d_vmz_18",
+        "r2plus1d",
+        33.37,
+        41.50,
+        eps=1e-3,
+        clip=replace(VMZ_CLIP, frames=16),
+        sources={"vmz": VMZ},
+    ),
     _row(
         "r2plus1d_34",
         "r2plus1d",
@@ -433,7 +372,7 @@ SPECS = (
         152.36,
         depth=34,
         eps=1e-3,
-        clip=_clip(32),
+        clip=VMZ_CLIP,
         sources={"vmz": VMZ, "mmaction2": MMACTION2},
     ),
     _row(
@@ -443,8 +382,8 @@ SPECS = (
         252.00,
         depth=152,
         eps=1e-3,
-        clip=_clip(32),
-        sources={"vmz": VMZ_152},
+        clip=VMZ_CLIP,
+        sources={"vmz": VMZ_152, "vmz_unpooled": VMZ},
     ),
     _row("r2plus1d_small", "r2plus1d", 0.95, 0.17, clip=_SMALL_CLIP, **_SMALL),
     _row("fr2d_small", "fr2d", 0.36, 0.12, clip=_SMALL_CLIP, **_SMALL),

@@ -10,11 +10,13 @@ stem, and in bottlenecks the temporal convolution before the spatial one, both a
 bottleneck. The network of the paper is in `r2plus1d`.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from zoopraxis.layers.conv3d import Conv2Plus1d, conv_spatial, conv_spatiotemporal, mid_channels
 from zoopraxis.layers.resnet3d import RENAME_PYTORCHVIDEO, Shortcut3d
-from zoopraxis.models.r2plus1d import FIGURE_1, KINETICS_CLIP, R2Plus1D, factored
+from zoopraxis.models.r2plus1d import FIGURE_1, R2Plus1D, factored
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 
@@ -122,35 +124,49 @@ PYTORCHVIDEO = Source(
 )
 JFZHANG = Source(rename=_JFZHANG)
 
+# The rows.
+
+_R2PLUS1D: dict[str, Any] = {
+    "groups": FIGURE_1["r2plus1d"],
+    "convs": {"2+1d": factored_normed},
+    "projection": project_factored_normed,
+}
+_R3D: dict[str, Any] = {
+    "groups": FIGURE_1["r3d"],
+    "convs": {"3d": full_normed},
+    "projection": project_normed,
+}
+_CLIP = ClipSpec(
+    frames=16,
+    stride=4,
+    resize=(128, 171),
+    size=112,
+    mean=(90.0, 98.0, 102.0),
+    std=(1.0,) * 3,
+    channel_order="bgr",
+    value_range=255.0,
+)
+
+
+def _row(name: str, net: dict[str, Any], params_m: float, macs_g: float, **args: Any) -> ModelSpec:
+    """Row of a network of the copied port."""
+    return ModelSpec(
+        name=name,
+        build=R2Plus1D,
+        args={**net, **args},
+        clip=_CLIP,
+        params_m=params_m,
+        macs_g=macs_g,
+        strides=(8, 16),
+        sources={"jfzhang": JFZHANG},
+    )
+
+
 SPECS = (
-    ModelSpec(
-        name="r2plus1d_jfz_18",
-        build=R2Plus1D,
-        args={
-            "groups": FIGURE_1["r2plus1d"],
-            "convs": {"2+1d": factored_normed},
-            "projection": project_factored_normed,
-        },
-        clip=KINETICS_CLIP,
-        params_m=33.38,
-        macs_g=41.52,
-        strides=(8, 16),
-        sources={"jfzhang": JFZHANG},
-    ),
-    ModelSpec(
-        name="r3d_jfz_18",
-        build=R2Plus1D,
-        args={
-            "groups": FIGURE_1["r3d"],
-            "convs": {"3d": full_normed},
-            "projection": project_normed,
-        },
-        clip=KINETICS_CLIP,
-        params_m=33.38,
-        macs_g=40.70,
-        strides=(8, 16),
-        sources={"jfzhang": JFZHANG},
-    ),
+    _row("r2plus1d_jfz_18", _R2PLUS1D, 33.38, 41.52),
+    _row("r2plus1d_jfz_34", _R2PLUS1D, 63.71, 76.21, depth=34),
+    _row("r3d_jfz_18", _R3D, 33.38, 40.70),
+    _row("r3d_jfz_34", _R3D, 63.70, 75.38, depth=34),
     ModelSpec(
         name="r2plus1d_r50",
         build=R2Plus1D,
@@ -184,14 +200,7 @@ SPECS = (
     ModelSpec(
         name="test_r2plus1d_ports",
         build=R2Plus1D,
-        args={
-            "groups": FIGURE_1["r2plus1d"],
-            "convs": {"2+1d": factored_normed},
-            "projection": project_factored_normed,
-            "depth": 10,
-            "width": 16,
-            "num_classes": 12,
-        },
+        args={**_R2PLUS1D, "depth": 10, "width": 16, "num_classes": 12},
         clip=ClipSpec(frames=8, resize=64, size=56),
         params_m=0.90,
         macs_g=0.17,

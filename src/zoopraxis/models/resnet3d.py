@@ -18,10 +18,12 @@ time as well; every stage but the first strides in time and in space, so that 16
 pixels leave one frame of 4x4. ``*_t3s2`` is the code's other stem: 3 frames deep, stride 2 in
 time, no pooling. Shortcuts that change shape are projections (type B), or, in rows ``*_a``, a
 subsampling filled up with zero channels (type A, no parameters; the authors' code keeps
-gradients out of these, here they flow). Widths and classes are those of the rewritten code of
-2020. Its constructors of pre-activation and ResNeXt networks fail as published, over names of
-arguments; the goldens repair those and nothing else. The pre-activation networks have no norm
-after the last block, unlike the paper they are named for.
+gradients out of these, here they flow). The rewritten code of 2020 widens the stem with the
+blocks; the wide ResNet and the ResNeXt that the paper of 2018 trained have 64 channels there and
+are rows ``*_stem64``. The constructors of pre-activation and ResNeXt networks fail as published,
+over names of arguments; the goldens repair those and nothing else. The pre-activation networks
+have no norm after the last block, unlike the paper they are named for. The checkpoints of 2018
+take pixels in 0..255 less ActivityNet's mean, those of 2020 the clip of the rows.
 """
 
 from dataclasses import replace
@@ -42,8 +44,9 @@ from zoopraxis.layers.resnet3d import (
     make_stage,
     project,
 )
+from zoopraxis.models._resnet3d_weights import KINETICS_CLIP, published
 from zoopraxis.models.r2plus1d import factored, full
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.spec import ModelSpec, Source
 
 
 class PreActivationBasic(BasicBlock3d):
@@ -189,7 +192,7 @@ class ResNet3D(nn.Module):
     projection : Projection, default=project
         Makes the shortcuts that change shape: `project` (type B) or `pad` (type A).
     stem : mapping, default={}
-        Arguments of `Stem` besides the width.
+        Arguments of `Stem`; its width too, where that is another.
     num_classes : int, default=400
         K.
     dropout : float, default=0.0
@@ -209,8 +212,9 @@ class ResNet3D(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.stem = Stem(width, **(stem or {}))
-        channels, stages = width, []
+        entrance = {"width": width, **(stem or {})}
+        self.stem = Stem(**entrance)
+        channels, stages = entrance["width"], []
         for index, blocks in enumerate(DEPTHS[depth]):
             stage = make_stage(
                 block,
@@ -269,52 +273,8 @@ HARA = Source(
     )
 )
 
-# The published checkpoints lie in one folder of Google Drive, to be fetched with a browser.
-
-_FOLDER = "https://drive.google.com/open?id=1xbYbZ7rpyjftI_KCk6YuL-XrfQDz7Yd4"
-_DATASETS = {  # letters in the names of the files: data sets and number of classes
-    "K": ("Kinetics-700", 700),
-    "M": ("Moments in Time", 339),
-    "S": ("STAIR-Actions", 100),
-    "KM": ("Kinetics-700 and Moments in Time", 1039),
-    "KS": ("Kinetics-700 and STAIR-Actions", 800),
-    "MS": ("Moments in Time and STAIR-Actions", 439),
-    "KMS": ("Kinetics-700, Moments in Time and STAIR-Actions", 1139),
-}
-_RELEASED = {
-    18: ("K", "KM"),
-    34: ("K", "KM"),
-    50: ("K", "KM", "KMS", "KS", "M", "MS", "S"),
-    101: ("K", "KM"),
-    152: ("K", "KM"),
-    200: ("K", "KM"),
-}
-
-
-def _weights(depth: int) -> tuple[Weights, ...]:
-    return tuple(
-        Weights(
-            tag=f"{letters.lower()}_200ep",
-            url=_FOLDER,
-            source="hara",
-            dataset=_DATASETS[letters][0],
-            num_classes=_DATASETS[letters][1],
-            file=f"r3d{depth}_{letters}_200ep.pth",
-            licence="MIT (the code)",
-        )
-        for letters in _RELEASED.get(depth, ())
-    )
-
-
 # The rows.
 
-KINETICS_CLIP = ClipSpec(
-    frames=16,
-    resize=112,
-    size=112,
-    mean=(0.4345, 0.4051, 0.3775),
-    std=(0.2768, 0.2713, 0.2737),
-)
 _SIZES: dict[tuple[str, str], dict[int, tuple[float, float]]] = {
     # by family and suffix, then depth: parameters (M) and multiply-adds (G) with 400 classes
     ("resnet3d", ""): {
@@ -332,6 +292,8 @@ _SIZES: dict[tuple[str, str], dict[int, tuple[float, float]]] = {
         34: (63.54, 12.68),
         50: (44.24, 9.78),
         101: (83.29, 13.60),
+        152: (115.45, 18.32),
+        200: (124.65, 25.51),
     },
     ("resnet3d", "t3s2"): {18: (33.37, 20.35), 34: (63.68, 37.69), 50: (46.98, 27.34)},
     ("preact_resnet3d", ""): {
@@ -349,12 +311,14 @@ _SIZES: dict[tuple[str, str], dict[int, tuple[float, float]]] = {
         152: (410.39, 59.96),
         200: (442.93, 85.45),
     },
+    ("wide_resnet3d", "stem64"): {50: (158.25, 26.24)},
     ("resnext3d", ""): {
         50: (26.78, 10.91),
         101: (48.43, 13.03),
         152: (66.27, 15.64),
         200: (71.38, 19.62),
     },
+    ("resnext3d", "stem64"): {101: (48.34, 9.57)},
     ("resnet2p1d", ""): {
         10: (14.61, 5.82),
         18: (33.42, 8.48),
@@ -376,6 +340,7 @@ _SUFFIXES: dict[str, dict[str, Any]] = {
     "": {},
     "a": {"projection": pad},
     "t3s2": {"stem": {"frames": 3, "stride": 2, "pool": False}},
+    "stem64": {"stem": {"width": 64}},
 }
 
 
@@ -387,8 +352,9 @@ def _block(family: str, depth: int) -> type[BasicBlock3d] | type[Bottleneck3d]:
 
 def _row(family: str, suffix: str, depth: int, params_m: float, macs_g: float) -> ModelSpec:
     """Row of ``<family>_<depth>[_<suffix>]``."""
+    name = "_".join(part for part in (family, str(depth), suffix) if part)
     return ModelSpec(
-        name="_".join(part for part in (family, str(depth), suffix) if part),
+        name=name,
         build=ResNet3D,
         args={
             "depth": depth,
@@ -401,7 +367,7 @@ def _row(family: str, suffix: str, depth: int, params_m: float, macs_g: float) -
         macs_g=macs_g,
         strides=(16, 16 if suffix == "t3s2" else 32),
         sources={"hara": HARA},
-        weights=_weights(depth) if (family, suffix) == ("resnet3d", "") else (),
+        weights=published(name),
     )
 
 

@@ -305,6 +305,14 @@ _S3D_SOURCES = {
 
 # The published checkpoints.
 
+_CLIP = ClipSpec(frames=64, fps=25.0, mean=(0.5,) * 3, std=(0.5,) * 3)
+_TORCHVISION_CLIP = ClipSpec(
+    frames=64,
+    fps=15.0,
+    resize=(256, 256),
+    mean=(0.43216, 0.394666, 0.37645),
+    std=(0.22803, 0.22145, 0.216989),
+)
 _S3D_WEIGHTS = (
     Weights(
         tag="kinetics400",
@@ -318,6 +326,7 @@ _S3D_WEIGHTS = (
         top1=68.368,
         top5=88.050,
         protocol="one clip of 128 frames at 15 fps, centre crop 224",
+        clip=replace(_TORCHVISION_CLIP, frames=128),
     ),
     Weights(
         tag="kinetics400_kylemin",
@@ -330,7 +339,8 @@ _S3D_WEIGHTS = (
         licence="MIT",
         top1=72.08,
         top5=90.35,
-        protocol="Kinetics-400 validation set, views not stated, pixels in [-1, 1]",
+        protocol="Kinetics-400 validation set, views not stated",
+        clip=_CLIP,
     ),
 )
 _HOWTO100M_WEIGHTS = Weights(
@@ -344,13 +354,6 @@ _HOWTO100M_WEIGHTS = Weights(
 
 # The rows.
 
-_CLIP = ClipSpec(frames=64, fps=25.0, mean=(0.5,) * 3, std=(0.5,) * 3)
-_TORCHVISION_CLIP = ClipSpec(
-    frames=64,
-    fps=15.0,
-    mean=(0.43216, 0.394666, 0.37645),
-    std=(0.22803, 0.22145, 0.216989),
-)
 _MILNCE_CLIP = ClipSpec(frames=32, fps=10.0, mean=(0.0,), std=(1.0,))
 _TINY_CLIP = replace(_CLIP, frames=8, resize=72, size=64, fps=None)
 

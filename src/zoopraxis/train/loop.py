@@ -23,7 +23,6 @@ from zoopraxis.data.clips import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import RecipeError, TrainingError
 from zoopraxis.files import write_atomically
-from zoopraxis.models import model_spec
 from zoopraxis.spec import ClipSpec
 from zoopraxis.train.checkpoint import State, load_state, save_state
 from zoopraxis.train.logs import Display, EpochLog
@@ -34,6 +33,7 @@ from zoopraxis.train.recipe import Recipe, TrainPart, read_recipe, recipe_text
 from zoopraxis.train.setup import (
     Feeds,
     build_network,
+    clip_before,
     describe,
     launch,
     make_feeds,
@@ -163,7 +163,7 @@ def _start(
 ) -> _Run:
     """Build a run at its first step, or at the one its saved state has reached."""
     part = recipe.train
-    clip = recipe.clip_spec(model_spec(recipe.model.name).clip)
+    clip = recipe.clip_spec(clip_before(recipe.model))
     share = Share(rank=fabric.global_rank, world=fabric.world_size)
     feeds = make_feeds(recipe, clip, train_list, val_list, share=share)
     torch.manual_seed(part.seed)

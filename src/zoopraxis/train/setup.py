@@ -17,13 +17,22 @@ from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
 from zoopraxis.errors import DataError, RecipeError
-from zoopraxis.hub import find_weights, open_model, save_model
+from zoopraxis.hub import clip_of, find_weights, open_model, save_model
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.spec import ClipSpec
 from zoopraxis.train.order import Share, TrainOrder, ValOrder
 from zoopraxis.train.recipe import DataPart, ModelPart, Recipe, TrainPart
 
-__all__ = ["Feeds", "build_network", "launch", "make_feeds", "read_lists", "save_network"]
+__all__ = [
+    "Feeds",
+    "build_network",
+    "clip_before",
+    "describe",
+    "launch",
+    "make_feeds",
+    "read_lists",
+    "save_network",
+]
 
 
 def launch(recipe: Recipe, *, devices: int, accelerator: str) -> Fabric:
@@ -76,10 +85,20 @@ def read_lists(data: DataPart, *, multi_label: bool) -> tuple[SampleList, Sample
     return split_by_group(train, fraction=data.val_fraction, seed=data.split_seed)
 
 
+def clip_before(model: ModelPart) -> ClipSpec:
+    """Clip of a recipe's model or, where they differ, of the published weights it starts from."""
+    spec = model_spec(model.name)
+    return clip_of(spec, model.weights) if _has_tag(model) else spec.clip
+
+
+def _has_tag(model: ModelPart) -> bool:
+    """Say whether a recipe starts from published weights, not from a file or at random."""
+    return bool(model.weights) and not model.weights.endswith(".safetensors")
+
+
 def build_network(model: ModelPart, *, num_classes: int) -> nn.Module:
     """Network of a recipe, with its published weights, or those of a file of ours."""
-    weights = Path(model.weights)
-    if weights.suffix != ".safetensors":
+    if _has_tag(model) or not model.weights:
         return create_model(
             model.name,
             weights=model.weights or None,
@@ -87,7 +106,7 @@ def build_network(model: ModelPart, *, num_classes: int) -> nn.Module:
             source=model.source or None,
             **model.args,
         )
-    opened = open_model(weights)
+    opened = open_model(model.weights)
     network = opened.model.train()
     if len(opened.labels) != num_classes:
         network.reset_head(num_classes)  # type: ignore[operator]
@@ -100,7 +119,7 @@ def save_network(
     """Write weights with the sidecar from which `zoopraxis.hub.open_model` builds the network."""
     args = dict(model.args)
     source = model.source
-    if model.weights and not model.weights.endswith(".safetensors"):
+    if _has_tag(model):
         source = find_weights(model_spec(model.name), model.weights).source
     if source:
         args["source"] = source
