@@ -214,11 +214,11 @@ the forks' ``bn_convert_style.py`` turns into the variance.
 
 def squeeze_blobs(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Vectors of Caffe, (1, C) or (1, 1, 1, C), to (C,); matrices (1, 1, out, in) to (out, in)."""
-    norms = {key.removesuffix("running_var") for key in state if key.endswith("running_var")}
+    norms = {key.removesuffix(".running_var") for key in state if key.endswith(".running_var")}
 
     def squeeze(key: str, blob: Tensor) -> Tensor:
-        prefix, kind = key[: key.rindex(".") + 1], key.rpartition(".")[2]
-        if kind != "weight" or prefix in norms:
+        layer, _, kind = key.rpartition(".")
+        if layer in norms or kind.startswith("bias"):
             return blob.flatten()
         return blob.flatten(0, -2) if set(blob.shape[:-2]) == {1} else blob
 

@@ -2,7 +2,7 @@
 
 Zolfaghari, Singh and Brox, ECCV 2018. arXiv:1804.09066
 Official code: https://github.com/mzolfaghari/ECO-efficient-video-understanding (Caffe, research
-use only) and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause)
+use only; source "caffe") and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause; "eco")
 
 The whole video is cut into N segments, of which one frame each passes the lower half of
 BN-Inception, up to the third inception block: 96 channels on 28x28 positions. Stacked over time
@@ -15,7 +15,8 @@ the activated input, and as in Caffe every convolution has a bias. ECO-Full's dr
 of the 2D and 0.3 of the 3D features, acts here on the clip's averages; the authors drop from each
 frame's 2D features. `forward_features` of ECO-Full joins the streams at the length of the 3D one,
 the 2D features averaged over the frames of each step: the same means over the clip, where N is a
-multiple of 4.
+multiple of 4. Source "caffe" takes names and shapes from the authors' prototxts; no trained net
+was at hand.
 """
 
 from dataclasses import replace
@@ -25,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.convert import RENAME_BLOBS, squeeze_blobs
 from zoopraxis.layers.bninception import (
     RENAME_BNINCEPTION,
     BNInception,
@@ -36,7 +38,7 @@ from zoopraxis.layers.conv2d import conv_norm
 from zoopraxis.layers.frames import RENAME_SEGMENTS, fold, unfold
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source, Weights
 
 
 class Half3c(nn.Module):
@@ -259,6 +261,15 @@ class ECOFull(nn.Module):
 
 # In the authors' files a norm is named for what it follows: the sums are res3b, res4a, ...
 _ENTRY = {"res3a": "block3b", "res3b": "block4a", "res4a": "block4b", "res4b": "block5a"}
+_UPPER: tuple[tuple[str, Replacement], ...] = (
+    (r"\.res3a_2n?\.", ".conv."),
+    (r"\.res5b_bn\.", ".norm."),
+    (r"\.res5a_bn\.", ".block5b.norm1."),
+    (r"\.(res\d[ab])_bn\.", lambda m: f".{_ENTRY[m[1]]}.norm1."),
+    (r"\.res(\d[ab])_1_bn\.", r".block\1.norm2."),
+    (r"\.res(\d[ab])_([12])\.", r".block\1.conv\2."),
+    (r"\.res(\d[ab])_down\.", r".block\1.down."),
+)
 AUTHORS = Source(
     rename=(
         (r"^module\.", ""),
@@ -267,14 +278,19 @@ AUTHORS = Source(
         (r"^base_model\.", "lower."),
         *RENAME_SEGMENTS,
         *RENAME_BNINCEPTION,
-        (r"\.res3a_2\.", ".conv."),
-        (r"\.res5b_bn\.", ".norm."),
-        (r"\.res5a_bn\.", ".block5b.norm1."),
-        (r"\.(res\d[ab])_bn\.", lambda m: f".{_ENTRY[m[1]]}.norm1."),
-        (r"\.res(\d[ab])_1_bn\.", r".block\1.norm2."),
-        (r"\.res(\d[ab])_([12])\.", r".block\1.conv\2."),
-        (r"\.res(\d[ab])_down\.", r".block\1.down."),
+        *_UPPER,
     )
+)
+CAFFE = Source(
+    rename=(
+        *RENAME_BLOBS,
+        (r"^fc8\w?\.", "head.linear."),  # fc8N, fc8u, fc8h: another for each data set
+        (r"^(?=res)", "upper."),
+        (r"^(?=conv|inception)", "lower."),
+        *RENAME_BNINCEPTION,
+        *_UPPER,
+    ),
+    adapt=squeeze_blobs,
 )
 
 _CLIP = ClipSpec(
@@ -285,10 +301,65 @@ _CLIP = ClipSpec(
     channel_order="bgr",
     value_range=255.0,
 )
+_CAFFE_CLIP = replace(_CLIP, mean=(104.0, 117.0, 123.0))
+_DRIVE = "https://drive.google.com/open?id="
 _LINKS = {
     "eco_lite": ("ECO_Lite_rgb_model_Kinetics.pth.tar", "1XNIq7byciKgrn011jLBggd2g79jKX4uD"),
     "eco_full": ("ECO_Full_rgb_model_Kinetics.pth.tar", "1ATuN_KctsbFAbcNgWDlETZVsy2vhxZay"),
 }
+_CAFFE_LINKS = {
+    "eco_lite": {
+        "kinetics400": ("ECO_Lite_kinetics", "1Zbu7m6Gu5NmCQlYdrP6iHsFTvIspUgrl"),
+        "ucf101": ("ECO_Lite_UCF101", "1FMFjtzt_sBWRUyBV86d1cuwHAlnw7HpB"),
+        "hmdb51": ("ECO_Lite_HMDB51", "1cmRvhpMp_Rr2xfUfc9nZ7DORdjfTl6Jw"),
+        "something-something-v1": (
+            "ECO_Lite_SomethingSomething",
+            "1_3M9gEWautVRncnYzDwOsU5GynU41P2d",
+        ),
+    },
+    "eco_full": {
+        "kinetics400": ("ECO_full_kinetics", "1uj38jjdjmfKfIvlfuVSx_4720--U5GLL"),
+        "ucf101": ("ECO_full_ucf101", "1QffeXdoZYhPEEGXv4FT6Aicu0Hmi2o76"),
+        "hmdb51": ("ECO_full_HMDB51", "1eMtm7bwNQIbjPlKf6V-a23BmgARl_8XC"),
+        "something-something-v1": (
+            "ECO_full_somethingSomething",
+            "1zN3IRygn1sgCKVoTij_9JTbMvJz-PXbW",
+        ),
+    },
+}
+_DATASETS = {
+    "kinetics400": ("Kinetics-400", 400),
+    "ucf101": ("Kinetics-400, then UCF-101", 101),
+    "hmdb51": ("Kinetics-400, then HMDB-51", 51),
+    "something-something-v1": ("Kinetics-400, then Something-Something v1", 174),
+}
+
+
+def _weights(net: str) -> tuple[Weights, ...]:
+    """Published checkpoints; the file names are those in the authors' scripts."""
+    file, link = _LINKS[net]
+    port = Weights(
+        tag="kinetics400",
+        url=_DRIVE + link,
+        file=file,
+        source="eco",
+        dataset="Kinetics-400",
+        num_classes=400,
+        licence="BSD-2-Clause (the code)",
+    )
+    return port, *(
+        Weights(
+            tag=f"{tag}_caffe",
+            url=_DRIVE + link,
+            file=f"{file}.caffemodel",
+            source="caffe",
+            dataset=_DATASETS[tag][0],
+            num_classes=_DATASETS[tag][1],
+            licence="research only (the code)",
+            clip=_CAFFE_CLIP,
+        )
+        for tag, (file, link) in _CAFFE_LINKS[net].items()
+    )
 
 
 def _row(
@@ -296,16 +367,6 @@ def _row(
 ) -> ModelSpec:
     """Row of a network; the weights for 16 segments fit every length, as no shape depends on it."""
     net, frames = name.rsplit("_", 1)
-    file, link = _LINKS[net]
-    weights = Weights(
-        tag="kinetics400",
-        url=f"https://drive.google.com/open?id={link}",
-        file=file,  # its name in the authors' scripts; they give the links alone
-        source="eco",
-        dataset="Kinetics-400",
-        num_classes=400,
-        licence="BSD-2-Clause (the code)",
-    )
     return ModelSpec(
         name=name,
         build=build,
@@ -313,8 +374,8 @@ def _row(
         params_m=params_m,
         macs_g=macs_g,
         strides=(4, 32),
-        sources={"eco": AUTHORS},
-        weights=(weights,) if frames == "16" else (),
+        sources={"eco": AUTHORS, "caffe": CAFFE},
+        weights=_weights(net) if frames == "16" else (),
     )
 
 
@@ -335,6 +396,6 @@ SPECS = (
         params_m=0.19,
         macs_g=0.01,
         strides=(4, 32),
-        sources={"eco": AUTHORS},
+        sources={"eco": AUTHORS, "caffe": CAFFE},
     ),
 )

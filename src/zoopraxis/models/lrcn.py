@@ -10,8 +10,9 @@ classifier answers after every frame; the clip's logits are the mean of the answ
 
 ``lrcn_hybrid`` is the authors' network for RGB: between CaffeNet and Zeiler and Fergus's, one
 LSTM of 256 cells on its fc6, 16 neighbouring frames of 227 pixels. They average probabilities
-where we average logits; forget gates start as torch has them. Their flow network takes the flow's
-length as a third channel, and is not built.
+where we average logits; forget gates start as torch has them. Their flow network is the same, fed
+with flow and its length as a third channel; no row prepares that. Source "caffe" takes names,
+shapes and the order of gates from their prototxts and LSTM layer; no trained net was at hand.
 
 ``lrcn_r*`` is the ResNet code above, five frames at 2.5 a second: a linear layer to 512 behind the
 ResNet, an LSTM of two layers of 256 cells (``lstm``), or as many in both directions (``bilstm``),
@@ -23,9 +24,11 @@ ends with a softmax; ours gives the logits.
 from functools import partial
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.convert import RENAME_BLOBS, merge, squeeze_blobs
 from zoopraxis.layers.frames import Trunk, fold, split_batch
 from zoopraxis.layers.head import FrameHead
 from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d
@@ -184,6 +187,35 @@ PORT = Source(
     )
 )
 
+
+def _gates(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Caffe's gates (input, forget, output, cell) in torch's order, and its one bias as two."""
+
+    def reorder(blob: Tensor) -> Tensor:
+        i, f, o, g = blob.chunk(4)
+        return torch.cat((i, f, g, o))
+
+    gates = {key: reorder(blob) for key, blob in state.items() if key.startswith("lstm.")}
+    zeros = {
+        key.replace("_ih_", "_hh_"): torch.zeros_like(blob)
+        for key, blob in gates.items()
+        if "bias_ih" in key
+    }
+    return state | gates | zeros
+
+
+CAFFE = Source(
+    rename=(
+        (r"^lstm1\.0$", "lstm.weight_ih_l0"),
+        (r"^lstm1\.1$", "lstm.bias_ih_l0"),
+        (r"^lstm1\.2$", "lstm.weight_hh_l0"),
+        *RENAME_BLOBS,
+        (r"^fc8-final\.", "head.linear."),
+        (r"^(?=conv|fc6)", "encoder."),
+    ),
+    adapt=merge(squeeze_blobs, _gates),
+)
+
 _HYBRID_CLIP = ClipSpec(
     frames=16,
     resize=(240, 320),
@@ -220,6 +252,7 @@ SPECS = (
         build=LRCN,
         args={"encoder": HybridNet},
         clip=_HYBRID_CLIP,
+        sources={"caffe": CAFFE},
         params_m=65.42,
         macs_g=19.11,
         strides=(1, None),

@@ -11,15 +11,16 @@ feature maps, gather these features from fine to coarse, and the scores of frame
 are added.
 
 Layers are those of the authors' ``rgb_off``: 128 channels of differences and 32 of gradients from
-each of nine blocks of BN-Inception, no norms on the side of motion. Their Caffe models are not
-converted, and no numbers could be compared. Two things in their code are not as in the paper: the
-filter called Sobel is one sum of a horizontal and a vertical difference (``off_cross_*``; here
-otherwise Sobel's two filters, as in section 4.1), and in a training batch the gradients are of the
-first frames of the batch, not of each clip. Their losses at the two finer sizes serve training
-only, and are not built. Two classifiers whose scores are added are one classifier of both
-features.
+each of nine blocks of BN-Inception, no norms on the side of motion. Source "caffe" takes names and
+shapes from their prototxts; no trained net was at hand. Two things in their code are not as in the
+paper: the filter called Sobel is one sum of a horizontal and a vertical difference
+(``off_cross_*``; here otherwise Sobel's two filters, as in section 4.1), and in a training batch
+the gradients are of the first frames of the batch, not of each clip. Their losses at the two finer
+sizes serve training only, and are not built. Two classifiers whose scores are added are one
+classifier of both features.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -29,12 +30,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.layers.bninception import BNInception
+from zoopraxis.convert import RENAME_BLOBS, merge, squeeze_blobs
+from zoopraxis.errors import ConversionError
+from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import fold, split_batch, unfold
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
 from zoopraxis.models.tsn import CAFFE_CLIP
-from zoopraxis.spec import ModelSpec
+from zoopraxis.spec import ModelSpec, Source
 
 Gradient = Literal["sobel", "cross"]
 
@@ -246,7 +249,67 @@ class OFF(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def _row(name: str, gradient: Gradient, params_m: float, macs_g: float) -> ModelSpec:
+# In the authors' net motion_conv2_trans_28b is the second convolution of the second unit where
+# feature maps are of 28 pixels.
+
+_SIZES = {"28": "fine", "14": "middle", None: "coarse"}
+
+
+def _gather_key(match: re.Match[str]) -> str:
+    """motion_conv_trans_28., motion_conv2_trans_28b. become fine.0., fine.4.conv2. ."""
+    part, size, unit = match.groups()
+    if not part:
+        return f"{_SIZES[size]}.0."
+    index = 2 + 2 * (ord(unit or "a") - ord("a"))
+    return f"{_SIZES[size]}.{index}." + (f"conv{part}." if part.isdigit() else "shortcut.")
+
+
+def _drop_filters(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the filters in space, which are never trained, once they are seen to be those here."""
+    for key in [key for key in state if ".kernels." in key]:
+        filters = state[key]
+        cross = torch.tensor(KERNELS["cross"]).expand(len(filters), 1, 3, 3)
+        known = torch.equal(filters, cross) if filters.ndim > 1 else not filters.any()
+        if not known:
+            raise ConversionError(
+                f"{key} does not hold the differences in space that the authors' code fills in",
+                "these filters are constants of the network; was the file trained by other code?",
+            )
+    return {key: tensor for key, tensor in state.items() if ".kernels." not in key}
+
+
+def _join_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Make one classifier of those of frames and of motion, whose scores are added."""
+    keys = [f"head.{part}.{kind}" for kind in ("weight", "bias") for part in ("still", "moving")]
+    if not all(key in state for key in keys):
+        return state
+    rest = {key: tensor for key, tensor in state.items() if key not in keys}
+    still, moving, *biases = (state[key] for key in keys)
+    weight = torch.cat((still, moving), dim=1)  # (K, 2048)
+    return rest | {"head.linear.weight": weight, "head.linear.bias": biases[0] + biases[1]}
+
+
+CAFFE = Source(
+    rename=(
+        (r"^fc-action-motion_(28|14)\.", None),  # of the losses at the finer sizes
+        *RENAME_BLOBS,
+        (r"^fc-action\.", "head.still."),
+        (r"^fc-action-motion\.", "head.moving."),
+        (r"^motion_conv_gen_(\w\w)\.", r"units.\1.before_difference."),
+        (r"^motion_spatial_down_(\w\w)\.", r"units.\1.before_gradient."),
+        (r"^motion_spatial_grad_(\w\w)\.", r"units.\1.kernels."),
+        (r"^motion_conv(\d?|_branch|_expand)(?:_trans)?(?:_(28|14)([abc])?)?\.", _gather_key),
+        (r"^(?=conv|inception)", "trunk."),
+        (r"/", "_"),
+        *RENAME_BNINCEPTION,
+    ),
+    adapt=merge(squeeze_blobs, _drop_filters, _join_heads),
+)
+
+
+def _row(
+    name: str, gradient: Gradient, params_m: float, macs_g: float, **sources: Source
+) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=OFF,
@@ -254,13 +317,14 @@ def _row(name: str, gradient: Gradient, params_m: float, macs_g: float) -> Model
         clip=replace(CAFFE_CLIP, frames=7),
         params_m=params_m,
         macs_g=macs_g,
+        sources=sources,
         strides=(None, 32),
     )
 
 
 SPECS = (
     _row("off_bninception_7", "sobel", 21.03, 19.55),
-    _row("off_cross_bninception_7", "cross", 20.17, 19.11),
+    _row("off_cross_bninception_7", "cross", 20.17, 19.11, caffe=CAFFE),
     ModelSpec(
         name="test_off",
         build=OFF,
