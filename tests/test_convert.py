@@ -25,6 +25,15 @@ def test_the_number_of_classes_is_read_off_the_state(state):
     assert ours["head.linear.weight"].shape == (7, 512)
 
 
+def test_what_a_training_script_puts_around_a_state_is_opened(state):
+    wrapped = {f"module.{key}": tensor for key, tensor in state.items()}
+
+    ours = convert_state_dict("r3d_18", {"epoch": 3, "state_dict": wrapped}, source="torchvision")
+
+    plain = convert_state_dict("r3d_18", state, source="torchvision")
+    assert all(torch.equal(ours[key], plain[key]) for key in plain)
+
+
 def test_a_state_of_another_model_names_the_first_of_each(state):
     with pytest.raises(ConversionError, match=r"\d+ shapes differ, the first '.+': \(") as caught:
         convert_state_dict("mc3_18", state, source="torchvision")

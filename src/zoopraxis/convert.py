@@ -6,6 +6,7 @@ exactly: every key used once, none missing, every shape equal.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ __all__ = [
     "replace_norm_eps",
     "squeeze_blobs",
     "transpose_kernels",
+    "unwrap",
 ]
 
 _COUNTER = "num_batches_tracked"  # of batch norm; other frameworks do not keep it
@@ -43,7 +45,7 @@ def convert_state_dict(
     name : str
         A name from `zoopraxis.list_models`.
     state_dict : mapping of str to Tensor
-        As the source's code saves it.
+        As the source's code saves it; see `unwrap`.
     source : str
         Whose keys they are, such as ``"torchvision"`` or ``"vmz"``; `model_spec` lists them.
     num_classes : int, optional
@@ -61,13 +63,27 @@ def convert_state_dict(
     """
     spec = model_spec(name)
     rule = source_of(spec, source)
-    state = rename(state_dict, rule)
+    state = rename(unwrap(state_dict), rule)
     state = rule.adapt(state) if rule.adapt else state
     wanted = _shapes(spec, source, num_classes or count_classes(spec, state, source=source))
     counters = {key: torch.zeros((), dtype=torch.int64) for key in wanted if key.endswith(_COUNTER)}
     state = {**counters, **state}
     _check_fit(state, wanted, f"{name} from source {source!r}", spec)
     return {key: state[key] for key in wanted}
+
+
+def unwrap(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Open what training scripts put around a state dict.
+
+    That is a dict that has it as ``state_dict``, ``model_state`` or ``model``, and the ``module.``
+    in front of every key that comes of training on several processors.
+    """
+    for wrapper in ("state_dict", "model_state", "model"):
+        if isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+    if all(key.startswith("module.") for key in checkpoint):
+        return {key.removeprefix("module."): value for key, value in checkpoint.items()}
+    return checkpoint
 
 
 def rename(state_dict: Mapping[str, Tensor], source: Source) -> dict[str, Tensor]:

@@ -75,6 +75,18 @@ def test_reaches_from_the_first_frame_to_the_last(kind):
     assert not torch.allclose(block(x)[:, :, 0], block(changed)[:, :, 0], atol=1e-4)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_of_frames_are_clips_of_their_own(kind):
+    block = awake(similarity=kind, frames=2)
+    x = torch.randn(3, 4, 6, 4, 4)
+
+    first = block.look(x[:, :, :2])
+
+    torch.testing.assert_close(block(x)[:, :, :2], first)
+    assert not torch.allclose(block.look(x)[:, :, :2], first, rtol=1e-3)
+
+
 def test_has_the_bottlenecks_parameters():
     # theta, phi, g: C C/2 + C/2; out: C/2 C + C; norm: 2 C
     block = NonLocalBlock(512)

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch.nn.functional import batch_norm
 
+from zoopraxis.layers.inflated_resnet import thaw_norms
 from zoopraxis.layers.nonlocal_block import NonLocalBlock
 from zoopraxis.models import create_model
 from zoopraxis.testing import count_params, noise_clip
@@ -48,3 +50,28 @@ def test_a_network_computes_the_same_until_its_blocks_have_learned():
 def test_published_parameters(name, params):
     with torch.device("meta"):
         assert round(count_params(create_model(name)) / 1e6, 1) == params
+
+
+def test_frozen_norms_keep_their_scale_and_shift():
+    scale, shift, x = torch.rand(4), torch.rand(4), torch.randn(2, 4, 1, 3, 3)
+    frozen = {"0.norm3.weight": scale, "0.norm3.bias": shift, "nonlocal1.out.bias": shift}
+
+    state = thaw_norms(frozen)
+
+    def norm(name):
+        statistics = (state[f"{name}.{kind}"] for kind in ("running_mean", "running_var"))
+        return batch_norm(x, *statistics, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    torch.testing.assert_close(norm("0.norm3"), torch.addcmul(spread(shift), x, spread(scale)))
+    torch.testing.assert_close(norm("nonlocal1.norm"), x)
+
+
+def spread(vector):
+    return vector.view(-1, 1, 1, 1)
+
+
+def test_long_clips_are_compared_in_groups_of_four_frames_in_the_second_stage():
+    with torch.device("meta"):
+        model = create_model("i3d_nln_r50_128x1")
+    groups = {n: m.frames for n, m in model.named_modules() if isinstance(m, NonLocalBlock)}
+    assert groups == {name: 4 if name.startswith("layer2") else None for name in FIVE}

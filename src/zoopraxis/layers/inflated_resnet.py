@@ -7,9 +7,11 @@ they differ in which blocks reach over time, which is a row of numbers (`Kernels
 import re
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.convert import merge
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
@@ -28,6 +30,7 @@ __all__ = [
     "InflatedTrunk",
     "Kernels",
     "flatten_classifier",
+    "frozen_norm",
     "fullconv_probabilities",
     "rename_caffe2",
     "rename_pyslowfast",
@@ -395,7 +398,34 @@ def flatten_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-CAFFE2 = Source(rename=rename_caffe2(""), adapt=flatten_classifier)
+def frozen_norm(norm: str, *, scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
+    """State of the norm of this name that scales and shifts, and does nothing else."""
+    return {
+        f"{norm}.weight": scale,
+        f"{norm}.bias": shift,
+        f"{norm}.running_mean": torch.zeros_like(shift),
+        f"{norm}.running_var": torch.ones_like(scale) - 1e-5,  # the norms' eps makes it 1
+    }
+
+
+def thaw_norms(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Complete the norms of networks trained with frozen ones.
+
+    Those of the residual blocks came as a scale and a shift, those of non-local blocks not at all.
+    """
+    added: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        name, _, kind = key.rpartition(".")
+        if kind == "weight" and tensor.ndim == 1 and f"{name}.running_mean" not in state:
+            added |= frozen_norm(name, scale=tensor, shift=state[f"{name}.bias"])
+        norm = name.removesuffix("out") + "norm"
+        if key.endswith(".out.bias") and f"{norm}.weight" not in state:
+            scale, shift = torch.ones_like(tensor), torch.zeros_like(tensor)
+            added |= frozen_norm(norm, scale=scale, shift=shift)
+    return {**state, **added}
+
+
+CAFFE2 = Source(rename=rename_caffe2(""), adapt=merge(flatten_classifier, thaw_norms))
 """Caffe2 blobs of a network of one pathway."""
 
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,6 +42,8 @@ class NonLocalBlock(nn.Module):
     pool : (int, int, int) or None, default=(1, 2, 2)
         Max pooling of what phi and g see, in time, height and width: the sub-sampling trick,
         which saves three quarters of the pairs.
+    frames : int, optional
+        Consecutive frames that see each other, for clips too long to compare all; by default all.
     eps : float, default=1e-5
         Of the norm.
     """
@@ -52,11 +55,13 @@ class NonLocalBlock(nn.Module):
         similarity: Similarity = "embedded_gaussian",
         inner: int | None = None,
         pool: tuple[int, int, int] | None = (1, 2, 2),
+        frames: int | None = None,
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
         inner = inner or channels // 2
         self.similarity = similarity
+        self.frames = frames
         self.pool = nn.MaxPool3d(pool) if pool else nn.Identity()
         embeds = similarity != "gaussian"
         self.theta = nn.Conv3d(channels, inner, 1) if embeds else nn.Identity()
@@ -78,6 +83,12 @@ class NonLocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to the same shape."""
+        if self.frames is None:
+            return self.look(x)
+        return torch.cat([self.look(group) for group in torch.split(x, self.frames, dim=2)], dim=2)
+
+    def look(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape; all its positions see each other."""
         seen = self.pool(x)  # (B, C, T', H', W'): the positions j
         theta = self.theta(x).flatten(2)  # (B, inner, N)
         phi = self.phi(seen).flatten(2)  # (B, inner, M)
@@ -118,6 +129,7 @@ def insert_nonlocal(
     after: Collection[int],
     similarity: Similarity = "embedded_gaussian",
     pool: tuple[int, int, int] | None = (1, 2, 2),
+    frames: int | None = None,
 ) -> nn.Sequential:
     """Put non-local blocks behind some blocks of a stage of any network.
 
@@ -130,7 +142,7 @@ def insert_nonlocal(
     after : collection of int
         Numbers of the blocks that a non-local block follows; that behind block 3 is called
         ``nonlocal3``.
-    similarity, pool
+    similarity, pool, frames
         As in `NonLocalBlock`.
 
     Returns
@@ -149,5 +161,7 @@ def insert_nonlocal(
     for index, (name, block) in enumerate(stage.named_children()):
         longer[name] = block
         if index in after:
-            longer[f"nonlocal{name}"] = NonLocalBlock(channels, similarity=similarity, pool=pool)
+            longer[f"nonlocal{name}"] = NonLocalBlock(
+                channels, similarity=similarity, pool=pool, frames=frames
+            )
     return nn.Sequential(longer)

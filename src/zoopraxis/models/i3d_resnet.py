@@ -12,11 +12,16 @@ every eighth; https://github.com/facebookresearch/video-nonlocal-net (CC BY-NC 4
 
 Builds. PyTorchVideo's network is PySlowFast's with other key names. The Caffe2 nets do not pad the
 pooling behind the stem, so their feature maps are smaller by one position there: rows
-``i3d_*_32x2`` are built so, and source "video_nonlocal_caffe2" of ``i3d_r50_8x8`` is. Source
-"video_nonlocal" is a PyTorch port of the Caffe2 nets
+``i3d_*_32x2``, ``128x1`` (the paper's long clips) and ``32x4`` (as long, at a quarter of the
+frames) are built so, and source "video_nonlocal_caffe2" of ``i3d_r50_8x8`` is. For long clips the
+authors froze the norms into scales and shifts, which are converted into norms that do just that.
+Source "video_nonlocal" is a PyTorch port of the Caffe2 nets
 (https://github.com/Tushar-N/pytorch-resnet3d). Their norms' eps, 1.0000001e-5, is taken as 1e-5.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from zoopraxis.layers.inflated_resnet import (
@@ -59,14 +64,21 @@ _WEIGHTS = {
         pytorchvideo_weights("I3D_8x8_R50", 73.27, 90.70),
         pyslowfast_weights("I3D_8x8_R50", 73.5, 90.8),
         caffe2_weights("i3d_baseline_8x8_IN_pretrain_400k", 73.4, 90.9),
+        caffe2_weights("i3d_baseline_8x8_IN_pretrain_300k", 73.2, 90.8, variant="_300k"),
+        caffe2_weights("i3d_baseline_8x8_IN_pretrain_600k_4gpu", 73.0, 90.4, variant="_600k_4gpu"),
+        caffe2_weights("i3d_baseline_8x8_IN_pretrain_300k_4gpu", 72.0, 90.1, variant="_300k_4gpu"),
     ),
     "i3d_r50_32x2": (caffe2_weights("i3d_baseline_32x2_IN_pretrain_400k", 73.6, 90.8),),
+    "i3d_r50_128x1": (caffe2_weights("i3d_baseline_128x1_I3D_pretrain_400k", 75.2, 92.0),),
+    "i3d_r50_32x4": (caffe2_weights("i3d_baseline_32x4_I3D_pretrain_400k", 75.5, 92.0),),
 }
 
 # The rows.
 
 CLIP_32X2 = ClipSpec(frames=32, stride=2, resize=256, size=256, mean=(0.45,) * 3, std=(0.225,) * 3)
 """What the Caffe2 nets eat: mean 114.75 and standard deviation 57.375 of 255."""
+CLIP_32X4 = replace(CLIP_32X2, stride=4)
+CLIP_128X1 = replace(CLIP_32X2, frames=128, stride=1)
 ARGS_8X8: dict[str, Any] = {"pool2_frames": 2}
 ARGS_32X2: dict[str, Any] = {
     "stem_stride": 2,
@@ -74,6 +86,7 @@ ARGS_32X2: dict[str, Any] = {
     "pool1_padding": 0,
     "pool2_frames": 2,
 }
+ARGS_32X4: dict[str, Any] = {"pool1_padding": 0, "pool2_frames": 2}
 
 
 def _spec_8x8(name: str, depth: int, params_m: float, macs_g: float) -> ModelSpec:
@@ -90,15 +103,24 @@ def _spec_8x8(name: str, depth: int, params_m: float, macs_g: float) -> ModelSpe
     )
 
 
-def _spec_32x2(name: str, depth: int, params_m: float, macs_g: float) -> ModelSpec:
+def _spec_caffe2(
+    name: str,
+    depth: int,
+    params_m: float,
+    macs_g: float,
+    *,
+    clip: ClipSpec = CLIP_32X2,
+    time: int = 8,
+    args: Mapping[str, Any] = MappingProxyType(ARGS_32X2),
+) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=InflatedResNet,
-        args={"kernels": I3D, "depth": depth, **ARGS_32X2},
-        clip=CLIP_32X2,
+        args={"kernels": I3D, "depth": depth, **args},
+        clip=clip,
         params_m=params_m,
         macs_g=macs_g,
-        strides=(8, 32),
+        strides=(time, 32),
         sources=SOURCES_32X2,
         weights=_WEIGHTS.get(name, ()),
     )
@@ -107,8 +129,10 @@ def _spec_32x2(name: str, depth: int, params_m: float, macs_g: float) -> ModelSp
 SPECS = (
     _spec_8x8("i3d_r50_8x8", 50, 28.04, 37.10),
     _spec_8x8("i3d_r101_8x8", 101, 51.75, 61.33),
-    _spec_32x2("i3d_r50_32x2", 50, 28.04, 42.93),
-    _spec_32x2("i3d_r101_32x2", 101, 51.75, 67.15),
+    _spec_caffe2("i3d_r50_32x2", 50, 28.04, 42.93),
+    _spec_caffe2("i3d_r101_32x2", 101, 51.75, 67.15),
+    _spec_caffe2("i3d_r50_128x1", 50, 28.04, 171.71, clip=CLIP_128X1),
+    _spec_caffe2("i3d_r50_32x4", 50, 28.04, 147.05, clip=CLIP_32X4, time=2, args=ARGS_32X4),
     ModelSpec(
         name="test_i3d_resnet",
         build=InflatedResNet,

@@ -9,7 +9,9 @@ only by stacking many. A non-local block (`zoopraxis.layers.nonlocal_block`) let
 a clip take from every other at once, weighted by their likeness. Five of them, behind every second
 block of the second and third stage of a ResNet-50, are the networks of this file: C2D, I3D and
 Slow with one pathway, and SlowFast, whose slow pathway alone has them. On ResNet-101 the authors
-put the three of the third stage behind blocks 6, 13 and 20.
+put the three of the third stage behind blocks 6, 13 and 20. In long clips, ``*_128x1`` and
+``*_32x4``, the blocks of the second stage compare positions within groups of four frames alone,
+as in the authors' code; theirs have no norm there, for which one that does nothing is put in.
 
 Builds. C2D and I3D use the embedded Gaussian, Slow and SlowFast the dot product. The nets
 ``*_32x2`` are those of the authors' Caffe2 release (see `zoopraxis.models.i3d_resnet`);
@@ -17,9 +19,11 @@ Builds. C2D and I3D use the embedded Gaussian, Slow and SlowFast the dot product
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from zoopraxis.layers.inflated_resnet import (
+    CAFFE2,
     InflatedResNet,
     InflatedTrunk,
     Kernels,
@@ -29,7 +33,10 @@ from zoopraxis.layers.nonlocal_block import Similarity, insert_nonlocal
 from zoopraxis.models.i3d_resnet import (
     ARGS_8X8,
     ARGS_32X2,
+    ARGS_32X4,
     CLIP_32X2,
+    CLIP_32X4,
+    CLIP_128X1,
     I3D,
     SOURCES_8X8,
     SOURCES_32X2,
@@ -56,12 +63,21 @@ THREE_OF_101: Places = {"layer3": (6, 13, 20)}
 ONE: Places = {"layer2": (1,)}
 
 
-def insert_in_trunk(trunk: InflatedTrunk, places: Places, *, similarity: Similarity) -> None:
+def insert_in_trunk(
+    trunk: InflatedTrunk,
+    places: Places,
+    *,
+    similarity: Similarity,
+    groups: Mapping[str, int] = MappingProxyType({}),
+) -> None:
     """Put non-local blocks into the stages of a trunk."""
     for stage, after in places.items():
-        channels = trunk.stage_channels(stage)
         longer = insert_nonlocal(
-            getattr(trunk, stage), channels, after=after, similarity=similarity
+            getattr(trunk, stage),
+            trunk.stage_channels(stage),
+            after=after,
+            similarity=similarity,
+            frames=groups.get(stage),
         )
         setattr(trunk, stage, longer)
 
@@ -77,6 +93,8 @@ class NonLocalResNet(InflatedResNet):
         Where the blocks are.
     similarity : {"embedded_gaussian", "gaussian", "dot_product", "concatenation"}
         f.
+    groups : mapping of str to int
+        Frames of the groups within which positions are compared, by stage; by default all.
     **args
         `InflatedResNet`'s.
     """
@@ -87,10 +105,11 @@ class NonLocalResNet(InflatedResNet):
         *,
         places: Places = FIVE,
         similarity: Similarity = "embedded_gaussian",
+        groups: Mapping[str, int] = MappingProxyType({}),
         **args: Any,
     ) -> None:
         super().__init__(kernels, **args)
-        insert_in_trunk(self, places, similarity=similarity)
+        insert_in_trunk(self, places, similarity=similarity, groups=groups)
 
 
 class NonLocalSlowFast(SlowFast):
@@ -119,6 +138,8 @@ _WEIGHTS = {
         caffe2_weights("i3d_nonlocal_8x8_IN_pretrain_400k", 74.7, 91.6),
     ),
     "i3d_nln_r50_32x2": (caffe2_weights("i3d_nonlocal_32x2_IN_pretrain_400k", 74.9, 91.6),),
+    "i3d_nln_r50_128x1": (caffe2_weights("i3d_nonlocal_128x1_I3D_pretrain_400k", 76.5, 92.7),),
+    "i3d_nln_r50_32x4": (caffe2_weights("i3d_nonlocal_32x4_I3D_pretrain_400k", 76.5, 92.6),),
     "c2d_r50_32x2": (caffe2_weights("c2d_baseline_32x2_IN_pretrain_400k", 72.0, 90.0),),
     "c2d_nln_r50_32x2": (caffe2_weights("c2d_nonlocal_32x2_IN_pretrain_400k", 73.9, 91.0),),
     "c2d_nln_r50_8x8": (caffe2_weights("c2d_nonlocal_8x8_IN_pretrain_400k", 74.4, 91.4),),
@@ -158,6 +179,11 @@ _8X8: dict[str, Any] = {
     **ARGS_8X8,
 }
 _32X2: dict[str, Any] = {"clip": CLIP_32X2, "time": 8, "sources": SOURCES_32X2, **ARGS_32X2}
+_LONG: dict[str, Any] = {
+    "kernels": I3D,
+    "groups": {"layer2": 4},
+    "sources": {"video_nonlocal_caffe2": CAFFE2},
+}
 _SLOW: dict[str, Any] = {
     "time": 1,
     "sources": single_pathway_sources(pooled=False),
@@ -200,6 +226,8 @@ SPECS = (
     _spec("c2d_nln_r50_32x2", 31.69, 38.27, kernels=C2D, **_32X2),
     _spec("i3d_nln_r50_32x2", 35.40, 54.74, kernels=I3D, **_32X2),
     _spec("i3d_nln_r101_32x2", 59.11, 78.97, kernels=I3D, depth=101, places=FIVE_OF_101, **_32X2),
+    _spec("i3d_nln_r50_128x1", 35.40, 228.62, clip=CLIP_128X1, time=8, **_LONG, **ARGS_32X2),
+    _spec("i3d_nln_r50_32x4", 35.40, 203.96, clip=CLIP_32X4, time=2, **_LONG, **ARGS_32X4),
     ModelSpec(
         name="test_nonlocal_net",
         build=NonLocalResNet,

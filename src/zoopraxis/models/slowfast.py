@@ -263,10 +263,13 @@ def pyslowfast_weights(file: str, top1: float, top5: float) -> Weights:
     )
 
 
-def caffe2_weights(file: str, top1: float, top5: float) -> Weights:
-    """Return a checkpoint of video-nonlocal-net, which started from ImageNet."""
+def caffe2_weights(file: str, top1: float, top5: float, *, variant: str = "") -> Weights:
+    """Return a checkpoint of video-nonlocal-net, which started from ImageNet.
+
+    `variant` tells shorter trainings from that of 400,000 iterations on eight processors.
+    """
     return Weights(
-        tag="imagenet_kinetics400",
+        tag=f"imagenet_kinetics400{variant}",
         url=f"https://dl.fbaipublicfiles.com/video-nonlocal/{file}.pkl",
         source="video_nonlocal_caffe2",
         licence="CC BY-NC 4.0 (video-nonlocal-net)",

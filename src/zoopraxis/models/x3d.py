@@ -33,7 +33,11 @@ from torch import Tensor, nn
 
 from zoopraxis.convert import merge
 from zoopraxis.layers.head import ClipHead
-from zoopraxis.layers.inflated_resnet import fullconv_probabilities, rename_pyslowfast
+from zoopraxis.layers.inflated_resnet import (
+    frozen_norm,
+    fullconv_probabilities,
+    rename_pyslowfast,
+)
 from zoopraxis.layers.resnet3d import RENAME_PYTORCHVIDEO, Projection, initialise, project
 from zoopraxis.models.slowfast import pyslowfast_clip, pytorchvideo_weights
 from zoopraxis.spec import ModelSpec, Replacement, Source, Weights
@@ -346,17 +350,10 @@ def _add_identity_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     conv = state.get("layer1.0.shortcut.conv.weight")
     if conv is None:
         return state
-    ones = torch.ones(len(conv))
-    norm = {
-        "weight": (ones + _EPS).sqrt(),
-        "bias": 0 * ones,
-        "running_mean": 0 * ones,
-        "running_var": ones,
-    }
-    return {**state, **{f"layer1.0.shortcut.norm.{key}": norm[key] for key in norm}}
+    still = {"scale": torch.ones(len(conv)), "shift": torch.zeros(len(conv))}
+    return {**state, **frozen_norm("layer1.0.shortcut.norm", **still)}
 
 
-_EPS = 1e-5  # of every norm
 SOURCES = {
     "pyslowfast": Source(rename=_RENAME_PYSLOWFAST, adapt=_flatten_hidden),
     "pytorchvideo": Source(
