@@ -1,8 +1,8 @@
-"""Published checkpoints of TSN: of TSM's authors, and of mmaction2, by the name of the row."""
+"""Published checkpoints of TSN: of its authors, TSM's and mmaction2, by the name of the row."""
 
 from collections.abc import Mapping
 
-from zoopraxis.spec import Weights
+from zoopraxis.spec import ClipSpec, Weights
 
 _MM = "https://download.openmmlab.com/mmaction/v1.0/recognition/tsn/"
 _DATASETS = {"kinetics400": ("kinetics400", 400), "sthv2": ("something-something-v2", 174)}
@@ -42,7 +42,37 @@ _R50_TSM = Weights(
     protocol="8 segments, 1 clip, 1 centre crop; trained with 5",
 )
 
+_CAFFE = "https://yjxiong.blob.core.windows.net/tsn-reference-models/"
+_CAFFE_CLIP = ClipSpec(
+    frames=3,
+    sampling="segments",
+    mean=(104.0, 117.0, 123.0),
+    std=(1.0, 1.0, 1.0),
+    channel_order="bgr",
+    value_range=255.0,
+)
+
+
+def _caffe(modality: str, *, clip: ClipSpec | None = None) -> tuple[Weights, ...]:
+    """Reference models of the authors' first code, for each split of two data sets."""
+    return tuple(
+        Weights(
+            tag=f"{data}_{split}",
+            url=f"{_CAFFE}{data}_split_{split}_tsn_{modality}_reference_bn_inception.caffemodel.v5",
+            source="caffe",
+            dataset=f"{dataset}, split {split}",
+            num_classes=num_classes,
+            licence="BSD-2-Clause (the code)",
+            clip=clip,
+        )
+        for data, dataset, num_classes in (("ucf101", "UCF-101", 101), ("hmdb51", "HMDB-51", 51))
+        for split in (1, 2, 3)
+    )
+
+
 WEIGHTS: Mapping[str, tuple[Weights, ...]] = {
+    "tsn_bninception_3": _caffe("rgb", clip=_CAFFE_CLIP),
+    "tsn_bninception_flow_3": _caffe("flow"),
     "tsn_r50_3": (_mmaction2("r50_8xb32-1x1x3-100e", "20220906-cd10898e", 72.83, 90.65),),
     "tsn_r50_5": (
         _mmaction2("r50_8xb32-1x1x5-100e", "20220906-65d68713", 73.80, 91.21),

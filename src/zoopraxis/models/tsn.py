@@ -19,7 +19,9 @@ BN-Inception takes BGR pixels from 0 to 255 less the mean; the ResNets take Imag
 
 Source "tsn_pytorch" is the authors', "gsm", "trn" and "tsm" are the repositories of Gate-Shift, TRN
 and TSM, which train TSN as a baseline; "mmaction2" is the successor of the authors' code;
-"torchvision" are image networks, to start from.
+"torchvision" are image networks, to start from; "caffe" are the authors' nets of 2016, and the
+image network that they start from. Of these names and shapes are those of their prototxts; no
+trained net was at hand.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +32,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from zoopraxis.convert import RENAME_BLOBS, squeeze_blobs
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import RENAME_SEGMENTS, SegmentNetwork, Trunk
@@ -191,9 +194,19 @@ LINEAGE_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
 MMACTION2 = Source(rename=RENAME_MMACTION2)
 MMACTION2_MOBILENET = Source(rename=RENAME_MOBILENETV2_MMACTION2)
 
-# Torchvision's image networks, to start from.
+# Image networks by themselves: torchvision's, to start from, and the authors' Caffe nets.
 _TRUNK = (r"^(?!head\.)", "trunk.")
 TORCHVISION_RESNET = Source(rename=((r"^fc\.", "head.linear."), _TRUNK, *RENAME_RESNET2D))
+CAFFE_BNINCEPTION = Source(
+    rename=(
+        *RENAME_BLOBS,
+        (r"^fc(-action)?\.", "head.linear."),  # fc of ImageNet
+        (r"/", "_"),
+        _TRUNK,
+        *RENAME_BNINCEPTION,
+    ),
+    adapt=squeeze_blobs,
+)
 TORCHVISION_VGG = Source(rename=((r"^classifier\.6\.", "head.linear."), *RENAME_VGG, _TRUNK))
 
 CAFFE_CLIP = ClipSpec(
@@ -262,13 +275,14 @@ def _bninception(
     num_classes: int = 101,
     dropout: float = 0.8,
 ) -> ModelSpec:
+    lineage = dict.fromkeys(("tsn_pytorch", "gsm", "trn", "tsm"), LINEAGE_BNINCEPTION)
     return _row(
         f"tsn_bninception_{name}{frames}",
         BNInception,
         replace(clip, frames=frames),
         params_m,
         macs_g,
-        sources=dict.fromkeys(("tsn_pytorch", "gsm", "trn", "tsm"), LINEAGE_BNINCEPTION),
+        sources={**lineage, "caffe": CAFFE_BNINCEPTION},
         num_classes=num_classes,
         dropout=dropout,
     )
