@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from zoopraxis.layers.resnet2d import Bottleneck2d
-from zoopraxis.models import create_model
-from zoopraxis.models.tsm import InPlaceBottleneck, TSMBottleneck
+from zoopraxis.models import create_model, tsm
+from zoopraxis.models.tsm import InPlaceBottleneck, PooledNonLocal, TSMBottleneck
 from zoopraxis.testing import count_macs, count_params, noise_clip
 
 
@@ -36,6 +36,42 @@ def test_the_shortcut_is_shifted_in_place_only():
 
     assert seen[TSMBottleneck] == seen[Bottleneck2d] == [[1, 2, 3]] * 3
     assert seen[InPlaceBottleneck] == [[2, 3, 0], [0, 1, 2], [1, 2, 3]]
+
+
+@torch.no_grad()
+def test_bninception_shifts_all_its_parts_but_the_first(monkeypatch):
+    seen = []
+
+    def shift(x, frames):
+        seen.append((x.shape[1], frames))
+        return x
+
+    monkeypatch.setattr(tsm, "shift", shift)
+    with torch.device("meta"):
+        create_model("tsm_block_bninception_8")(torch.zeros(1, 3, 8, 224, 224))
+
+    # of the second convolution, and of modules 3a to 5b, what comes in
+    channels = [64, 192, 256, 320, 576, 576, 576, 608, 608, 608 + 448, 1024]
+    assert seen == [(count, 8) for count in channels]
+
+
+@pytest.mark.parametrize(
+    ("similarity", "attention"),
+    [("embedded_gaussian", 1.0), ("gaussian", 1.0), ("dot_product", 1.5 * 1.5)],
+)
+@torch.no_grad()
+def test_nonlocal_blocks_pool_behind_their_convolutions(similarity, attention):
+    block = PooledNonLocal(2, similarity=similarity).eval()
+    for name, parameter in block.named_parameters():
+        torch.nn.init.constant_(parameter, 1.0 if name.endswith("weight") else 0.0)
+    torch.nn.init.constant_(block.norm.weight, (1 + block.norm.eps) ** 0.5)  # undoes itself
+    x = torch.zeros(1, 2, 1, 2, 2)
+    x[0, 0, 0, 1, 1], x[0, 1] = 1.0, 0.5
+
+    out = block(x)[0, 0, 0, 1, 1]
+
+    # one position is left of four; theta, phi and g of the brightest pixel are 1.5
+    torch.testing.assert_close(out.item(), 1.0 + attention * 1.5)
 
 
 @torch.no_grad()

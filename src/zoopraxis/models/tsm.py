@@ -10,13 +10,13 @@ mean of the frames' logits.
 
 In the authors' code the shift is a wrapper module (``conv1.net.weight``); here it is a function
 call in ``residual``. From depth 101 on only every second block of a stage shifts. ``tsm_block_*``
-is the paper's in-place shift, which the shortcut sees too (section 3.2). ``tsm_nln_*`` has five
-non-local blocks, which unlike the paper's pool phi and g behind their convolutions and do not
-scale; ``tsm_tpool_*`` halves the frames in front of the second stage by a maximum over time.
+is the paper's in-place shift, which the shortcut sees too (section 3.2); BN-Inception, which has no
+shortcuts, shifts in front of its second convolution and of every Inception module. ``tsm_nln_*``
+has five non-local blocks, which unlike the paper's pool phi and g behind their convolutions and do
+not scale; ``tsm_tpool_*`` halves the frames in front of the second stage by a maximum over time.
 The online network has a file of its own, `tsm_online`.
 
-Source "mmaction2" is the copy in mmaction2. Its non-local networks differ, and are not built.
-The authors' BN-Inception with shifts has no published checkpoint, and is not built either.
+Source "mmaction2" is the copy in mmaction2; its non-local blocks know two more similarities.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import (
     RENAME_SEGMENTS,
     SegmentNetwork,
@@ -34,21 +35,28 @@ from zoopraxis.layers.frames import (
     fold,
     unfold,
 )
-from zoopraxis.layers.mobilenet_v2 import RENAME_MOBILENETV2, InvertedResidual, MobileNetV2
-from zoopraxis.layers.nonlocal_block import NonLocalBlock
+from zoopraxis.layers.mobilenet_v2 import (
+    RENAME_MOBILENETV2,
+    RENAME_MOBILENETV2_MMACTION2,
+    InvertedResidual,
+    MobileNetV2,
+)
+from zoopraxis.layers.nonlocal_block import NonLocalBlock, Similarity
 from zoopraxis.layers.resnet2d import (
     RENAME_MMACTION2,
     RENAME_RESNET2D,
     BasicBlock2d,
     Block2d,
     Bottleneck2d,
+    ChooseBlock,
     ResNet2d,
 )
 from zoopraxis.layers.resnet2d import plain as plain_block
 from zoopraxis.layers.shift import temporal_shift
 from zoopraxis.layers.timm2d import on_timm
-from zoopraxis.models.tsn import SMALL_CLIP
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.models._tsm_weights import WEIGHTS
+from zoopraxis.models.tsn import CAFFE_CLIP, SMALL_CLIP
+from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 
 def shift(x: Tensor, frames: int) -> Tensor:
@@ -102,26 +110,40 @@ def in_place_shift(depth: int, _stage: int, _index: int) -> Block2d:
 
 
 class PooledNonLocal(NonLocalBlock):
-    """Embedded Gaussian without scale; phi and g pool what their convolutions give."""
+    """Phi and g pool what their convolutions give; nothing is scaled."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to the same shape."""
-        theta = self.theta(x).flatten(2)  # (B, C/2, N)
+        theta = self.theta(x).flatten(2)  # (B, C/2, N); C for the Gaussian, which does not embed
         phi = self.pool(self.phi(x)).flatten(2)  # (B, C/2, M)
         g = self.pool(self.g(x)).flatten(2)  # (B, C/2, M)
-        attention = (theta.transpose(1, 2) @ phi).softmax(dim=2)  # (B, N, M)
-        y = (g @ attention.transpose(1, 2)).reshape(*theta.shape[:2], *x.shape[2:])
+        y = g @ self.attend(theta, phi).transpose(1, 2)  # (B, C/2, N)
+        y = y.reshape(*y.shape[:2], *x.shape[2:])  # (B, C/2, T, H, W)
         out: Tensor = x + self.norm(self.out(y))  # (B, C, T, H, W)
         return out
+
+    def attend(self, theta: Tensor, phi: Tensor) -> Tensor:
+        """How much each of N positions takes from each of M, (B, N, M)."""
+        if self.similarity == "dot_product":
+            return super().attend(theta, phi)
+        return (theta.transpose(1, 2) @ phi).softmax(dim=2)
 
 
 class NonLocalBottleneck(nn.Module):
     """A shifting bottleneck, and a non-local block over all frames."""
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        stride: int,
+        shortcut: nn.Module,
+        similarity: Similarity,
+    ) -> None:
         super().__init__()
         self.block = TSMBottleneck(in_channels, width, stride=stride, shortcut=shortcut)
-        self.nonlocal_block = PooledNonLocal(4 * width)
+        self.nonlocal_block = PooledNonLocal(4 * width, similarity=similarity)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to (B * T, 4 width, H', W')."""
@@ -129,11 +151,15 @@ class NonLocalBottleneck(nn.Module):
         return fold(self.nonlocal_block(unfold(x, frames)))
 
 
-def nonlocal_shift(depth: int, stage: int, index: int) -> Block2d:
+def nonlocal_shift(similarity: Similarity) -> ChooseBlock:
     """Non-local blocks behind blocks 0 and 2 of the second stage, and 0, 2 and 4 of the third."""
-    if (stage, index) in {(2, 0), (2, 2), (3, 0), (3, 2), (3, 4)}:
-        return NonLocalBottleneck
-    return residual_shift(depth, stage, index)
+
+    def choose(depth: int, stage: int, index: int) -> Block2d:
+        if (stage, index) in {(2, 0), (2, 2), (3, 0), (3, 2), (3, 4)}:
+            return partial(NonLocalBottleneck, similarity=similarity)
+        return residual_shift(depth, stage, index)
+
+    return choose
 
 
 class PooledResNet(ResNet2d):
@@ -157,6 +183,18 @@ class TSMInvertedResidual(InvertedResidual):
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to (B * T, C', H', W')."""
         return x + self.branch(shift(x, frames)) if self.adds else self.branch(x)
+
+
+class InPlaceBNInception(BNInception):
+    """BN-Inception that shifts in front of all its parts but the first, which sees pixels."""
+
+    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+        """Map frames (B * T, C, H, W) to features (B * T, 1024, H/32, W/32)."""
+        first, *others = self.stages()
+        x = first(x, frames)  # (B * T, 64, H/4, W/4)
+        for stage in others:
+            x = stage(shift(x, frames), frames)
+        return x
 
 
 class TSM(SegmentNetwork):
@@ -185,16 +223,39 @@ def tsm_timm(backbone: str, **options: Any) -> nn.Module:
     return on_timm(TSM, backbone, wrap=ShiftedConv, **options)
 
 
+_UNWRAP = (r"\.net\.", ".")
 _NONLOCAL = (
     (r"\.nl\.W\.0\.", ".nonlocal_block.out."),
     (r"\.nl\.W\.1\.", ".nonlocal_block.norm."),
     (r"\.nl\.(g|phi)\.0\.", r".nonlocal_block.\1."),
     (r"\.nl\.", ".nonlocal_block."),
 )
-_UNWRAP = (r"\.net\.", ".")
-TSM_RESNET = Source(rename=(*RENAME_SEGMENTS, _UNWRAP, *_NONLOCAL, *RENAME_RESNET2D))
-TSM_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
-MMACTION2 = Source(rename=RENAME_MMACTION2)
+_NONLOCAL_MMACTION2 = (
+    (r"\.non_local_block\.conv_out\.conv\.", ".nonlocal_block.out."),
+    (r"\.non_local_block\.conv_out\.bn\.", ".nonlocal_block.norm."),
+    (r"\.non_local_block\.(\w+)(\.0)?\.conv\.", r".nonlocal_block.\1."),
+)
+
+
+def add_biases(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the last convolutions of non-local blocks biases of zero: mmaction2's have none."""
+    ends = [key for key in state if key.endswith("nonlocal_block.out.weight")]
+    return {
+        **state,
+        **{key.replace("weight", "bias"): state[key].new_zeros(len(state[key])) for key in ends},
+    }
+
+
+AUTHORS = {"tsm": Source(rename=(*RENAME_SEGMENTS, _UNWRAP, *_NONLOCAL, *RENAME_RESNET2D))}
+MMACTION2 = {
+    "mmaction2": Source(rename=(_UNWRAP, *_NONLOCAL_MMACTION2, *RENAME_MMACTION2), adapt=add_biases)
+}
+BOTH = {**AUTHORS, **MMACTION2}
+BNINCEPTION = {"tsm": Source(rename=(*RENAME_SEGMENTS, *RENAME_BNINCEPTION))}
+MOBILENET = {
+    "tsm": Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2)),
+    "mmaction2": Source(rename=RENAME_MOBILENETV2_MMACTION2),
+}
 
 _CLIP = ClipSpec(frames=8, sampling="segments")
 _FLOW_CLIP = replace(_CLIP, modality="flow", stack=5, mean=(0.5, 0.5), std=(0.226, 0.226))
@@ -210,7 +271,6 @@ def _row(
     clip: ClipSpec = _CLIP,
     time: int = 1,
     sources: Mapping[str, Source],
-    weights: tuple[Weights, ...] = (),
     **args: Any,
 ) -> ModelSpec:
     """Row of an offline network."""
@@ -223,167 +283,68 @@ def _row(
         macs_g=macs_g,
         strides=(time * clip.stack, 32),
         sources=sources,
-        weights=weights,
+        weights=WEIGHTS.get(name, ()),
     )
 
 
-_HANLAB = "https://hanlab18.mit.edu/projects/tsm/models/"
-_MM = "https://download.openmmlab.com/mmaction/v1.0/recognition/tsm/"
-_UNIFORM = "1 clip of uniform segments, 1 centre crop"
-_DENSE = "10 dense clips x 3 crops of the full resolution"
-_TWICE = "2 clips x 3 crops of the full resolution"
-_KINETICS, _SOMETHING = "kinetics400", "something-something-"
-
-
-def _published(
-    tag: str, file: str, top1: float | None, protocol: str = "", *, classes: int = 400
-) -> Weights:
-    """Row of a checkpoint of the authors."""
-    dataset = tag.removesuffix("-dense")
-    return Weights(
-        tag=tag,
-        url=f"{_HANLAB}{file}.pth",
-        source="tsm",
-        dataset=dataset,
-        num_classes=classes,
-        licence="MIT (code)",
-        top1=top1,
-        protocol=protocol,
-    )
-
-
-def _something(version: str, depth: int, frames: int, top1: float) -> Weights:
-    """Row of a checkpoint of the authors on Something-Something v1 or v2."""
-    data = {"v1": "something", "v2": "somethingv2"}[version]
-    return _published(
-        f"{_SOMETHING}{version}",
-        f"TSM_{data}_RGB_resnet{depth}_shift8_blockres_avg_segment{frames}_e45",
-        top1,
-        _UNIFORM if version == "v1" else _TWICE,
-        classes=174,
-    )
-
-
-def _mmaction2(folder: str, date_hash: str, top1: float, top5: float) -> Weights:
-    """Row of a checkpoint in mmaction2's model zoo."""
-    folder = f"tsm_imagenet-pretrained-{folder}-rgb"
-    something = "sthv2" in folder
-    return Weights(
-        tag="something-something-v2-mmaction2" if something else "kinetics400-mmaction2",
-        url=f"{_MM}{folder}/{folder}_{date_hash}.pth",
-        source="mmaction2",
-        dataset="something-something-v2" if something else _KINETICS,
-        num_classes=174 if something else 400,
-        sha256=date_hash.split("-")[1],
-        licence="Apache-2.0",
-        top1=top1,
-        top5=top5,
-    )
-
-
-_R50_8 = (
-    _published(
-        _KINETICS, "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e50", 71.2, _UNIFORM
-    ),
-    _published(
-        "kinetics400-dense",
-        "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e100_dense",
-        74.1,
-        _DENSE,
-    ),
-    _something("v1", 50, 8, 45.6),
-    _something("v2", 50, 8, 61.2),
-    _mmaction2("r50_8xb16-1x1x8-50e_kinetics400", "20220831-64d69186", 73.18, 90.56),
-    _mmaction2("r50_8xb16-1x1x8-50e_sthv2", "20230317-be0fc26e", 62.72, 87.70),
-)
-_R50_16 = (
-    _published(
-        _KINETICS, "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment16_e50", 72.6, _UNIFORM
-    ),
-    _something("v1", 50, 16, 47.2),
-    _something("v2", 50, 16, 63.1),
-    _mmaction2("r50_8xb16-1x1x16-50e_kinetics400", "20220831-042b1748", 75.12, 91.55),
-    _mmaction2("r50_8xb16-1x1x16-50e_sthv2", "20230317-ec6696ad", 64.16, 88.61),
-)
-_R101_8 = (
-    _something("v1", 101, 8, 46.9),
-    _something("v2", 101, 8, 63.3),
-    _mmaction2("r101_8xb16-1x1x8-50e_sthv2", "20230320-efcc0d1b", 63.70, 88.28),
-)
-_NLN = _published(
-    "kinetics400-dense",
-    "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e100_dense_nl",
-    75.6,
-    _DENSE,
-)
-_FLOW = _published(
-    _KINETICS, "TSM_kinetics_Flow_resnet50_shift8_blockres_avg_segment8_e50", 55.7, _UNIFORM
-)
-_MOBILE = _published(
-    "kinetics400-dense",
-    "TSM_kinetics_RGB_mobilenetv2_shift8_blockres_avg_segment8_e100_dense",
-    69.5,
-    _DENSE,
-)
-_AUTHORS = {"tsm": TSM_RESNET}
-_BOTH = {"tsm": TSM_RESNET, "mmaction2": MMACTION2}
 _resnet = partial(ResNet2d, block=residual_shift)
 _in_place = partial(ResNet2d, block=in_place_shift)
-_nonlocal = partial(ResNet2d, block=nonlocal_shift)
 _pooled = partial(PooledResNet, block=residual_shift)
 _mobilenet = partial(MobileNetV2, block=TSMInvertedResidual)
 
+
+def _nonlocal(similarity: Similarity) -> Trunk:
+    return partial(ResNet2d, 50, block=nonlocal_shift(similarity))
+
+
+_EMBEDDED = _nonlocal("embedded_gaussian")
+_tpool = partial(_row, time=2, sources=BOTH)
+_flow = partial(_row, clip=_FLOW_CLIP, sources=BOTH)
+
 SPECS = (
-    _row("tsm_r18_8", partial(_resnet, 18), 11.38, 14.51, sources=_BOTH),
-    _row("tsm_r34_8", partial(_resnet, 34), 21.49, 29.31, sources=_BOTH),
-    _row("tsm_r50_8", partial(_resnet, 50), 24.33, 32.70, sources=_BOTH, weights=_R50_8),
+    _row("tsm_r18_8", partial(_resnet, 18), 11.38, 14.51, sources=BOTH),
+    _row("tsm_r34_8", partial(_resnet, 34), 21.49, 29.31, sources=BOTH),
+    _row("tsm_r50_8", partial(_resnet, 50), 24.33, 32.70, sources=BOTH),
+    _row("tsm_r50_16", partial(_resnet, 50), 24.33, 65.41, frames=16, sources=BOTH),
+    _row("tsm_r101_8", partial(_resnet, 101), 43.32, 62.40, sources=BOTH),
+    _row("tsm_r101_16", partial(_resnet, 101), 43.32, 124.80, frames=16, sources=BOTH),
+    _row("tsm_r152_8", partial(_resnet, 152), 58.96, 92.10, sources=BOTH),
+    _row("tsm_block_r18_8", partial(_in_place, 18), 11.38, 14.51, sources=BOTH),
+    _row("tsm_block_r34_8", partial(_in_place, 34), 21.49, 29.31, sources=BOTH),
+    _row("tsm_block_r50_8", partial(_in_place, 50), 24.33, 32.70, sources=BOTH),
+    _row("tsm_block_r50_16", partial(_in_place, 50), 24.33, 65.41, frames=16, sources=BOTH),
+    _row("tsm_block_r101_8", partial(_in_place, 101), 43.32, 62.40, sources=BOTH),
     _row(
-        "tsm_r50_16", partial(_resnet, 50), 24.33, 65.41, frames=16, sources=_BOTH, weights=_R50_16
+        "tsm_block_bninception_8",
+        InPlaceBNInception,
+        10.68,
+        16.26,
+        clip=CAFFE_CLIP,
+        sources=BNINCEPTION,
     ),
-    _row("tsm_r101_8", partial(_resnet, 101), 43.32, 62.40, sources=_BOTH, weights=_R101_8),
-    _row("tsm_r101_16", partial(_resnet, 101), 43.32, 124.80, frames=16, sources=_BOTH),
-    _row("tsm_block_r50_8", partial(_in_place, 50), 24.33, 32.70, sources=_AUTHORS),
-    _row("tsm_block_r50_16", partial(_in_place, 50), 24.33, 65.41, frames=16, sources=_AUTHORS),
-    _row("tsm_block_r101_8", partial(_in_place, 101), 43.32, 62.40, sources=_AUTHORS),
-    _row("tsm_nln_r50_8", partial(_nonlocal, 50), 31.69, 61.10, sources=_AUTHORS, weights=(_NLN,)),
-    _row("tsm_nln_r50_16", partial(_nonlocal, 50), 31.69, 146.13, frames=16, sources=_AUTHORS),
-    _row("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50, time=2, sources=_AUTHORS),
     _row(
-        "tsm_tpool_r50_16",
-        partial(_pooled, 50),
-        24.33,
-        38.99,
+        "tsm_block_bninception_16",
+        InPlaceBNInception,
+        10.68,
+        32.51,
+        clip=CAFFE_CLIP,
         frames=16,
-        time=2,
-        sources=_AUTHORS,
+        sources=BNINCEPTION,
     ),
-    _row(
-        "tsm_r50_flow_8",
-        partial(_resnet, 50),
-        24.35,
-        34.91,
-        clip=_FLOW_CLIP,
-        sources=_AUTHORS,
-        weights=(_FLOW,),
-    ),
-    _row(
-        "tsm_r50_flow_16",
-        partial(_resnet, 50),
-        24.35,
-        69.81,
-        frames=16,
-        clip=_FLOW_CLIP,
-        sources=_AUTHORS,
-    ),
-    _row(
-        "tsm_mobilenetv2_8",
-        _mobilenet,
-        2.74,
-        2.40,
-        sources={"tsm": TSM_MOBILENET},
-        weights=(_MOBILE,),
-    ),
-    _row("tsm_mobilenetv2_16", _mobilenet, 2.74, 4.80, frames=16, sources={"tsm": TSM_MOBILENET}),
+    _row("tsm_nln_r50_8", _EMBEDDED, 31.69, 61.10, sources=BOTH),
+    _row("tsm_nln_r50_16", _EMBEDDED, 31.69, 146.13, frames=16, sources=BOTH),
+    _row("tsm_nln_gaussian_r50_8", _nonlocal("gaussian"), 28.01, 58.86, sources=MMACTION2),
+    _row("tsm_nln_dot_product_r50_8", _nonlocal("dot_product"), 31.69, 61.10, sources=MMACTION2),
+    _tpool("tsm_tpool_r18_8", partial(_pooled, 18), 11.38, 9.58),
+    _tpool("tsm_tpool_r50_8", partial(_pooled, 50), 24.33, 19.50),
+    _tpool("tsm_tpool_r50_16", partial(_pooled, 50), 24.33, 38.99, frames=16),
+    _tpool("tsm_tpool_r101_8", partial(_pooled, 101), 43.32, 34.34),
+    _flow("tsm_r18_flow_8", partial(_resnet, 18), 11.40, 16.71),
+    _flow("tsm_r50_flow_8", partial(_resnet, 50), 24.35, 34.91),
+    _flow("tsm_r50_flow_16", partial(_resnet, 50), 24.35, 69.81, frames=16),
+    _flow("tsm_r101_flow_8", partial(_resnet, 101), 43.34, 64.60),
+    _row("tsm_mobilenetv2_8", _mobilenet, 2.74, 2.40, sources=MOBILENET),
+    _row("tsm_mobilenetv2_16", _mobilenet, 2.74, 4.80, frames=16, sources=MOBILENET),
     ModelSpec(
         name="tsm_timm",
         build=tsm_timm,
@@ -398,7 +359,6 @@ SPECS = (
         partial(_resnet, 10, width=16),
         0.36,
         0.04,
-        frames=8,
         clip=SMALL_CLIP,
         sources={},
         dropout=0.0,
@@ -410,7 +370,7 @@ SPECS = (
         0.03,
         frames=4,
         clip=replace(_CLIP, size=64, resize=64),
-        sources=_BOTH,
+        sources=BOTH,
         num_classes=12,
     ),
 )
