@@ -21,9 +21,9 @@ model. The port pads pool1 by a pixel and rounds down: the same sizes, from wind
 pixel off. Source "p3d_pytorch" builds as the port does; its checkpoints were converted from the
 authors' Caffe models, so source "p3d_caffe" takes the same keys and keeps the authors' pooling.
 Source "caffe" takes the authors' own ``.caffemodel`` (they gave 199 layers alone): names and
-shapes are those of their prototxts, but no such file was at hand. In these nets C is the mean of
-its two summands, not the sum of equation 5; the conversion halves the weights behind it, which is
-the same. The port adds, with the weights as they are.
+shapes are those of their prototxts, but no such file was at hand. In these prototxts T is not
+rectified before the sum in B and C, the sum is, and in C it is the mean: ``create_model("p3d_199",
+source="caffe")`` builds so.
 The port hands more than one frame to the last stage with channels and time mixed up; here, each
 frame of a longer clip goes through that stage alone and their features are averaged. The
 authors' input is BGR in 0..255 less the mean, the row's; the port's file names ImageNet's mean
@@ -102,7 +102,29 @@ class P3DC(_Pseudo3D):
         return x + self.temporal(x)
 
 
+class ReleasedB(_Pseudo3D):
+    """B of the authors' prototxts: S(x) + T(x), rectified after the sum instead of T."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        return F.relu(self.spatial(x) + self.norm_t(self.conv_t(x)))
+
+
+class ReleasedC(_Pseudo3D):
+    """C of the authors' prototxts: the mean of S(x) and T(S(x)), rectified instead of T."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        x = self.spatial(x)
+        return F.relu(x + self.norm_t(self.conv_t(x))) / 2
+
+
+Units = Literal["paper", "released"]
 KINDS: dict[Kind, type[_Pseudo3D]] = {"a": P3DA, "b": P3DB, "c": P3DC}
+UNITS: dict[Units, dict[Kind, type[_Pseudo3D]]] = {
+    "paper": KINDS,
+    "released": {"a": P3DA, "b": ReleasedB, "c": ReleasedC},
+}
 
 
 class P3DBottleneck(nn.Module):
@@ -152,6 +174,8 @@ class P3D(nn.Module):
         Blocks of each of the four stages; those of the last are 2D.
     kinds : tuple of {"a", "b", "c"}, default=("a", "b", "c")
         The cycle of kinds.
+    units : {"paper", "released"}, default="paper"
+        Kinds as in the paper's equations, or as in the authors' prototxts.
     channels : int, default=3
         Of the input: 3 for RGB, 2 for flow.
     width : int, default=64
@@ -170,6 +194,7 @@ class P3D(nn.Module):
         blocks: tuple[int, int, int, int],
         *,
         kinds: tuple[Kind, ...] = ("a", "b", "c"),
+        units: Units = "paper",
         channels: int = 3,
         width: int = 64,
         pooling: Literal["caffe", "port"] = "caffe",
@@ -185,9 +210,9 @@ class P3D(nn.Module):
         pad = {"caffe": (0, 0, 0), "port": (0, 1, 1)}[pooling]
         self.pool = nn.MaxPool3d((2, 3, 3), stride=2, padding=pad, ceil_mode=up)
         self.pool_time = nn.MaxPool3d((2, 1, 1), stride=(2, 1, 1), ceil_mode=up)
-        units = _units(blocks, kinds)
+        cycle = [UNITS[units][kind] for kind in kinds]
         come, stages = width, []
-        for index, stage in enumerate(units):
+        for index, stage in enumerate(_units_by_stage(blocks, cycle)):
             inside = width * 2**index
             stages.append(_stage(come, inside, units=stage, stride=1 if index == 0 else 2))
             come = inside * P3DBottleneck.expansion
@@ -220,17 +245,17 @@ class P3D(nn.Module):
         self.head.reset(num_classes)
 
 
-def _units(
-    blocks: tuple[int, int, int, int], kinds: tuple[Kind, ...]
+def _units_by_stage(
+    blocks: tuple[int, int, int, int], cycle: list[type[_Pseudo3D]]
 ) -> list[list[type[SpatialOnly]]]:
-    """Types of the units by stage: a cycle that goes on from stage to stage, then 2D."""
+    """Types of the units: a cycle that goes on from stage to stage, then 2D."""
     # blocks (3, 4, 6, 3): ABC ABCA BCABCA, three 2D
-    cycle = [KINDS[kinds[i % len(kinds)]] for i in range(sum(blocks[:3]))]
+    units = [cycle[i % len(cycle)] for i in range(sum(blocks[:3]))]
     first, second = blocks[0], blocks[0] + blocks[1]
     return [
-        list(cycle[:first]),
-        list(cycle[first:second]),
-        list(cycle[second:]),
+        list(units[:first]),
+        list(units[first:second]),
+        list(units[second:]),
         [SpatialOnly] * blocks[3],
     ]
 
@@ -284,15 +309,6 @@ _PARTS = {
     "2b_t": "unit.{}_t",
     "2c": "{}2",
 }
-_BEHIND_UNIT = re.compile(r"layer([123])\.(\d+)\.conv2\.weight")
-
-
-def _halve_behind_c(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the mean of the authors' C units, every third, to the convolution behind each."""
-    found = filter(None, map(_BEHIND_UNIT.fullmatch, state))
-    keys = [m[0] for m in sorted(found, key=lambda m: (int(m[1]), int(m[2])))]
-    return state | {key: state[key] / 2 for key in keys[2::3]}
-
 
 CAFFE = Source(
     rename=(
@@ -302,7 +318,8 @@ CAFFE = Source(
         (r"^(res|bn)(\d)([a-z])(\d*)_branch(1|2a|2b|2b_t|2c)\.", _block_key),
         (r"^fc_\w+\.", "head.linear."),
     ),
-    adapt=merge(squeeze_blobs, kernels_of_one_frame, _halve_behind_c),
+    adapt=merge(squeeze_blobs, kernels_of_one_frame),
+    args={"units": "released"},
 )
 
 _FOLDER = "https://drive.google.com/drive/folders/1u_l-yvhS0shpW6e0tCiqPE7Bd1qQZKdD"
