@@ -113,6 +113,32 @@ def test_poolings_and_strides_are_inflated_too():
     torch.testing.assert_close(inflated(boring)[:, :, 0], network(image))
 
 
+@torch.no_grad()
+def test_layers_keep_their_options():
+    image = noise_clip((1, 2, 9, 9)).double()
+    network = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=2, dilation=2, groups=2),
+        nn.BatchNorm2d(4, affine=False),
+        nn.MaxPool2d(2, stride=1, dilation=3),
+        nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+        nn.AvgPool2d(2, divisor_override=3),
+    )
+    network = network.double().eval()
+    boring = image[:, :, None].expand(-1, -1, 3, -1, -1)
+
+    inflated = inflate_network(network, lengths=lambda _name, _layer: (1, 1))
+
+    wanted = network(image)[:, :, None].expand(-1, -1, 3, -1, -1)
+    torch.testing.assert_close(inflated(boring), wanted)
+    # the mean of two frames, each of four pixels, is over twice the divisor
+    assert inflate_network(network[4])(boring).shape == (1, 2, 1, 4, 4)
+    torch.testing.assert_close(inflate_network(network[4])(boring)[:, :, 0], network[4](image))
+
+
+class NormAndMore(nn.BatchNorm2d):
+    """As timm's norms with an activation inside."""
+
+
 def test_googlenets_weights_become_those_of_i3d():
     googlenet = with_weights(GoogLeNet(num_classes=400))
     i3d = create_model("i3d_inception")
@@ -144,6 +170,8 @@ def test_says_what_does_not_fit():
         inflate_state_dict(state, {"conv.weight": (4, 3, 3, 5, 5)})
     with pytest.raises(ConversionError, match="no inflated form of InstanceNorm2d"):
         inflate_network(nn.Sequential(nn.InstanceNorm2d(3)))
+    with pytest.raises(ConversionError, match="no inflated form of NormAndMore at '1'"):
+        inflate_network(nn.Sequential(nn.Conv2d(3, 3, 1), NormAndMore(3)))
     with pytest.raises(ConversionError, match="padded with 'same'"):
         inflate_network(nn.Conv2d(3, 3, 3, padding="same"))
 

@@ -16,6 +16,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from zoopraxis.errors import ConversionError
@@ -185,20 +186,25 @@ def inflate_network(
     return video
 
 
+_FLAT = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d)
+
+
 def _inflate_layer(name: str, layer: nn.Module, lengths: Lengths, init: Init) -> nn.Module:
     """Return the 3D form of a 2D layer, and any other layer itself."""
-    if isinstance(layer, nn.Conv2d):
+    # Not isinstance: a subclass, such as timm's norm with an activation inside, does more.
+    if type(layer) is nn.Conv2d:
         return _inflate_conv(layer, *lengths(name, layer), init)
-    if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
-        return _inflate_pool(layer, *lengths(name, layer))
-    if isinstance(layer, nn.BatchNorm2d):
-        norm = nn.BatchNorm3d(layer.num_features, eps=layer.eps, momentum=layer.momentum)
-        norm.load_state_dict(layer.state_dict())
-        return norm.train(layer.training)
-    if isinstance(layer, nn.AdaptiveAvgPool2d):
+    if type(layer) is nn.MaxPool2d:
+        return _inflate_max_pool(layer, *lengths(name, layer))
+    if type(layer) is nn.AvgPool2d:
+        return _inflate_mean_pool(layer, *lengths(name, layer))
+    if type(layer) is nn.BatchNorm2d:
+        return _inflate_norm(layer)
+    if type(layer) is nn.AdaptiveAvgPool2d:
         return nn.AdaptiveAvgPool3d((1, *_square(layer.output_size)))
-    if type(layer).__name__.endswith("2d"):
-        raise ConversionError(f"no inflated form of {type(layer).__name__} at {name!r}")
+    kind = type(layer).__name__
+    if isinstance(layer, _FLAT) or kind.endswith("2d"):
+        raise ConversionError(f"no inflated form of {kind} at {name!r}")
     return layer
 
 
@@ -215,23 +221,59 @@ def _inflate_conv(layer: nn.Conv2d, t: int, stride: int, init: Init) -> nn.Conv3
         dilation=(1, *_square(layer.dilation)),
         groups=layer.groups,
         bias=layer.bias is not None,
+        device=layer.weight.device,
+        dtype=layer.weight.dtype,
     )
     weight = inflate_weight(layer.weight.detach(), t, init=init)
     bias = {} if layer.bias is None else {"bias": layer.bias.detach()}
     conv.load_state_dict({"weight": weight, **bias})
-    return conv
+    return conv.train(layer.training)
 
 
-def _inflate_pool(
-    layer: nn.MaxPool2d | nn.AvgPool2d, t: int, stride: int
-) -> nn.MaxPool3d | nn.AvgPool3d:
-    """Make a pooling of t frames, padded to keep the length if its stride is 1 and t odd."""
-    pool = nn.MaxPool3d if isinstance(layer, nn.MaxPool2d) else nn.AvgPool3d
-    return pool(
+def _inflate_norm(layer: nn.BatchNorm2d) -> nn.BatchNorm3d:
+    """Make a norm of the same numbers."""
+    tensors = layer.state_dict()
+    like = next((t for t in tensors.values() if t.is_floating_point()), torch.empty(0))
+    norm = nn.BatchNorm3d(
+        layer.num_features,
+        eps=layer.eps,
+        momentum=layer.momentum,
+        affine=layer.affine,
+        track_running_stats=layer.track_running_stats,
+        device=like.device,
+        dtype=like.dtype,
+    )
+    norm.load_state_dict(tensors)
+    return norm.train(layer.training)
+
+
+def _time_pad(t: int) -> int:
+    """Frames before and behind a pooling: those that keep the length if its stride is 1, t odd."""
+    return (t - 1) // 2
+
+
+def _inflate_max_pool(layer: nn.MaxPool2d, t: int, stride: int) -> nn.MaxPool3d:
+    """Make a max pooling of t frames."""
+    return nn.MaxPool3d(
         (t, *_square(layer.kernel_size)),
         (stride, *_square(layer.stride)),
-        ((t - 1) // 2, *_square(layer.padding)),
+        (_time_pad(t), *_square(layer.padding)),
+        dilation=(1, *_square(layer.dilation)),
+        return_indices=layer.return_indices,
         ceil_mode=layer.ceil_mode,
+    )
+
+
+def _inflate_mean_pool(layer: nn.AvgPool2d, t: int, stride: int) -> nn.AvgPool3d:
+    """Make a mean of t frames."""
+    divisor = layer.divisor_override
+    return nn.AvgPool3d(
+        (t, *_square(layer.kernel_size)),
+        (stride, *_square(layer.stride)),
+        (_time_pad(t), *_square(layer.padding)),
+        ceil_mode=layer.ceil_mode,
+        count_include_pad=layer.count_include_pad,
+        divisor_override=None if divisor is None else divisor * t,
     )
 
 

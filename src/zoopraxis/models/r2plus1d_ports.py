@@ -5,9 +5,9 @@ Code: https://github.com/jfzhang95/pytorch-video-recognition (MIT),
 https://github.com/facebookresearch/pytorchvideo (Apache-2.0)
 
 ``r2plus1d_jfz_18`` and ``r3d_jfz_18`` are the widely copied port of J. Zhang: a further norm and
-ReLU behind every convolution, and factored shortcuts. ``r2plus1d_r50`` is PyTorchVideo's: a 2D
-stem, and in bottlenecks the temporal convolution before the spatial one, both as wide as the
-bottleneck. The network of the paper is in `r2plus1d`.
+ReLU behind every convolution, and factored shortcuts. ``r2plus1d_r50`` is PyTorchVideo's (and
+``_r101``, ``_r152``): a 2D stem, and in bottlenecks the temporal convolution before the spatial
+one, both as wide as the bottleneck. The network of the paper is in `r2plus1d`.
 """
 
 from typing import Any
@@ -162,41 +162,51 @@ def _row(name: str, net: dict[str, Any], params_m: float, macs_g: float, **args:
     )
 
 
-SPECS = (
-    _row("r2plus1d_jfz_18", _R2PLUS1D, 33.38, 41.52),
-    _row("r2plus1d_jfz_34", _R2PLUS1D, 63.71, 76.21, depth=34),
-    _row("r3d_jfz_18", _R3D, 33.38, 40.70),
-    _row("r3d_jfz_34", _R3D, 63.70, 75.38, depth=34),
-    ModelSpec(
-        name="r2plus1d_r50",
+_PYTORCHVIDEO_WEIGHTS = Weights(
+    tag="kinetics400",
+    url="https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/R2PLUS1D_16x4_R50.pyth",
+    source="pytorchvideo",
+    dataset="Kinetics-400",
+    num_classes=400,
+    labels="kinetics400",
+    licence="Apache-2.0",
+    top1=76.01,
+    top5=92.23,
+    protocol="10 uniform clips of 16 x 4 frames, three crops of 256",
+)
+
+
+def _pytorchvideo(
+    name: str, depth: int, params_m: float, macs_g: float, weights: tuple[Weights, ...] = ()
+) -> ModelSpec:
+    """Row of PyTorchVideo's network."""
+    return ModelSpec(
+        name=name,
         build=R2Plus1D,
         args={
             "groups": ("2d", "2+1d", "2+1d", "2+1d", "2+1d"),
-            "depth": 50,
+            "depth": depth,
             "convs": {"2+1d": factored_temporal_first},
             "strides": ((1, 2), (1, 2), (2, 2), (2, 2)),
             "dropout": 0.5,
         },
         clip=ClipSpec(frames=16, stride=4, mean=(0.45,) * 3, std=(0.225,) * 3),
-        params_m=28.11,
-        macs_g=57.53,
+        params_m=params_m,
+        macs_g=macs_g,
         strides=(4, 32),
         sources={"pytorchvideo": PYTORCHVIDEO},
-        weights=(
-            Weights(
-                tag="kinetics400",
-                url="https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/R2PLUS1D_16x4_R50.pyth",
-                source="pytorchvideo",
-                dataset="Kinetics-400",
-                num_classes=400,
-                labels="kinetics400",
-                licence="Apache-2.0",
-                top1=76.01,
-                top5=92.23,
-                protocol="10 uniform clips of 16 x 4 frames, three crops of 256",
-            ),
-        ),
-    ),
+        weights=weights,
+    )
+
+
+SPECS = (
+    _row("r2plus1d_jfz_18", _R2PLUS1D, 33.38, 41.52),
+    _row("r2plus1d_jfz_34", _R2PLUS1D, 63.71, 76.21, depth=34),
+    _row("r3d_jfz_18", _R3D, 33.38, 40.70),
+    _row("r3d_jfz_34", _R3D, 63.70, 75.38, depth=34),
+    _pytorchvideo("r2plus1d_r50", 50, 28.11, 57.53, weights=(_PYTORCHVIDEO_WEIGHTS,)),
+    _pytorchvideo("r2plus1d_r101", 101, 50.45, 92.47),
+    _pytorchvideo("r2plus1d_r152", 152, 68.85, 135.63),
     ModelSpec(
         name="test_r2plus1d_ports",
         build=R2Plus1D,

@@ -266,6 +266,7 @@ _KYLEMIN: Rules = (
     (r"^fc\.0\.", "head.linear."),
 )
 _HOWTO100M: Rules = (
+    (r"^module\.", ""),
     (r"^text_module\.", None),
     (r"^fc\.", "head.linear."),
     (r"^conv1\.", "trunk.conv_1a."),
