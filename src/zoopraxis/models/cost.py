@@ -244,7 +244,6 @@ class CoST(nn.Module):
 
 AUTHORS = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^backbone\.conv1\.conv\.", "stem.conv."),
         (r"^backbone\.conv1\.bn\.", "stem.norm."),
         (r"^backbone\.", ""),
@@ -274,22 +273,30 @@ def _row(
         params_m=params_m,
         macs_g=macs_g,
         strides=(clip.frames // 4, 32),
-        order_sensitive=block != "c2d",
         sources={"cost": AUTHORS},
     )
 
 
 SPECS = (
     _row("cost_c2d_r50_8", "c2d", 24.33, 19.49),
+    _row("cost_c2d_r50_32", "c2d", 24.37, 27.99, clip=_LONG_CLIP, **_LONG),
+    _row("cost_c2d_r101_8", "c2d", 43.32, 34.34, depth=101),
+    _row("cost_c2d_r101_32", "c2d", 43.36, 42.84, clip=_LONG_CLIP, depth=101, **_LONG),
     _row("cost_c3d_r50_8", "c3d", 37.97, 27.82),
+    _row("cost_c3d_r50_32", "c3d", 38.00, 36.31, clip=_LONG_CLIP, **_LONG),
+    _row("cost_c3d_r101_8", "c3d", 62.86, 50.06, depth=101),
+    _row("cost_c3d_r101_32", "c3d", 62.90, 58.56, clip=_LONG_CLIP, depth=101, **_LONG),
     _row("cost_i3d_r50_8", "i3d", 29.01, 24.43),
+    _row("cost_i3d_r50_32", "i3d", 29.05, 32.92, clip=_LONG_CLIP, **_LONG),
+    _row("cost_i3d_r101_8", "i3d", 51.68, 42.15, depth=101),
+    _row("cost_i3d_r101_32", "i3d", 51.71, 50.65, clip=_LONG_CLIP, depth=101, **_LONG),
     _row("cost_a_r50_8", "a", 24.33, 27.82),
-    _row("cost_b_r50_8", "b", 25.09, 27.82),
-    _row("cost_a_r101_8", "a", 43.33, 50.06, depth=101),
-    _row("cost_b_r101_8", "b", 44.41, 50.07, depth=101),
     _row("cost_a_r50_32", "a", 24.37, 36.31, clip=_LONG_CLIP, **_LONG),
-    _row("cost_b_r50_32", "b", 25.12, 36.32, clip=_LONG_CLIP, **_LONG),
+    _row("cost_a_r101_8", "a", 43.33, 50.06, depth=101),
     _row("cost_a_r101_32", "a", 43.37, 58.56, clip=_LONG_CLIP, depth=101, **_LONG),
+    _row("cost_b_r50_8", "b", 25.09, 27.82),
+    _row("cost_b_r50_32", "b", 25.12, 36.32, clip=_LONG_CLIP, **_LONG),
+    _row("cost_b_r101_8", "b", 44.41, 50.07, depth=101),
     _row("cost_b_r101_32", "b", 44.44, 58.56, clip=_LONG_CLIP, depth=101, **_LONG),
     _row(
         "test_cost",

@@ -8,7 +8,8 @@ The whole video is cut into N segments, of which one frame each passes the lower
 BN-Inception, up to the third inception block: 96 channels on 28x28 positions. Stacked over time
 they are a volume that the upper half of a 3D ResNet-18 reads, so that the network itself relates
 what is far apart. That is ECO-Lite. ECO-Full runs the rest of BN-Inception too, averages its
-features over the frames, and classifies both together.
+features over the frames, and classifies both together. ``eco_r3d_18_16`` is the 3D ResNet-18 whose
+upper half it is, alone and on 112 pixels.
 
 The 3D half is pre-activated (norm, ReLU, convolution), its projections are 3x3x3 convolutions of
 the activated input, and as in Caffe every convolution has a bias. ECO-Full's dropout inside, 0.5
@@ -20,6 +21,7 @@ was at hand.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -38,7 +40,8 @@ from zoopraxis.layers.conv2d import conv_norm
 from zoopraxis.layers.frames import RENAME_SEGMENTS, fold, unfold
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source, Weights
+from zoopraxis.models._eco_weights import CLIP, published
+from zoopraxis.spec import ModelSpec, Replacement, Source
 
 
 class Half3c(nn.Module):
@@ -176,6 +179,58 @@ class UpperResNet3d(nn.Module):
         return F.relu(self.norm(x), inplace=True)
 
 
+class PreActivatedResNet3d(nn.Module):
+    """The 3D ResNet-18 whose upper half ECO takes.
+
+    Parameters
+    ----------
+    width : int, default=64
+        Channels of the stem.
+    num_classes : int, default=400
+        K.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    def __init__(self, *, width: int = 64, num_classes: int = 400, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(3, width, (3, 7, 7), stride=2, padding=(1, 3, 3))
+        self.block2a = PreActivated(width, width)
+        self.block2b = PreActivated(width, width)
+        self.block3a = PreActivated(width, 2 * width)
+        self.block3b = PreActivated(2 * width, 2 * width)
+        self.block4a = PreActivated(2 * width, 4 * width)
+        self.block4b = PreActivated(4 * width, 4 * width)
+        self.block5a = PreActivated(4 * width, 8 * width)
+        self.block5b = PreActivated(8 * width, 8 * width)
+        self.norm = nn.BatchNorm3d(8 * width)
+        self.num_features = 8 * width
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        initialise(self)
+        nn.init.xavier_uniform_(self.head.linear.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 512, T/16, H/16, W/16)."""
+        x = self.block2b(self.block2a(self.conv1(x)))  # (B, 64, T/2, H/2, W/2)
+        x = self.block3b(self.block3a(x))  # (B, 128, T/4, H/4, W/4)
+        x = self.block4b(self.block4a(x))  # (B, 256, T/8, H/8, W/8)
+        x = self.block5b(self.block5a(x))  # (B, 512, T/16, H/16, W/16)
+        return F.relu(self.norm(x), inplace=True)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, 512, T', H', W') to logits (B, K)."""
+        out: Tensor = self.head(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_head(self, num_classes: int) -> None:
+        """Replace the classifier by a new one for K classes."""
+        self.head.reset(num_classes)
+
+
 class ECOLite(nn.Module):
     """Half of BN-Inception a frame, half of a 3D ResNet over the frames.
 
@@ -259,107 +314,47 @@ class ECOFull(nn.Module):
         self.head.reset(num_classes)
 
 
-# In the authors' files a norm is named for what it follows: the sums are res3b, res4a, ...
-_ENTRY = {"res3a": "block3b", "res3b": "block4a", "res4a": "block4b", "res4b": "block5a"}
-_UPPER: tuple[tuple[str, Replacement], ...] = (
-    (r"\.res3a_2n?\.", ".conv."),
-    (r"\.res5b_bn\.", ".norm."),
-    (r"\.res5a_bn\.", ".block5b.norm1."),
-    (r"\.(res\d[ab])_bn\.", lambda m: f".{_ENTRY[m[1]]}.norm1."),
-    (r"\.res(\d[ab])_1_bn\.", r".block\1.norm2."),
-    (r"\.res(\d[ab])_([12])\.", r".block\1.conv\2."),
-    (r"\.res(\d[ab])_down\.", r".block\1.down."),
+# In the authors' files a norm is named for what it follows: the sums are res2a, res2b, ...
+_SUMS = ("2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b")
+_AFTER = dict(pairwise(_SUMS))
+_RENAME_RESNET: tuple[tuple[str, Replacement], ...] = (
+    (r"\bconv1_bn\.", "block2a.norm1."),
+    (r"\bres5b_bn\.", "norm."),
+    (r"\bres(\d[ab])_bn\.", lambda m: f"block{_AFTER[m[1]]}.norm1."),
+    (r"\bres(\d[ab])_1_bn\.", r"block\1.norm2."),
+    (r"\bres(\d[ab])_([12])\.", r"block\1.conv\2."),
+    (r"\bres(\d[ab])_down\.", r"block\1.down."),
 )
 AUTHORS = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^base_model\.fc_final\.", "head.linear."),  # trained without dropout
+        (r"^base_model\.res3a_2\.", "upper.conv."),
         (r"^base_model\.(?=res)", "upper."),
         (r"^base_model\.", "lower."),
         *RENAME_SEGMENTS,
         *RENAME_BNINCEPTION,
-        *_UPPER,
+        *_RENAME_RESNET,
     )
 )
 CAFFE = Source(
     rename=(
         *RENAME_BLOBS,
         (r"^fc8\w?\.", "head.linear."),  # fc8N, fc8u, fc8h: another for each data set
+        (r"^res3a_2n?\.", "upper.conv."),
         (r"^(?=res)", "upper."),
         (r"^(?=conv|inception)", "lower."),
         *RENAME_BNINCEPTION,
-        *_UPPER,
+        *_RENAME_RESNET,
     ),
     adapt=squeeze_blobs,
 )
-
-_CLIP = ClipSpec(
-    frames=16,
-    sampling="segments",
-    mean=(104.0, 117.0, 128.0),
-    std=(1.0, 1.0, 1.0),
-    channel_order="bgr",
-    value_range=255.0,
+AUTHORS_3D = Source(
+    rename=(
+        (r"^base_model\.(?:fc8\.)?", ""),
+        *_RENAME_RESNET,
+        (r"^new_fc\.|^(?=weight|bias)", "head.linear."),
+    )
 )
-_CAFFE_CLIP = replace(_CLIP, mean=(104.0, 117.0, 123.0))
-_DRIVE = "https://drive.google.com/open?id="
-_LINKS = {
-    "eco_lite": ("ECO_Lite_rgb_model_Kinetics.pth.tar", "1XNIq7byciKgrn011jLBggd2g79jKX4uD"),
-    "eco_full": ("ECO_Full_rgb_model_Kinetics.pth.tar", "1ATuN_KctsbFAbcNgWDlETZVsy2vhxZay"),
-}
-_CAFFE_LINKS = {
-    "eco_lite": {
-        "kinetics400": ("ECO_Lite_kinetics", "1Zbu7m6Gu5NmCQlYdrP6iHsFTvIspUgrl"),
-        "ucf101": ("ECO_Lite_UCF101", "1FMFjtzt_sBWRUyBV86d1cuwHAlnw7HpB"),
-        "hmdb51": ("ECO_Lite_HMDB51", "1cmRvhpMp_Rr2xfUfc9nZ7DORdjfTl6Jw"),
-        "something-something-v1": (
-            "ECO_Lite_SomethingSomething",
-            "1_3M9gEWautVRncnYzDwOsU5GynU41P2d",
-        ),
-    },
-    "eco_full": {
-        "kinetics400": ("ECO_full_kinetics", "1uj38jjdjmfKfIvlfuVSx_4720--U5GLL"),
-        "ucf101": ("ECO_full_ucf101", "1QffeXdoZYhPEEGXv4FT6Aicu0Hmi2o76"),
-        "hmdb51": ("ECO_full_HMDB51", "1eMtm7bwNQIbjPlKf6V-a23BmgARl_8XC"),
-        "something-something-v1": (
-            "ECO_full_somethingSomething",
-            "1zN3IRygn1sgCKVoTij_9JTbMvJz-PXbW",
-        ),
-    },
-}
-_DATASETS = {
-    "kinetics400": ("Kinetics-400", 400),
-    "ucf101": ("Kinetics-400, then UCF-101", 101),
-    "hmdb51": ("Kinetics-400, then HMDB-51", 51),
-    "something-something-v1": ("Kinetics-400, then Something-Something v1", 174),
-}
-
-
-def _weights(net: str) -> tuple[Weights, ...]:
-    """Published checkpoints; the file names are those in the authors' scripts."""
-    file, link = _LINKS[net]
-    port = Weights(
-        tag="kinetics400",
-        url=_DRIVE + link,
-        file=file,
-        source="eco",
-        dataset="Kinetics-400",
-        num_classes=400,
-        licence="BSD-2-Clause (the code)",
-    )
-    return port, *(
-        Weights(
-            tag=f"{tag}_caffe",
-            url=_DRIVE + link,
-            file=f"{file}.caffemodel",
-            source="caffe",
-            dataset=_DATASETS[tag][0],
-            num_classes=_DATASETS[tag][1],
-            licence="research only (the code)",
-            clip=_CAFFE_CLIP,
-        )
-        for tag, (file, link) in _CAFFE_LINKS[net].items()
-    )
 
 
 def _row(
@@ -370,32 +365,58 @@ def _row(
     return ModelSpec(
         name=name,
         build=build,
-        clip=replace(_CLIP, frames=int(frames), **clip),
+        clip=replace(CLIP, frames=int(frames), **clip),
         params_m=params_m,
         macs_g=macs_g,
         strides=(4, 32),
         sources={"eco": AUTHORS, "caffe": CAFFE},
-        weights=_weights(net) if frames == "16" else (),
+        weights=published(net) if frames == "16" else (),
     )
 
 
 SPECS = (
     _row("eco_lite_4", ECOLite, 37.50, 11.62),
     _row("eco_lite_8", ECOLite, 37.50, 23.24),
+    _row("eco_lite_12", ECOLite, 37.50, 34.86),
     _row("eco_lite_16", ECOLite, 37.50, 46.49),
+    _row("eco_lite_20", ECOLite, 37.50, 58.11),
+    _row("eco_lite_24", ECOLite, 37.50, 69.73),
     _row("eco_lite_32", ECOLite, 37.50, 92.97),
     _row("eco_full_4", ECOFull, 47.50, 16.10),
     _row("eco_full_8", ECOFull, 47.50, 32.21),
+    _row("eco_full_12", ECOFull, 47.50, 48.31),
     _row("eco_full_16", ECOFull, 47.50, 64.41),
+    _row("eco_full_20", ECOFull, 47.50, 80.52),
+    _row("eco_full_24", ECOFull, 47.50, 96.62),
     _row("eco_full_32", ECOFull, 47.50, 128.83),
+    ModelSpec(
+        name="eco_r3d_18_16",
+        build=PreActivatedResNet3d,
+        clip=replace(CLIP, resize=128, size=112),
+        params_m=37.85,
+        macs_g=21.52,
+        strides=(16, 16),
+        sources={"eco": AUTHORS_3D},
+        weights=published("eco_r3d_18"),
+    ),
     ModelSpec(
         name="test_eco",
         build=ECOFull,
         args={"divide": 16, "num_classes": 12},
-        clip=replace(_CLIP, frames=8, size=64, resize=64),
+        clip=replace(CLIP, frames=8, size=64, resize=64),
         params_m=0.19,
         macs_g=0.01,
         strides=(4, 32),
         sources={"eco": AUTHORS, "caffe": CAFFE},
+    ),
+    ModelSpec(
+        name="test_eco_r3d",
+        build=PreActivatedResNet3d,
+        args={"width": 4, "num_classes": 12, "dropout": 0.0},
+        clip=replace(CLIP, frames=16, size=32, resize=32),
+        params_m=0.15,
+        macs_g=0.01,
+        strides=(16, 16),
+        sources={"eco": AUTHORS_3D},
     ),
 )
