@@ -4,8 +4,8 @@ Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, CVPR 2016. arXiv:1512.00567
 
 The two builds part in five places, all in `Build`: the TSN lineage's convolutions have a bias in
 front of their norm, of eps 1e-5; its poolings round up; the last module pools by the maximum;
-and of every pair of long kernels it runs the tall one where torchvision runs the wide one. Its
-poolings and strides agree at 229 pixels, not at 299.
+and of every pair of long kernels it runs the tall one where torchvision runs the wide one. Sizes
+must make the branches of a module meet: 299 pixels, as TRN takes, or 229, as Gate-Shift, not 224.
 """
 
 import re

@@ -222,7 +222,7 @@ CAFFE_CLIP = ClipSpec(
 IMAGENET_CLIP = ClipSpec(frames=8, sampling="segments")
 """What the ResNets of the TSM repository eat."""
 
-_CAFFE_FLOW = replace(
+CAFFE_FLOW = replace(
     CAFFE_CLIP,
     mean=(128.0, 128.0),
     std=(1.0, 1.0),
@@ -230,7 +230,7 @@ _CAFFE_FLOW = replace(
     modality="flow",
     stack=5,
 )
-_CAFFE_DIFF = replace(CAFFE_CLIP, mean=(0.0, 0.0, 0.0), modality="rgb_diff", stack=5)
+CAFFE_DIFF = replace(CAFFE_CLIP, mean=(0.0, 0.0, 0.0), modality="rgb_diff", stack=5)
 _IMAGENET_FLOW = replace(
     IMAGENET_CLIP, modality="flow", stack=5, mean=(0.5, 0.5), std=(0.226, 0.226)
 )
@@ -326,13 +326,13 @@ SPECS = (
     _bninception("", 7, 10.37, 14.22),
     _bninception("", 8, 10.45, 16.25, num_classes=174, dropout=0.5),
     _bninception("", 16, 10.45, 32.51, num_classes=174, dropout=0.5),
-    _bninception("flow_", 3, 10.40, 6.92, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("flow_", 7, 10.40, 16.15, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("flow_", 8, 10.40, 18.46, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("warped_flow_", 3, 10.40, 6.92, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("warped_flow_", 7, 10.40, 16.15, clip=_CAFFE_FLOW, dropout=0.7),
-    _bninception("rgbdiff_", 3, 10.41, 7.51, clip=_CAFFE_DIFF),
-    _bninception("rgbdiff_", 7, 10.41, 17.53, clip=_CAFFE_DIFF),
+    _bninception("flow_", 3, 10.40, 6.92, clip=CAFFE_FLOW, dropout=0.7),
+    _bninception("flow_", 7, 10.40, 16.15, clip=CAFFE_FLOW, dropout=0.7),
+    _bninception("flow_", 8, 10.40, 18.46, clip=CAFFE_FLOW, dropout=0.7),
+    _bninception("warped_flow_", 3, 10.40, 6.92, clip=CAFFE_FLOW, dropout=0.7),
+    _bninception("warped_flow_", 7, 10.40, 16.15, clip=CAFFE_FLOW, dropout=0.7),
+    _bninception("rgbdiff_", 3, 10.41, 7.51, clip=CAFFE_DIFF),
+    _bninception("rgbdiff_", 7, 10.41, 17.53, clip=CAFFE_DIFF),
     _resnet(18, 3, 11.38, 5.44),
     _resnet(18, 8, 11.38, 14.51),
     _resnet(34, 3, 21.49, 10.99),
