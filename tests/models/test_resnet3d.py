@@ -1,9 +1,12 @@
 """3D ResNets and DenseNet: the parts that tell the study's families apart, by hand."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
+from zoopraxis.convert import convert_state_dict
 from zoopraxis.layers.resnet3d import project
 from zoopraxis.models import create_model, list_models, model_spec
 from zoopraxis.models.densenet3d import DenseLayer
@@ -100,4 +103,40 @@ def test_checkpoints_have_the_classes_of_their_data_sets():
 
     assert classes["r3d50_KMS_200ep.pth"] == 700 + 339 + 100
     assert classes["r3d50_KM_200ep.pth"] == 700 + 339
-    assert len([w for n in list_models("resnet3d_*") for w in model_spec(n).weights]) == 17
+    names = [*list_models(family="resnet3d"), *list_models(family="densenet3d")]
+    tags = [w.tag for n in names for w in model_spec(n).weights]
+    assert (len(tags), tags.count("kinetics400")) == (17 + 11, 11)
+
+
+def test_networks_of_2018_have_a_stem_of_64_channels():
+    with torch.device("meta"):
+        old, new = create_model("resnext3d_101_stem64"), create_model("resnext3d_101")
+
+    assert old.stem.conv.weight.shape[0] == 64
+    assert new.stem.conv.weight.shape[0] == 128
+    assert [p.shape for p in old.layer2.parameters()] == [p.shape for p in new.layer2.parameters()]
+
+
+def test_dense_layers_of_2018_have_dots_in_their_names():
+    state = create_model("densenet3d_121", num_classes=3).state_dict()
+
+    def name_of_2018(key):
+        key = re.sub(r"^stem\.(conv|norm)\.", r"module.features.\g<1>0.", key)
+        key = re.sub(
+            r"^blocks\.(\d)\.(\d+)\.(norm|conv)",
+            lambda m: (
+                f"module.features.denseblock{int(m[1]) + 1}.denselayer{int(m[2]) + 1}.{m[3]}."
+            ),
+            key,
+        )
+        key = re.sub(
+            r"^transitions\.(\d)", lambda m: f"module.features.transition{int(m[1]) + 1}", key
+        )
+        key = re.sub(r"^norm\.", "module.features.norm5.", key)
+        return re.sub(r"^head\.linear\.", "module.classifier.", key)
+
+    foreign = {name_of_2018(key): tensor for key, tensor in state.items()}
+    converted = convert_state_dict("densenet3d_121", foreign, source="hara")
+
+    assert "module.features.denseblock1.denselayer1.norm.1.weight" in foreign
+    assert all(converted[key] is tensor for key, tensor in state.items())
