@@ -150,6 +150,15 @@ def as_clip(x: Tensor, channels: int) -> Tensor:
     return x.transpose(1, 2)  # (B, C, T, H, W)
 
 
+def differences(x: Tensor, stack: int) -> Tensor:
+    """Frames (B, C, T * (L + 1), H, W) to the differences of neighbours (B, C, T * L, H, W).
+
+    References take the frames, a model of differences what `zoopraxis.transforms` made of them.
+    """
+    x = x.unflatten(2, (-1, stack + 1))  # (B, C, T, L + 1, H, W)
+    return x.diff(dim=3).flatten(2, 3)  # (B, C, T * L, H, W)
+
+
 @torch.no_grad()
 def golden_error(golden: Golden, model: str, source: str) -> float:
     """How far our network lies from the reference, relative to the largest output.
@@ -161,6 +170,8 @@ def golden_error(golden: Golden, model: str, source: str) -> float:
     network: Any = create_model(model, source=source, num_classes=golden.logits.shape[1])
     network.load_state_dict(state)
     clip = as_clip(golden.input(), model_spec(model).clip.channels)
+    if model_spec(model).clip.modality == "rgb_diff":
+        clip = differences(clip, model_spec(model).clip.stack)
     network.eval()
     every_frame = len(golden.logits) > len(clip)
     got = network.forward_frames(clip)[0] if every_frame else network(clip)

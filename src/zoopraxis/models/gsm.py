@@ -51,7 +51,7 @@ from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3, InceptionV3, mixed
 from zoopraxis.layers.resnet2d import BasicBlock2d, Block2d, Bottleneck2d, ResNet2d
 from zoopraxis.layers.shift import gate_shift
 from zoopraxis.layers.timm2d import on_timm
-from zoopraxis.models.tsn import CAFFE_CLIP, IMAGENET_CLIP, SMALL_CLIP
+from zoopraxis.models.tsn import CAFFE_CLIP, CAFFE_FLOW, IMAGENET_CLIP, SMALL_CLIP
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 BNINCEPTION_GATES = frozenset(
@@ -195,16 +195,18 @@ class GSM(SegmentNetwork):
     ----------
     trunk : Trunk
         Makes the network with gates.
-    num_classes, dropout
-        As of `SegmentNetwork`.
     gate_std : float, default=0.0
         Spread of the gates' first weights; the authors', zero, starts as the 2D network.
+    num_classes : int, default=174
+        K; Something-Something has 174.
+    **options
+        Of `SegmentNetwork`.
     """
 
     def __init__(
-        self, trunk: Trunk, *, num_classes: int = 174, dropout: float = 0.5, gate_std: float = 0.0
+        self, trunk: Trunk, *, gate_std: float = 0.0, num_classes: int = 174, **options: Any
     ) -> None:
-        super().__init__(trunk, num_classes=num_classes, dropout=dropout)
+        super().__init__(trunk, num_classes=num_classes, **options)
         for module in self.modules():
             if isinstance(module, Gate):
                 nn.init.normal_(module.weight, std=gate_std)
@@ -310,11 +312,11 @@ def _row(
     return ModelSpec(
         name=name,
         build=GSM,
-        args={"trunk": trunk, **args},
+        args={"trunk": trunk, "channels": clip.channels, "stack": clip.stack, **args},
         clip=replace(clip, frames=frames),
         params_m=params_m,
         macs_g=macs_g,
-        strides=(1, 32),
+        strides=(clip.stack, 32),
         sources={"gsm": source} if source else {},
         weights=weights,
     )
@@ -368,6 +370,7 @@ SPECS = (
     _row("gsm_bninception_12", _bninception, 12, 10.50, 24.51, source=_SOURCE),
     _row("gsm_bninception_16", _bninception, 16, 10.50, 32.68, source=_SOURCE, weights=(_BN_16,)),
     _row("gsm_bninception_24", _bninception, 24, 10.50, 49.02, source=_SOURCE),
+    _row("gsm_bninception_flow_8", _bninception, 8, 10.52, 18.54, clip=CAFFE_FLOW, source=_SOURCE),
     _v3("gsm_inceptionv3_8", 8, 26.69, _V3_8),
     _v3("gsm_inceptionv3_12", 12, 40.04, _V3_12),
     _v3("gsm_inceptionv3_16", 16, 53.39, _V3_16, _DIVING),

@@ -10,7 +10,8 @@ ResNet it starts from, and learns by itself how much of each stage moves. The lo
 the mean of the frames' logits.
 
 ``gst_*`` splits the input in halves (the paper's beta = 2); ``gst_large_*`` shows all channels to
-both convolutions (beta = 1). One output channel in `alpha` = 4 comes from the temporal group.
+both convolutions (beta = 1). One output channel in `alpha` = 4 comes from the temporal group, one in two
+in ``gst_a2_*`` and one in eight in ``gst_a8_*``.
 The authors write every layer as a 3D convolution; here all but the 3x3x3 are 2D convolutions of
 frames folded into the batch, which are the same function of the same numbers.
 """
@@ -195,10 +196,14 @@ def _row(name: str, frames: int, params_m: float, macs_g: float, **args: Any) ->
 SPECS = (
     _row("gst_r50_8", 8, 21.04, 29.00),
     _row("gst_r50_16", 16, 21.04, 58.00),
+    _row("gst_a2_r50_8", 8, 23.86, 32.70, alpha=2),
+    _row("gst_a8_r50_8", 8, 19.62, 27.15, alpha=8),
     _row("gst_r101_8", 8, 37.52, 54.77, depth=101),
     _row("gst_r101_16", 16, 37.52, 109.54, depth=101),
     _row("gst_large_r50_8", 8, 29.52, 40.10, beta=1),
     _row("gst_large_r50_16", 16, 29.52, 80.20, beta=1),
+    _row("gst_large_a2_r50_8", 8, 35.18, 47.50, alpha=2, beta=1),
+    _row("gst_large_a8_r50_8", 8, 26.69, 36.40, alpha=8, beta=1),
     _row("gst_large_r101_8", 8, 53.53, 77.66, depth=101, beta=1),
     _row("gst_large_r101_16", 16, 53.53, 155.32, depth=101, beta=1),
     ModelSpec(
