@@ -155,7 +155,7 @@ def differences(x: Tensor, stack: int) -> Tensor:
 
     References take the frames, a model of differences what `zoopraxis.transforms` made of them.
     """
-    x = x.unflatten(2, (-1, stack + 1))  # (B, C, T, L + 1, H, W)
+    x = x.reshape(*x.shape[:2], -1, stack + 1, *x.shape[3:])  # (B, C, T, L + 1, H, W)
     return x.diff(dim=3).flatten(2, 3)  # (B, C, T * L, H, W)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoopraxis.models import create_model
-from zoopraxis.models.off import OFFUnit, Residual
+from zoopraxis.models.off import OFFUnit, Residual, TimeUnit
 
 
 def unit(gradient):
@@ -39,6 +39,18 @@ def test_clips_of_a_batch_are_not_mixed():
     clips = torch.cat([ramp(0.0, 0.0, 1.0), 10 * ramp(0.0, 0.0, 1.0)])  # (2 * 2, 1, 5, 5)
 
     assert unit("sobel").differences(clips, 2)[:, 0, 0, 0].tolist() == [1, 10]
+
+
+@torch.no_grad()
+def test_motion_of_flow_is_its_change_in_time_alone():
+    made = TimeUnit(1, temporal=1)
+    torch.nn.init.ones_(made.before_difference.weight)
+    torch.nn.init.zeros_(made.before_difference.bias)
+
+    assert made(ramp(3.0, 5.0, 7.0), 2).unique().tolist() == [7]
+    with torch.device("meta"):
+        units = create_model("off_bninception_flow_7").units.values()
+    assert {type(unit) for unit in units} == {TimeUnit}
 
 
 def test_sobel_filters_are_never_trained():

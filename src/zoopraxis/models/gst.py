@@ -10,8 +10,8 @@ ResNet it starts from, and learns by itself how much of each stage moves. The lo
 the mean of the frames' logits.
 
 ``gst_*`` splits the input in halves (the paper's beta = 2); ``gst_large_*`` shows all channels to
-both convolutions (beta = 1). One output channel in `alpha` = 4 comes from the temporal group, one in two
-in ``gst_a2_*`` and one in eight in ``gst_a8_*``.
+both convolutions (beta = 1). One output channel in `alpha` = 4 comes from the temporal group, one
+in two or eight where a name has ``a2`` or ``a8``.
 The authors write every layer as a 3D convolution; here all but the 3x3x3 are 2D convolutions of
 frames folded into the batch, which are the same function of the same numbers.
 """

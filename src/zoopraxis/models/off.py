@@ -17,7 +17,8 @@ paper: the filter called Sobel is one sum of a horizontal and a vertical differe
 (``off_cross_*``; here otherwise Sobel's two filters, as in section 4.1), and in a training batch
 the gradients are of the first frames of the batch, not of each clip. Their losses at the two finer
 sizes serve training only, and are not built. Two classifiers whose scores are added are one
-classifier of both features.
+classifier of both features. Their networks for flow and for RGB differences, five of either a
+segment, take differences in time alone (``off_*_flow_7``, ``off_*_rgbdiff_7``).
 """
 
 import re
@@ -36,15 +37,16 @@ from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import fold, split_batch, unfold
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.models.tsn import CAFFE_CLIP
-from zoopraxis.spec import ModelSpec, Source
+from zoopraxis.models.tsn import CAFFE_CLIP, CAFFE_DIFF, CAFFE_FLOW
+from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
-Gradient = Literal["sobel", "cross"]
+Gradient = Literal["sobel", "cross", "none"]
 
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 KERNELS: Mapping[Gradient, tuple[Any, ...]] = {
     "sobel": (_SOBEL, tuple(zip(*_SOBEL, strict=True))),  # along x, along y
     "cross": (((0.0, 1.0, 0.0), (-1.0, 0.0, 1.0), (0.0, -1.0, 0.0)),),
+    "none": (),
 }
 
 BLOCKS = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
@@ -52,15 +54,41 @@ SCALES = (("3a", "3b"), ("3c", "4a", "4b", "4c", "4d"), ("5a", "5b"))
 """Blocks of BN-Inception whose feature maps have 1/8, 1/16 and 1/32 of the frame's size."""
 
 
-class OFFUnit(nn.Module):
-    """Gradients of features in space and time (Figure 3).
+class TimeUnit(nn.Module):
+    """Differences of features in time.
 
     Parameters
     ----------
     in_channels : int
         C.
-    temporal, spatial : int
-        Channels that are differenced, and those that are filtered.
+    temporal : int
+        Channels that are differenced.
+    """
+
+    def __init__(self, in_channels: int, *, temporal: int) -> None:
+        super().__init__()
+        self.before_difference = nn.Conv2d(in_channels, temporal, 1)
+        self.out_channels = temporal
+
+    def differences(self, x: Tensor, frames: int) -> Tensor:
+        """Next frame less this one: (B * T, C, H, W) to (B * (T - 1), temporal, H, W)."""
+        x = split_batch(F.relu(self.before_difference(x)), frames)  # (B, T, temporal, H, W)
+        return x.diff(dim=1).flatten(0, 1)  # (B * (T - 1), temporal, H, W)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map features (B * T, C, H, W) to (B * (T - 1), temporal, H, W)."""
+        return self.differences(x, frames)
+
+
+class OFFUnit(TimeUnit):
+    """Gradients of features in space and time (Figure 3).
+
+    Parameters
+    ----------
+    in_channels, temporal : int
+        As of `TimeUnit`.
+    spatial : int
+        Channels that are filtered.
     gradient : {"sobel", "cross"}
         Filters in space.
     dropout : float, default=0.8
@@ -78,18 +106,12 @@ class OFFUnit(nn.Module):
         gradient: Gradient,
         dropout: float = 0.8,
     ) -> None:
-        super().__init__()
-        self.before_difference = nn.Conv2d(in_channels, temporal, 1)
+        super().__init__(in_channels, temporal=temporal)
         self.before_gradient = nn.Conv2d(in_channels, spatial, 1)
         kernels = torch.tensor(KERNELS[gradient]).unsqueeze(1)  # (G, 1, 3, 3)
         self.register_buffer("kernels", kernels.repeat(spatial, 1, 1, 1), persistent=False)
         self.dropout = nn.Dropout(dropout)
-        self.out_channels = temporal + len(self.kernels)
-
-    def differences(self, x: Tensor, frames: int) -> Tensor:
-        """Next frame less this one: (B * T, C, H, W) to (B * (T - 1), temporal, H, W)."""
-        x = split_batch(F.relu(self.before_difference(x)), frames)  # (B, T, temporal, H, W)
-        return x.diff(dim=1).flatten(0, 1)  # (B * (T - 1), temporal, H, W)
+        self.out_channels += len(self.kernels)
 
     def gradients(self, x: Tensor, frames: int) -> Tensor:
         """Filters in space on all frames but the last: to (B * (T - 1), G * spatial, H, W)."""
@@ -159,8 +181,10 @@ class OFF(nn.Module):
 
     Parameters
     ----------
-    gradient : {"sobel", "cross"}, default="sobel"
-        Filters in space.
+    gradient : {"sobel", "cross", "none"}, default="sobel"
+        Filters in space; without, motion is the difference in time alone.
+    channels, stack : int
+        As of `SegmentNetwork`.
     num_classes : int, default=101
         K; UCF-101 has 101.
     dropout : float, default=0.8
@@ -173,13 +197,18 @@ class OFF(nn.Module):
         self,
         *,
         gradient: Gradient = "sobel",
+        channels: int = 3,
+        stack: int = 1,
         num_classes: int = 101,
         dropout: float = 0.8,
         divide: int = 1,
     ) -> None:
         super().__init__()
-        self.trunk = BNInception(divide=divide)
-        unit = partial(OFFUnit, temporal=128 // divide, spatial=32 // divide, gradient=gradient)
+        self.stack = stack
+        self.trunk = BNInception(in_channels=channels * stack, divide=divide)
+        unit: Any = partial(TimeUnit, temporal=128 // divide)
+        if gradient != "none":
+            unit = partial(OFFUnit, **unit.keywords, spatial=32 // divide, gradient=gradient)
         self.units = nn.ModuleDict(
             {name: unit(self.block(name).out_channels) for names in SCALES for name in names}
         )
@@ -214,7 +243,7 @@ class OFF(nn.Module):
         self.head.reset(num_classes)
 
     def forward_trunk(self, x: Tensor, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Map frames (B * T, 3, H, W) to their features and the motion at every block."""
+        """Map frames (B * T, L * C, H, W) to their features and the motion at every block."""
         motion = {}
         x = self.trunk.forward_stem(x, frames)  # (B * T, 192, H/8, W/8)
         for name in BLOCKS:
@@ -232,9 +261,9 @@ class OFF(nn.Module):
         return out
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features of frames and motion, (B, 2048, 1, H', W')."""
-        frames = x.shape[2]
-        still, motion = self.forward_trunk(fold(x), frames)  # (B * T, 1024, H/32, W/32)
+        """Map clips (B, C, T * L, H, W) to features of frames and motion, (B, 2048, 1, H', W')."""
+        x, frames = fold(x, stack=self.stack), x.shape[2] // self.stack  # (B * T, L * C, H, W)
+        still, motion = self.forward_trunk(x, frames)  # (B * T, 1024, H/32, W/32)
         moving = self.forward_motion(motion)  # (B * (T - 1), 1024, H/32, W/32)
         parts = unfold(still, frames), unfold(moving, frames - 1)
         return torch.cat([part.mean(dim=2, keepdim=True) for part in parts], dim=1)
@@ -245,7 +274,7 @@ class OFF(nn.Module):
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
+        """Map clips (B, C, T * L, H, W) to logits (B, K)."""
         return self.forward_head(self.forward_features(x))
 
 
@@ -307,24 +336,56 @@ CAFFE = Source(
 )
 
 
+def _drive(file_id: str) -> tuple[Weights, ...]:
+    """Row of a net on the authors' drive; they give accuracies of several fused nets alone."""
+    return (
+        Weights(
+            tag="ucf101",
+            url=f"https://drive.google.com/file/d/{file_id}/view",
+            file=f"off_{file_id}.caffemodel",  # the authors give the links alone
+            source="caffe",
+            dataset="UCF-101, split 1",
+            num_classes=101,
+            licence="MIT (code)",
+        ),
+    )
+
+
+_WEIGHTS = {
+    "off_cross_bninception_7": _drive("1FRhtp6s30gZfD6APxuD9iYuihv88JS6B"),
+    "off_bninception_flow_7": _drive("1GdsHXrUEuoqtpTXptP1hch5Go-WK09I-"),
+    "off_bninception_rgbdiff_7": _drive("1BtfM0ONkE28Si3olr3CXXn7AmPMaMoVh"),
+}
+_RGB = replace(CAFFE_CLIP, frames=7, mean=(104.0, 117.0, 123.0))
+
+
 def _row(
-    name: str, gradient: Gradient, params_m: float, macs_g: float, **sources: Source
+    name: str,
+    gradient: Gradient,
+    params_m: float,
+    macs_g: float,
+    *,
+    clip: ClipSpec = _RGB,
+    **sources: Source,
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=OFF,
-        args={"gradient": gradient},
-        clip=replace(CAFFE_CLIP, frames=7),
+        args={"gradient": gradient, "channels": clip.channels, "stack": clip.stack},
+        clip=replace(clip, frames=7),
         params_m=params_m,
         macs_g=macs_g,
         sources=sources,
         strides=(None, 32),
+        weights=_WEIGHTS.get(name, ()),
     )
 
 
 SPECS = (
     _row("off_bninception_7", "sobel", 21.03, 19.55),
     _row("off_cross_bninception_7", "cross", 20.17, 19.11, caffe=CAFFE),
+    _row("off_bninception_flow_7", "none", 19.15, 20.39, clip=CAFFE_FLOW, caffe=CAFFE),
+    _row("off_bninception_rgbdiff_7", "none", 19.16, 21.76, clip=CAFFE_DIFF, caffe=CAFFE),
     ModelSpec(
         name="test_off",
         build=OFF,
