@@ -82,6 +82,14 @@ WEIGHTS = {
             79.44,
             94.26,
         ),
+        _kinetics(
+            "ig65m_kinetics400_vmz",
+            "https://www.dropbox.com/s/b6o2mvoqrvupatt/"
+            "irCSN_50_ft_kinetics_from_ig65m_f233743920.pkl?dl=1",
+            "vmz_caffe2",
+            _IG,
+            protocol="",
+        ),
     ),
     "ir_csn_101": (
         _kinetics(

@@ -44,7 +44,7 @@ def _vmz(
     *,
     source: str = "vmz",
     classes: int = 400,
-    before: str = "IG-65M",
+    before: str = "IG-65M, then ",
     top: tuple[float, float] | None = None,
     frames: int = 32,
 ) -> Weights:
@@ -55,7 +55,7 @@ def _vmz(
         url=url,
         sha256=hashed,
         source=source,
-        dataset=f"{before}, then Kinetics-400" if top else before,
+        dataset=f"{before}Kinetics-400" if top else before.removesuffix(", then "),
         num_classes=classes,
         labels="kinetics400" if top else "",
         licence="MIT (the port); Apache-2.0 (VMZ)" if hashed else "Apache-2.0",
@@ -121,6 +121,14 @@ WEIGHTS = {
     ),
     "r2plus1d_152": (
         _vmz(
+            "kinetics400",
+            "https://www.dropbox.com/s/9770y063u3z5bmb/"
+            "r2plus1d_152_kinetics_from_scratch_f127858918.pkl?dl=1",
+            source="vmz_caffe2",
+            before="",
+            top=(77.3, 92.5),
+        ),
+        _vmz(
             "ig65m_kinetics400",
             f"{_BJUNCEK}ft_kinetics_from_ig65m_f107107466.pth",
             source="vmz_unpooled",
@@ -130,7 +138,7 @@ WEIGHTS = {
             "sports1m_kinetics400",
             f"{_BJUNCEK}ft_kinetics_from_sports1m_f128957437.pth",
             source="vmz_unpooled",
-            before="Sports-1M",
+            before="Sports-1M, then ",
             top=(79.5, 94.0),
         ),
     ),

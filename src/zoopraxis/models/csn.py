@@ -25,7 +25,8 @@ ip-CSN-152 are counted at the 256 pixels of the test crop; at 224, the size of t
 Builds. Norms have eps 1e-3, Caffe2's; PyTorchVideo's 1e-5 is absorbed into the variances on
 conversion. The authors' PyTorch port sets the momentum to Caffe2's number 0.9, in PyTorch nearly
 no memory; we keep 0.1, which is the same average. The checkpoints that PyTorchVideo and mmaction2
-trained themselves have a clip of their own: other means and deviations.
+trained themselves have a clip of their own: other means and deviations. Source "vmz" is that
+PyTorch port, "vmz_caffe2" the authors' ``.pkl``.
 """
 
 from dataclasses import replace
@@ -48,6 +49,7 @@ from zoopraxis.layers.resnet3d import (
     set_norm_eps,
 )
 from zoopraxis.models._csn_weights import CLIP, WEIGHTS
+from zoopraxis.models._vmz_blobs import blobs
 from zoopraxis.models.r2plus1d import Stem, full
 from zoopraxis.spec import ModelSpec, Source
 
@@ -251,8 +253,6 @@ MMACTION2_IP = Source(
 _STUDY = replace(CLIP, frames=8)
 _GROUPS: dict[str, Any] = {"conv": partial(grouped, group_size=16)}
 _DG: dict[str, Any] = {"conv": depthwise, "pointwise_group_size": 16}
-_REDUCED = {"vmz": VMZ, "mmaction2": MMACTION2_IR, "pytorchvideo": PYTORCHVIDEO}
-_PRESERVED = {"vmz": VMZ, "mmaction2": MMACTION2_IP}
 
 
 def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
@@ -272,20 +272,38 @@ def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) 
     )
 
 
+def _reduced(depth: int, params_m: float, macs_g: float) -> ModelSpec:
+    """Row of an ir-CSN."""
+    sources = {
+        "vmz": VMZ,
+        "vmz_caffe2": blobs(depth),
+        "mmaction2": MMACTION2_IR,
+        "pytorchvideo": PYTORCHVIDEO,
+    }
+    return _row(f"ir_csn_{depth}", depth, params_m, macs_g, conv=depthwise, sources=sources)
+
+
+def _preserved(depth: int, params_m: float, macs_g: float) -> ModelSpec:
+    """Row of an ip-CSN."""
+    caffe2 = blobs(depth, halves=("pointwise", "depthwise"))
+    sources = {"vmz": VMZ, "vmz_caffe2": caffe2, "mmaction2": MMACTION2_IP}
+    return _row(f"ip_csn_{depth}", depth, params_m, macs_g, conv=preserved, sources=sources)
+
+
 def _study(name: str, depth: int, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
     """Row of a block design, at the 8 frames of the paper's ablations."""
     return _row(name, depth, params_m, macs_g, clip=_STUDY, **options)
 
 
 SPECS = (
-    _row("ir_csn_26", 26, 1.69, 16.13, conv=depthwise, sources=_REDUCED),
-    _row("ir_csn_50", 50, 13.13, 42.31, conv=depthwise, sources=_REDUCED),
-    _row("ir_csn_101", 101, 22.21, 56.47, conv=depthwise, sources=_REDUCED),
-    _row("ir_csn_152", 152, 29.70, 74.05, conv=depthwise, sources=_REDUCED),
-    _row("ip_csn_26", 26, 2.39, 20.19, conv=preserved, sources=_PRESERVED),
-    _row("ip_csn_50", 50, 14.40, 47.65, conv=preserved, sources=_PRESERVED),
-    _row("ip_csn_101", 101, 24.60, 63.56, conv=preserved, sources=_PRESERVED),
-    _row("ip_csn_152", 152, 33.02, 83.29, conv=preserved, sources=_PRESERVED),
+    _reduced(26, 1.69, 16.13),
+    _reduced(50, 13.13, 42.31),
+    _reduced(101, 22.21, 56.47),
+    _reduced(152, 29.70, 74.05),
+    _preserved(26, 2.39, 20.19),
+    _preserved(50, 14.40, 47.65),
+    _preserved(101, 24.60, 63.56),
+    _preserved(152, 33.02, 83.29),
     _study("csn_simple_18", 18, 33.37, 22.47, conv=full),
     _study("csn_simple_g_18", 18, 2.07, 6.56, **_GROUPS),
     _study("csn_simple_d_18", 18, 0.69, 3.47, conv=depthwise),
@@ -311,6 +329,6 @@ SPECS = (
         width=16,
         num_classes=12,
         clip=replace(CLIP, frames=8, stride=1, size=32, resize=32),
-        sources=_PRESERVED,
+        sources={"vmz": VMZ},
     ),
 )

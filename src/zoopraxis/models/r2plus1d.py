@@ -19,9 +19,10 @@ eps alone. Their PyTorch port sets the norms' momentum to Caffe2's number 0.9, w
 means nearly no memory; we keep 0.1, which is the same average. For R(2+1)D-152 the published
 329.1 G multiply-adds hold without a pooling after the stem, the build of the row; the port's
 constructor pools, and source "vmz" does as it does; "vmz_unpooled" takes the same keys and keeps
-the row's build, as the checkpoints want it. Multiply-adds of R(2+1)D-34 and -152 were
-published for 128 pixels although the input is 112: 152.4 G x (128/112)^2 = 199.0 G at 32 frames,
-and a quarter of it, 49.75 G, at 8. The published counts of parameters leave out the norms'.
+the row's build, as the checkpoints want it, and "vmz_caffe2" takes the authors' ``.pkl``.
+Multiply-adds of R(2+1)D-34 and -152 were published for 128 pixels although the input is 112:
+152.4 G x (128/112)^2 = 199.0 G at 32 frames, and a quarter of it, 49.75 G, at 8. The published
+counts of parameters leave out the norms'.
 
 Source "mmaction2" factors the shortcuts too, pools after the stem and counts its middle channels
 by the formula. Other ports that are networks of their own are in `r2plus1d_ports`.
@@ -51,6 +52,7 @@ from zoopraxis.layers.resnet3d import (
     set_norm_eps,
 )
 from zoopraxis.models._r2plus1d_weights import TORCHVISION_CLIP, VMZ_CLIP, WEIGHTS
+from zoopraxis.models._vmz_blobs import blobs
 from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 Kind = Literal["2d", "3d", "2+1d", "fold"]
@@ -273,6 +275,11 @@ TORCHVISION = Source(rename=RENAME_TORCHVISION)
 TORCHVISION_FACTORED = Source(rename=_TORCHVISION_FACTORED)
 VMZ = Source(rename=_TORCHVISION_FACTORED)
 VMZ_152 = Source(rename=_TORCHVISION_FACTORED, args={"stem_pool": True})
+CAFFE2 = {
+    18: blobs(18, halves=("spatial", "temporal"), halved="12", stem="temporal."),
+    34: blobs(34, halves=("spatial", "temporal"), halved="12", stem="temporal."),
+    152: blobs(152, halves=("spatial", "temporal"), stem="temporal."),
+}
 MMACTION2 = Source(
     rename=_MMACTION2,
     args={
@@ -363,7 +370,7 @@ SPECS = (
         41.50,
         eps=1e-3,
         clip=replace(VMZ_CLIP, frames=16),
-        sources={"vmz": VMZ},
+        sources={"vmz": VMZ, "vmz_caffe2": CAFFE2[18]},
     ),
     _row(
         "r2plus1d_34",
@@ -373,7 +380,7 @@ SPECS = (
         depth=34,
         eps=1e-3,
         clip=VMZ_CLIP,
-        sources={"vmz": VMZ, "mmaction2": MMACTION2},
+        sources={"vmz": VMZ, "vmz_caffe2": CAFFE2[34], "mmaction2": MMACTION2},
     ),
     _row(
         "r2plus1d_152",
@@ -383,7 +390,7 @@ SPECS = (
         depth=152,
         eps=1e-3,
         clip=VMZ_CLIP,
-        sources={"vmz": VMZ_152, "vmz_unpooled": VMZ},
+        sources={"vmz": VMZ_152, "vmz_unpooled": VMZ, "vmz_caffe2": CAFFE2[152]},
     ),
     _row("r2plus1d_small", "r2plus1d", 0.95, 0.17, clip=_SMALL_CLIP, **_SMALL),
     _row("fr2d_small", "fr2d", 0.36, 0.12, clip=_SMALL_CLIP, **_SMALL),
