@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from zoopraxis.errors import ConversionError
 from zoopraxis.hub import convert_file, open_model, read_state_dict
 from zoopraxis.models import create_model
 from zoopraxis.models.off import KERNELS
-from zoopraxis.testing import noise_clip
+from zoopraxis.testing import fill, noise_clip, relative_error
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -210,6 +211,48 @@ def test_other_filters_than_offs_are_refused(number):
 
     with pytest.raises(ConversionError, match=r"units\.4a\.kernels\.\w+ does not hold"):
         convert_state_dict("off_cross_bninception_7", blobs, source="caffe")
+
+
+def blobs_of_rule(net):
+    """Blobs filled by `fill`, named as PyTorch would; those of norms are (1, C)."""
+    blobs = {}
+    for layer, shapes in layers_of(net).items():
+        for index, shape in enumerate(shapes):
+            kind = "weight_hh" if (layer, index) == ("lstm1", 2) else FRONT[str(index)]
+            vector = shape[1:] if shape[0] == 1 and len(shape) == 2 else shape
+            values = torch.from_numpy(fill(f"{layer}.{kind}", tuple(vector))).reshape(shape)
+            blobs[f"{layer}.{index}"] = values
+    if net == "off_rgb":
+        blobs |= {key: tensor for key, tensor in off_blobs().items() if "spatial_grad" in key}
+    return blobs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("net", "model", "frames", "size"),
+    [
+        ("tsn_rgb", "tsn_bninception_3", 3, 224),
+        ("p3d", "p3d_199", 16, 160),
+        ("lrcn_rgb", "lrcn_hybrid", 16, 227),
+        ("c3d_sports1m", "c3d", 16, 112),
+        ("eco_lite", "eco_lite_16", 16, 224),
+        pytest.param("eco_full", "eco_full_16", 16, 224, marks=pytest.mark.slow),
+        pytest.param("off_rgb", "off_cross_bninception_7", 25, 224, marks=pytest.mark.slow),
+    ],
+)
+def test_nets_give_what_caffe_gave(net, model, frames, size):
+    expected = torch.from_numpy(np.load(GOLDEN / "caffe_outputs.npz")[net])
+    state = convert_state_dict(model, blobs_of_rule(net), source="caffe")
+    network = create_model(model, source="caffe", num_classes=len(expected)).eval()
+    network.load_state_dict(state)
+    if net in ("p3d", "c3d_sports1m"):  # whose input in Caffe is a clip, not a batch of images
+        clip = noise_clip((1, 3, frames, size, size))
+    else:
+        clip = noise_clip((frames, 3, size, size)).transpose(0, 1)[None]
+
+    error = relative_error(network(clip)[0], expected)
+
+    assert error < 1e-5
 
 
 # A small P3D in the authors' terms, computed as their prototxt says.
