@@ -15,6 +15,9 @@ KINETICS_CLIP = ClipSpec(
     mean=(0.4345, 0.4051, 0.3775),
     std=(0.2768, 0.2713, 0.2737),
 )
+FLOW_CLIP = replace(
+    KINETICS_CLIP, modality="flow", mean=KINETICS_CLIP.mean[:2], std=KINETICS_CLIP.std[:2]
+)
 CLIP_2018 = replace(
     KINETICS_CLIP, mean=(114.7748, 107.7354, 99.4750), std=(1.0,) * 3, value_range=255.0
 )

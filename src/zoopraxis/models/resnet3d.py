@@ -16,14 +16,15 @@ families of the study: ResNet, pre-activation ResNet, wide ResNet, ResNeXt (here
 Builds. The stem is 7x7x7 with stride 2 in space alone, and a 3x3x3 max pooling of stride 2 in
 time as well; every stage but the first strides in time and in space, so that 16 frames of 112
 pixels leave one frame of 4x4. ``*_t3s2`` is the code's other stem: 3 frames deep, stride 2 in
-time, no pooling. Shortcuts that change shape are projections (type B), or, in rows ``*_a``, a
-subsampling filled up with zero channels (type A, no parameters; the authors' code keeps
-gradients out of these, here they flow). The rewritten code of 2020 widens the stem with the
-blocks; the wide ResNet and the ResNeXt that the paper of 2018 trained have 64 channels there and
-are rows ``*_stem64``. The constructors of pre-activation and ResNeXt networks fail as published,
-over names of arguments; the goldens repair those and nothing else. The pre-activation networks
-have no norm after the last block, unlike the paper they are named for. The checkpoints of 2018
-take pixels in 0..255 less ActivityNet's mean, those of 2020 the clip of the rows.
+time, no pooling; rows ``*_flow`` take the two channels of optical flow. Shortcuts that change
+shape are projections (type B), or, in rows ``*_a``, a subsampling filled up with zero channels
+(type A, no parameters; the authors' code keeps gradients out of these, here they flow). The
+rewritten code of 2020 widens the stem with the blocks; the wide ResNet and the ResNeXt that the
+paper of 2018 trained have 64 channels there and are rows ``*_stem64``. The constructors of
+pre-activation and ResNeXt networks fail as published, over names of arguments; the goldens repair
+those and nothing else. The pre-activation networks have no norm after the last block, unlike the
+paper they are named for. The checkpoints of 2018 take pixels in 0..255 less ActivityNet's mean,
+those of 2020 the clip of the rows.
 """
 
 from dataclasses import replace
@@ -44,7 +45,7 @@ from zoopraxis.layers.resnet3d import (
     make_stage,
     project,
 )
-from zoopraxis.models._resnet3d_weights import KINETICS_CLIP, published
+from zoopraxis.models._resnet3d_weights import FLOW_CLIP, KINETICS_CLIP, published
 from zoopraxis.models.r2plus1d import factored, full
 from zoopraxis.spec import ModelSpec, Source
 
@@ -132,6 +133,8 @@ class Stem(nn.Module):
     ----------
     width : int
         Channels out.
+    channels : int, default=3
+        Channels in: 3 for RGB, 2 for flow.
     frames : int, default=7
         Of the convolution's kernel.
     stride : int, default=1
@@ -146,6 +149,7 @@ class Stem(nn.Module):
         self,
         width: int,
         *,
+        channels: int = 3,
         frames: int = 7,
         stride: int = 1,
         pool: bool = True,
@@ -155,11 +159,11 @@ class Stem(nn.Module):
         if factored:
             mid = mid_channels(3, width, t=frames, d=7)
             self.conv: nn.Module = Conv2Plus1d(
-                3, width, mid, kernel=(frames, 7), stride=(stride, 2)
+                channels, width, mid, kernel=(frames, 7), stride=(stride, 2)
             )
         else:
             self.conv = nn.Conv3d(
-                3,
+                channels,
                 width,
                 (frames, 7, 7),
                 stride=(stride, 2, 2),
@@ -171,7 +175,7 @@ class Stem(nn.Module):
         self.pool = nn.MaxPool3d(3, stride=2, padding=1) if pool else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to (B, width, T/2, H/4, W/4); H/2, W/2 without pooling."""
+        """Map clips (B, C, T, H, W) to (B, width, T/2, H/4, W/4); H/2, W/2 without pooling."""
         out: Tensor = self.pool(self.relu(self.norm(self.conv(x))))
         return out
 
@@ -233,7 +237,7 @@ class ResNet3D(nn.Module):
         initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, C, T/16, H/32, W/32)."""
+        """Map clips (B, 3, T, H, W), flow (B, 2, ...), to features (B, C, T/16, H/32, W/32)."""
         x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
         x = self.layer1(x)
         x = self.layer2(x)  # (B, C/4, T/4, H/8, W/8)
@@ -295,6 +299,12 @@ _SIZES: dict[tuple[str, str], dict[int, tuple[float, float]]] = {
         152: (115.45, 18.32),
         200: (124.65, 25.51),
     },
+    ("resnet3d", "flow"): {
+        18: (33.39, 7.21),
+        34: (63.70, 11.59),
+        50: (47.00, 8.97),
+        101: (86.04, 12.79),
+    },
     ("resnet3d", "t3s2"): {18: (33.37, 20.35), 34: (63.68, 37.69), 50: (46.98, 27.34)},
     ("preact_resnet3d", ""): {
         10: (14.60, 5.65),
@@ -341,6 +351,7 @@ _SUFFIXES: dict[str, dict[str, Any]] = {
     "a": {"projection": pad},
     "t3s2": {"stem": {"frames": 3, "stride": 2, "pool": False}},
     "stem64": {"stem": {"width": 64}},
+    "flow": {"stem": {"channels": 2}},
 }
 
 
@@ -362,7 +373,7 @@ def _row(family: str, suffix: str, depth: int, params_m: float, macs_g: float) -
             **_FAMILIES[family],
             **_SUFFIXES[suffix],
         },
-        clip=KINETICS_CLIP,
+        clip=FLOW_CLIP if suffix == "flow" else KINETICS_CLIP,
         params_m=params_m,
         macs_g=macs_g,
         strides=(16, 16 if suffix == "t3s2" else 32),
