@@ -1,5 +1,6 @@
 """Inflation: a video that repeats one image gives the image network's activations everywhere."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,12 @@ from zoopraxis.inflate import (
     inflate_network,
     inflate_state_dict,
     inflate_weight,
+    start_from,
 )
+from zoopraxis.layers.bninception import BNInception
 from zoopraxis.layers.inception_v1 import GoogLeNet
 from zoopraxis.models import create_model
+from zoopraxis.models.tsn import TSN
 from zoopraxis.testing import fill, noise_clip, relative_error
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -194,3 +198,16 @@ def test_the_first_convolution_is_found():
     assert first_convolution(GoogLeNet()) == "trunk.conv_1a.conv.weight"
     with pytest.raises(ConversionError, match="Linear has no convolution"):
         first_convolution(nn.Linear(2, 2))
+
+
+def test_only_named_tensors_start_anew():
+    gated = create_model("test_gsm")
+    flat = TSN(partial(BNInception, divide=8), num_classes=12)
+    gates = {key for key in gated.state_dict() if ".shift." in key}
+
+    with pytest.raises(ConversionError, match=f"{len(gates)} tensors missing, the first"):
+        start_from(gated, flat.state_dict())
+    start_from(gated, flat.state_dict(), new=r"\.shift\.")
+
+    for key, tensor in flat.state_dict().items():
+        assert torch.equal(gated.state_dict()[key], tensor)

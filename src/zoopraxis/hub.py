@@ -155,6 +155,12 @@ def _open_file(path: Path) -> OpenModel:
     return OpenModel(model.eval(), str(path), clip, labels)
 
 
+def row_of(path: str | Path) -> str:
+    """Name of the row that a file of ours was made from."""
+    name: str = json.loads(Path(path).with_suffix(".json").read_text())["name"]
+    return name
+
+
 def clip_from_dict(values: Mapping[str, Any]) -> ClipSpec:
     """Make a ClipSpec from its JSON form, where tuples have become lists."""
     plain: dict[str, Any] = {

@@ -13,6 +13,7 @@ Wang et al. (arXiv:1507.02159, arXiv:1608.00859): a network for flow starts from
 """
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -24,11 +25,13 @@ from zoopraxis.errors import ConversionError
 __all__ = [
     "Lengths",
     "average_channels",
+    "cross_modality",
     "cubic",
     "first_convolution",
     "inflate_network",
     "inflate_state_dict",
     "inflate_weight",
+    "start_from",
 ]
 
 Init = Literal["repeat", "centre"]
@@ -137,6 +140,64 @@ def first_convolution(network: nn.Module) -> str:
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             return f"{name}.weight" if name else "weight"
     raise ConversionError(f"{type(network).__name__} has no convolution")
+
+
+def cross_modality(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of an RGB network for one of another modality (arXiv:1507.02159, section 3).
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network to start, of the RGB network's architecture but for the channels that come.
+    state : mapping of str to Tensor
+        State dict of the RGB network.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The same, the filters of the first convolution averaged over R, G and B and repeated.
+    """
+    name = first_convolution(network)
+    channels = network.get_parameter(name).shape[1]
+    return {**state, name: average_channels(state[name], channels)}
+
+
+def start_from(network: nn.Module, state: Mapping[str, Tensor], *, new: str = "") -> None:
+    """Load the weights of a relative: of another modality, or without an idea about time.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network to start.
+    state : mapping of str to Tensor
+        State dict of the relative. Filters of the first convolution for other channels are
+        averaged over theirs: see `cross_modality`.
+    new : str, default=""
+        Regular expression: tensors that the relative lacks, and that stay as they are.
+
+    Raises
+    ------
+    ConversionError
+        The relative has a tensor that the network lacks, or one of another shape, or lacks one
+        that `new` does not name.
+    """
+    own = network.state_dict()
+    first = first_convolution(network)
+    if first in state and state[first].shape[1] != own[first].shape[1]:
+        state = cross_modality(network, state)
+    missing = [key for key in own if key not in state and not (new and re.search(new, key))]
+    unknown = [key for key in state if key not in own]
+    unequal = [key for key in state if key in own and state[key].shape != own[key].shape]
+    if missing or unknown or unequal:
+        kinds = (("missing", missing), ("unknown", unknown), ("of another shape", unequal))
+        found = [
+            f"{len(keys)} tensors {kind}, the first {keys[0]!r}" for kind, keys in kinds if keys
+        ]
+        raise ConversionError(
+            f"the weights are not of a relative of this network: {'; '.join(found)}",
+            "name tensors that shall start anew in model.new",
+        )
+    network.load_state_dict({**own, **state})
 
 
 def cubic(_name: str, layer: nn.Module, /) -> tuple[int, int]:

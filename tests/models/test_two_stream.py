@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from zoopraxis.convert import convert_state_dict
+from zoopraxis.inflate import cross_modality
 from zoopraxis.models import create_model
-from zoopraxis.models.two_stream import CNNM2048, cross_modality
+from zoopraxis.models.two_stream import CNNM2048
 from zoopraxis.testing import count_params
 
 

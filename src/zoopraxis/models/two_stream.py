@@ -8,7 +8,7 @@ Appearance and motion are recognised apart. The spatial stream sees one frame; t
 sees L = 10 fields of optical flow as one image of 20 channels, horizontal and vertical in turn
 (section 3.1, equation 1). Both are image networks, and only their scores meet: averaged, or as the
 input of a linear SVM (`zoopraxis.fusion`). A flow network starts from RGB's weights by
-`cross_modality`.
+`zoopraxis.inflate.cross_modality`: in a recipe, ``model.weights`` names a file of the RGB stream.
 
 ``two_stream_cnnm2048_*`` is the paper's network (Figure 1): CNN-M-2048, whose temporal stream has
 no second normalisation. The paper does not print its constants; they are those of Chatfield et al.,
@@ -30,7 +30,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.inflate import average_channels, first_convolution
 from zoopraxis.layers.frames import SegmentNetwork, Trunk
 from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d
 from zoopraxis.layers.resnet3d import initialise
@@ -85,26 +84,6 @@ class TemporalCNNM2048(CNNM2048):
     def __init__(self, *, in_channels: int = 3, dropout: float = 0.9) -> None:
         super().__init__(in_channels=in_channels, dropout=dropout)
         self.normalise2 = nn.Identity()
-
-
-def cross_modality(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of an RGB stream for a stream of another modality (arXiv:1507.02159, section 3).
-
-    Parameters
-    ----------
-    network : nn.Module
-        The stream to start, of the RGB stream's architecture but for the channels that come.
-    state : mapping of str to Tensor
-        State dict of the RGB stream.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The same, the filters of the first convolution averaged over R, G and B and repeated.
-    """
-    name = first_convolution(network)
-    channels = network.get_parameter(name).shape[1]
-    return {**state, name: average_channels(state[name], channels)}
 
 
 # Where the streams come from.

@@ -31,7 +31,11 @@ class ModelPart:
     name : str
         A name from `zoopraxis.list_models`.
     weights : str, default=""
-        Tag of a published checkpoint to start from; empty is random weights.
+        Tag of a published checkpoint to start from, or a file of ours: of this model or of a
+        relative, such as the same network for another modality (`zoopraxis.inflate.start_from`).
+        Empty is random weights.
+    new : str, default=""
+        Regular expression for the names of tensors that a relative lacks: they start anew.
     source : str, default=""
         Build the network as this source has it.
     args : mapping
@@ -40,6 +44,7 @@ class ModelPart:
 
     name: str
     weights: str = ""
+    new: str = ""
     source: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
 

@@ -17,7 +17,8 @@ from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
 from zoopraxis.errors import DataError, RecipeError
-from zoopraxis.hub import clip_of, find_weights, open_model, save_model
+from zoopraxis.hub import clip_of, find_weights, open_model, row_of, save_model
+from zoopraxis.inflate import start_from
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.spec import ClipSpec
 from zoopraxis.train.order import Share, TrainOrder, ValOrder
@@ -97,7 +98,13 @@ def _has_tag(model: ModelPart) -> bool:
 
 
 def build_network(model: ModelPart, *, num_classes: int) -> nn.Module:
-    """Network of a recipe, with its published weights, or those of a file of ours."""
+    """Network of a recipe, with its published weights, or those of a file of ours.
+
+    Raises
+    ------
+    ConversionError
+        The file is of another model, whose weights do not fit.
+    """
     if _has_tag(model) or not model.weights:
         return create_model(
             model.name,
@@ -107,9 +114,15 @@ def build_network(model: ModelPart, *, num_classes: int) -> nn.Module:
             **model.args,
         )
     opened = open_model(model.weights)
-    network = opened.model.train()
+    found = opened.model.train()
     if len(opened.labels) != num_classes:
-        network.reset_head(num_classes)  # type: ignore[operator]
+        found.reset_head(num_classes)  # type: ignore[operator]
+    if row_of(model.weights) == model.name:
+        return found
+    network = create_model(
+        model.name, num_classes=num_classes, source=model.source or None, **model.args
+    )
+    start_from(network, found.state_dict(), new=model.new)
     return network
 
 
