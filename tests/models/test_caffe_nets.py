@@ -120,6 +120,20 @@ def test_blobs_land_where_the_ports_parameters_do(net, model, port, rename):
     assert sorted(ours.values()) == list(range(1, len(blobs) + 1))
 
 
+def test_the_image_network_that_tsn_starts_from_has_another_head():
+    blobs = tagged("tsn_rgb")
+    images = {key.replace("fc-action", "fc"): tensor for key, tensor in blobs.items()}
+    images |= {"fc.0": torch.zeros(1000, 1024), "fc.1": torch.zeros(1000)}
+
+    ours, tsn = (
+        convert_state_dict("tsn_bninception_3", state, source="caffe") for state in (images, blobs)
+    )
+
+    assert ours["head.linear.weight"].shape == (1000, 1024)
+    heads = {"head.linear.weight": 0, "head.linear.bias": 0}
+    assert tags(ours) == tags(tsn) | heads
+
+
 def number_of(blobs, key):
     """What `tagged` filled a blob with."""
     return list(blobs).index(key) + 1

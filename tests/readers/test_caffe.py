@@ -152,6 +152,15 @@ def test_says_what_is_no_net(tmp_path, content, problem):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["net.prototxt", "mean.binaryproto"])
+def test_files_beside_a_net_are_told_from_it(tmp_path, name):
+    content = {"net.prototxt": b'layer { name: "a" }', "mean.binaryproto": blob(np.ones((2, 3)))}
+    (tmp_path / name).write_bytes(content[name])
+
+    with pytest.raises(CheckpointError, match="is not a trained net of Caffe"):
+        read_state_dict(tmp_path / name)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"no file .*absent"):
         read_mean(tmp_path / "absent.binaryproto")

@@ -32,18 +32,21 @@ __all__ = ["is_caffe_file", "read_mean", "read_net"]
 _LAYERS = {100: (1, 7), 2: (4, 6)}  # field of the layers: fields of a layer's name and blobs
 _OLDEST = 1  # field of a layer that wraps one of the format before; it has names and blobs inside
 _BEGINNINGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")  # a net's name, layers, input; its layer
+_SUFFIXES = {".caffemodel", ".prototxt", ".binaryproto"}  # the last two to be told what they are
 _HDF5 = b"\x89HDF"
 
 Value = int | bytes
 
 
 def is_caffe_file(path: Path) -> bool:
-    """Whether a file of any suffix begins as a trained net of Caffe does.
+    """Whether a file is called as Caffe's are, or begins as a trained net does.
 
     Released nets are called ``x.caffemodel``, ``x.caffemodel.v5`` or ``x_iter_20000``.
     """
+    if not _SUFFIXES.isdisjoint(path.suffixes):
+        return True
     with path.open("rb") as file:
-        return ".caffemodel" in path.name or file.read(2).startswith(_BEGINNINGS)
+        return file.read(2).startswith(_BEGINNINGS)
 
 
 def read_net(path: str | Path) -> dict[str, Tensor]:
