@@ -14,10 +14,11 @@ import torch
 from zoopraxis import hub
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
 from zoopraxis.hub import (
+    cached_file,
     convert_file,
     fetch,
+    find_by_file,
     find_weights,
-    is_file_of,
     open_model,
     read_state_dict,
     save_model,
@@ -185,7 +186,7 @@ def test_a_wrong_hash_is_an_error_and_leaves_nothing(published):
 
     with pytest.raises(DownloadError, match="expected 00000000"):
         fetch(weights)
-    assert not list(hub.cache_folder().iterdir())
+    assert not [path for path in hub.cache_folder().rglob("*") if path.is_file()]
 
 
 def test_offline_says_what_to_do(published):
@@ -193,7 +194,7 @@ def test_offline_says_what_to_do(published):
 
     with pytest.raises(DownloadError, match="cannot fetch") as caught:
         fetch(published[1])
-    assert str(hub.cache_folder() / "tiny-weights.pth") in caught.value.hint
+    assert str(cached_file(published[1])) in caught.value.hint
 
 
 @torch.no_grad()
@@ -221,7 +222,8 @@ def test_weights_that_want_another_clip_bring_it(request, tmp_path, monkeypatch)
     spec = model_spec("ir_csn_50")  # VMZ's means; mmaction2 trained these with ImageNet's
     weights = find_weights(spec, "ig65m_kinetics400")
     monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path))
-    file = tmp_path / weights.url.rsplit("/", 1)[1]
+    file = cached_file(weights)
+    file.parent.mkdir()
     golden = read_golden("mm_ircsn_50", request.config.rootpath / "tests/golden")
     torch.save({"state_dict": golden.state_dict()}, file)
 
@@ -236,12 +238,35 @@ def test_weights_that_want_another_clip_bring_it(request, tmp_path, monkeypatch)
         assert net.labels[0] == "abseiling"
 
 
-def test_a_file_is_known_by_its_name_or_by_its_folder_too(tmp_path):
-    by_url = Weights(
-        tag="t", url="https://box/s/a/net.pkl?dl=1", source="s", dataset="d", num_classes=3
-    )
-    by_folder = dataclasses.replace(by_url, file="rgb_scratch/model.ckpt.index")
+def test_files_of_one_name_do_not_mix(published):
+    # PyTorchVideo has SLOW_8x8_R50.pyth for each of three data sets
+    file, weights = published
+    twin = file.parent / "ssv2" / file.name
+    twin.parent.mkdir()
+    torch.save({"w": torch.zeros(3)}, twin)
+    other = dataclasses.replace(weights, url=twin.as_uri(), sha256="")
 
-    assert is_file_of(by_url, tmp_path / "net.pkl")
-    assert is_file_of(by_folder, tmp_path / "rgb_scratch" / "model.ckpt.index")
-    assert not is_file_of(by_folder, tmp_path / "rgb_imagenet" / "model.ckpt.index")
+    first, second = read_state_dict(fetch(weights)), read_state_dict(fetch(other))
+
+    assert (len(first["w"]), len(second["w"])) == (1000, 3)
+
+
+def test_a_file_is_known_by_its_name_and_what_is_inside(tmp_path):
+    by_url = Weights(
+        tag="k", url="https://box/s/a/net.pkl?dl=1", source="s", dataset="d", num_classes=400
+    )
+    by_folder = dataclasses.replace(by_url, tag="f", file="rgb_scratch/model.ckpt.index")
+    elsewhere = dataclasses.replace(by_url, tag="c", num_classes=157)
+    twin = dataclasses.replace(by_url, tag="t", num_classes=157)
+    weights = (by_url, by_folder, elsewhere, twin)
+    spec = dataclasses.replace(model_spec(TINY), weights=weights)
+
+    def tag(path, source="s", num_classes=400):
+        found = find_by_file(spec, tmp_path / path, source=source, num_classes=num_classes)
+        return found and found.tag
+
+    assert tag("net.pkl") == "k"
+    assert tag("rgb_scratch/model.ckpt.index") == "f"
+    assert tag("rgb_imagenet/model.ckpt.index") is None
+    assert tag("net.pkl", source="other") is None
+    assert tag("net.pkl", num_classes=157) is None  # it may be either of two

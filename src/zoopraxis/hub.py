@@ -236,7 +236,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights alone: {error}",
             "re-save its state dict with torch.save in the environment it came from",
         ) from error
-    for wrapper in ("state_dict", "model_state", "model"):
+    for wrapper in ("state_dict", "model_state", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):
@@ -263,7 +263,7 @@ def fetch(weights: Weights) -> Path:
         Offline, a wrong hash, or a file that only a browser can fetch; the hint says how to fetch
         it by hand.
     """
-    target = cache_folder() / _file_of(weights)
+    target = cached_file(weights)
     if target.is_file():
         return target
     if weights.file:
@@ -285,8 +285,17 @@ def fetch(weights: Weights) -> Path:
     return target
 
 
+def cached_file(weights: Weights) -> Path:
+    """Where a checkpoint lies, or will, in the cache.
+
+    In a folder named after its URL: files of other data sets often bear the same name.
+    """
+    folder = hashlib.sha256(weights.url.encode()).hexdigest()[:8]
+    return cache_folder() / folder / _file_of(weights)
+
+
 def _file_of(weights: Weights) -> PurePosixPath:
-    """Where a checkpoint lies in the cache: one that comes with others has a folder."""
+    """Name of a checkpoint's file, with its folder where it comes with others."""
     return PurePosixPath(weights.file or weights.url.rsplit("/", 1)[-1].split("?")[0])
 
 
@@ -335,10 +344,17 @@ def _check_hash(path: Path, weights: Weights) -> None:
         )
 
 
-def is_file_of(weights: Weights, path: Path) -> bool:
-    """Say whether a path ends as a checkpoint's file."""
-    parts = _file_of(weights).parts
-    return path.absolute().parts[-len(parts) :] == parts
+def find_by_file(spec: ModelSpec, path: Path, *, source: str, num_classes: int) -> Weights | None:
+    """Return the only one of a row's checkpoints that a file can be, by its name; else None."""
+    ours = path.absolute().parts
+    found = [
+        weights
+        for weights in spec.weights
+        for parts in [_file_of(weights).parts]
+        if ours[-len(parts) :] == parts
+        and (weights.source, weights.num_classes) == (source, num_classes)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
@@ -354,10 +370,10 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
     """
     spec = model_spec(model)
     state = convert_state_dict(model, read_state_dict(path), source=source)
-    known = next((w for w in spec.weights if is_file_of(w, path)), None)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     classes = count_classes(spec, state, source=source) or 0
+    known = find_by_file(spec, path, source=source, num_classes=classes)
     network = create_model(model, source=source, num_classes=classes)
     network.load_state_dict(state)
     labels = _labels(known) if known else _numbers(classes)
