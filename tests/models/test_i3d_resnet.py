@@ -49,3 +49,11 @@ def test_published_sizes():
 def test_the_caffe2_source_builds_the_unpadded_pooling():
     assert meta("i3d_r50_8x8").stem.pool.padding == (0, 1, 1)
     assert meta("i3d_r50_8x8", source="video_nonlocal_caffe2").stem.pool.padding == (0, 0, 0)
+
+
+def test_the_mmaction2_source_takes_every_fourth_frame_in_the_stem():
+    stem = meta("i3d_r50_32x2", source="mmaction2").stem
+    clip = torch.zeros(1, 3, 32, 224, 224, device="meta")
+
+    assert stem.conv.stride == (4, 2, 2)
+    assert stem(clip).shape[2:] == (8, 56, 56)

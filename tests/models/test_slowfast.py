@@ -166,4 +166,22 @@ def test_weights_name_their_conversion():
         assert spec.weights
         for weights in spec.weights:
             assert weights.source in spec.sources
-            assert re.fullmatch(r"https://dl\.fbaipublicfiles\.com/\S+\.(pkl|pyth)", weights.url)
+            host = r"https://(dl\.fbaipublicfiles|download\.openmmlab)\.com"
+            assert re.fullmatch(rf"{host}/\S+\.(pkl|pyth|pth)", weights.url)
+
+
+def mmaction2_key(key):
+    key = re.sub(r"norm(\d?)\.", r"conv\1.bn.", re.sub(r"conv(\d?)\.", r"conv\1.conv.", key))
+    key = key.replace("stem.conv", "conv1").replace("shortcut.conv", "downsample")
+    return key.replace("head.linear", "cls_head.fc_cls") if "head" in key else f"backbone.{key}"
+
+
+def test_mmaction2_has_c2d_as_a_network_of_images():
+    ours = create_model("c2d_r50_8x8", source="mmaction2").state_dict()
+    assert create_model("c2d_r50_8x8", source="mmaction2").stem.pool.padding == (0, 0, 0)
+    theirs = {mmaction2_key(key): t.squeeze(2) if t.ndim == 5 else t for key, t in ours.items()}
+    assert "backbone.layer2.0.downsample.bn.weight" in theirs
+
+    got = convert_state_dict("c2d_r50_8x8", {"meta": {}, "state_dict": theirs}, source="mmaction2")
+
+    assert all(torch.equal(got[key], ours[key]) for key in ours)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.convert import convert_state_dict, rename
 from zoopraxis.expansion import AXES, candidates, contract, count_expansion_macs, search
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.models.x3d import X2D, XL, Expansion, S, round_width
@@ -163,3 +163,28 @@ def test_the_search_comes_to_the_papers_network():
 def test_contraction_leaves_what_is_cheap_enough():
     assert contract(S, "spatial", macs=3e9) is S
     assert count_expansion_macs(contract(S, "spatial", macs=1e9)) <= 1e9
+
+
+MOBILE = {
+    "s1.pathway0_stem_conv_xy.kernel.conv.weight": "stem.spatial.weight",
+    "s1.pathway0_stem_conv.kernel.conv.weight": "stem.temporal.weight",
+    "s1.pathway0_stem_conv.kernel.bn.bias": "stem.norm.bias",
+    "s2.pathway0_res0._res_proj.kernel.conv.weight": "layer1.0.shortcut.conv.weight",
+    "s2.pathway0_res0._res_proj.kernel.bn.weight": "layer1.0.shortcut.norm.weight",
+    "s5.pathway0_res6.layers.conv_0.kernel.conv.weight": "layer4.6.conv1.weight",
+    "s5.pathway0_res6.layers.conv_2.kernel.bn.running_mean": "layer4.6.norm3.running_mean",
+    "s3.pathway0_res2.layers.se.se.block.0.bias": "layer2.2.gate.reduce.bias",
+    "s3.pathway0_res2.layers.se.se.block.2.bias": "layer2.2.gate.expand.bias",
+    "head.conv_5.kernel.conv.weight": "conv5.weight",
+    "head.conv_5.kernel.bn.weight": "norm5.weight",
+    "head.lin_5.kernel.conv.weight": "head.hidden.weight",
+    "projection.model.bias": "head.linear.bias",
+}
+
+
+def test_networks_for_phones_are_the_same_under_other_names():
+    theirs = {key: torch.zeros(()) for key in MOBILE}
+
+    ours = rename(theirs, model_spec("x3d_s").sources["pytorchvideo_mobile"])
+
+    assert list(ours) == list(MOBILE.values())

@@ -442,7 +442,7 @@ def single_pathway_sources(*, pooled: bool) -> dict[str, Source]:
     }
     if not pooled:
         return sources
-    count: Rules = ((r"^blocks\.([3-6])\.", lambda m: f"blocks.{int(m[1]) - 1}."),)
+    count: Rules = ((r"^(?:model\.)?blocks\.([3-6])\.", lambda m: f"blocks.{int(m[1]) - 1}."),)
     return {
         **sources,
         "pytorchvideo": Source(rename=(*count, *RENAME_PYTORCHVIDEO)),

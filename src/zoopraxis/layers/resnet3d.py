@@ -9,6 +9,7 @@ from zoopraxis.spec import Replacement
 
 __all__ = [
     "DEPTHS",
+    "RENAME_MMACTION2",
     "RENAME_PYTORCHVIDEO",
     "RENAME_TORCHVISION",
     "BasicBlock3d",
@@ -48,6 +49,7 @@ RENAME_TORCHVISION: tuple[tuple[str, Replacement], ...] = (
 
 _LETTERS = {"a": "1", "b": "2", "c": "3"}
 RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
+    (r"^model\.blocks\.", "blocks."),  # trained by PySlowFast or Lightning
     (r"^blocks\.0\.", "stem."),
     (r"^blocks\.([1-4])\.res_blocks\.", r"layer\1."),
     (r"\.branch1_(conv|norm)\.", r".shortcut.\1."),
@@ -55,6 +57,18 @@ RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
     (r"^blocks\.5\.proj\.", "head.linear."),
 )
 """Keys of PyTorchVideo's residual networks in terms of these blocks."""
+
+RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^backbone\.conv1\.conv\.", "stem.conv."),
+    (r"^backbone\.conv1\.bn\.", "stem.norm."),
+    (r"^backbone\.", ""),
+    (r"\.conv(\d)\.conv\.", r".conv\1."),
+    (r"\.conv(\d)\.bn\.", r".norm\1."),
+    (r"\.downsample\.conv\.", ".shortcut.conv."),
+    (r"\.downsample\.bn\.", ".shortcut.norm."),
+    (r"^cls_head\.fc_cls\.", "head.linear."),
+)
+"""Keys of mmaction2's residual networks in terms of these blocks."""
 
 
 class ConvMaker(Protocol):

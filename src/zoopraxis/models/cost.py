@@ -30,7 +30,13 @@ from torch import Tensor, nn
 from zoopraxis.layers.conv3d import conv_spatial, conv_spatiotemporal
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import InflatedBottleneck, InflatedStem
-from zoopraxis.layers.resnet3d import DEPTHS, Bottleneck3d, initialise, project
+from zoopraxis.layers.resnet3d import (
+    DEPTHS,
+    RENAME_MMACTION2,
+    Bottleneck3d,
+    initialise,
+    project,
+)
 from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 
@@ -244,16 +250,9 @@ class CoST(nn.Module):
 
 AUTHORS = Source(
     rename=(
-        (r"^backbone\.conv1\.conv\.", "stem.conv."),
-        (r"^backbone\.conv1\.bn\.", "stem.norm."),
-        (r"^backbone\.", ""),
         (r"\.conv\.fc1\.", ".conv.mix_channels."),
         (r"\.conv\.fc2\.", ".conv.mix_views."),
-        (r"\.conv(\d)\.conv\.", r".conv\1."),
-        (r"\.conv(\d)\.bn\.", r".norm\1."),
-        (r"\.downsample\.conv\.", ".shortcut.conv."),
-        (r"\.downsample\.bn\.", ".shortcut.norm."),
-        (r"^cls_head\.fc_cls\.", "head.linear."),
+        *RENAME_MMACTION2,
     )
 )
 

@@ -17,6 +17,7 @@ frames) are built so, and source "video_nonlocal_caffe2" of ``i3d_r50_8x8`` is. 
 authors froze the norms into scales and shifts, which are converted into norms that do just that.
 Source "video_nonlocal" is a PyTorch port of the Caffe2 nets
 (https://github.com/Tushar-N/pytorch-resnet3d). Their norms' eps, 1.0000001e-5, is taken as 1e-5.
+Source "mmaction2" pools single frames behind its stem, every second of them, and pads.
 """
 
 from collections.abc import Mapping
@@ -30,9 +31,11 @@ from zoopraxis.layers.inflated_resnet import (
     Kernels,
     single_pathway_sources,
 )
-from zoopraxis.layers.resnet3d import RENAME_TORCHVISION
-from zoopraxis.models.slowfast import (
+from zoopraxis.layers.resnet3d import RENAME_MMACTION2, RENAME_TORCHVISION
+from zoopraxis.models._slowfast_weights import (
     caffe2_weights,
+    mmaction2_clip,
+    mmaction2_weights,
     pyslowfast_clip,
     pyslowfast_weights,
     pytorchvideo_weights,
@@ -55,10 +58,16 @@ SOURCES_32X2 = {
     "video_nonlocal": Source(rename=RENAME_VIDEO_NONLOCAL),
     "video_nonlocal_caffe2": CAFFE2,
 }
+# a stem of stride 2 in time, and a pooling that takes every second of its frames
+MMACTION2 = Source(
+    rename=RENAME_MMACTION2,
+    args={"stem_stride": 4, "pool1_frames": 1, "pool1_padding": 1},
+)
 SOURCES_8X8 = single_pathway_sources(pooled=True)
 
 # The published checkpoints.
 
+_MM = "i3d_imagenet-pretrained-r50_8xb8-{}32x2x1-100e_kinetics400-rgb"
 _WEIGHTS = {
     "i3d_r50_8x8": (
         pytorchvideo_weights("I3D_8x8_R50", 73.27, 90.70),
@@ -68,7 +77,25 @@ _WEIGHTS = {
         caffe2_weights("i3d_baseline_8x8_IN_pretrain_600k_4gpu", 73.0, 90.4, variant="_600k_4gpu"),
         caffe2_weights("i3d_baseline_8x8_IN_pretrain_300k_4gpu", 72.0, 90.1, variant="_300k_4gpu"),
     ),
-    "i3d_r50_32x2": (caffe2_weights("i3d_baseline_32x2_IN_pretrain_400k", 73.6, 90.8),),
+    "i3d_r50_32x2": (
+        caffe2_weights("i3d_baseline_32x2_IN_pretrain_400k", 73.6, 90.8),
+        mmaction2_weights(
+            "i3d",
+            f"{_MM.format('')}/{_MM.format('')}_20220812-e213c223",
+            73.47,
+            91.27,
+            clip=mmaction2_clip(32, 2),
+            tag="imagenet_kinetics400",
+        ),
+        mmaction2_weights(
+            "i3d",
+            f"{_MM.format('dense-')}/{_MM.format('dense-')}_20220812-9f46003f",
+            73.77,
+            91.35,
+            clip=mmaction2_clip(32, 2),
+            tag="dense_kinetics400",
+        ),
+    ),
     "i3d_r50_128x1": (caffe2_weights("i3d_baseline_128x1_I3D_pretrain_400k", 75.2, 92.0),),
     "i3d_r50_32x4": (caffe2_weights("i3d_baseline_32x4_I3D_pretrain_400k", 75.5, 92.0),),
 }
@@ -121,7 +148,7 @@ def _spec_caffe2(
         params_m=params_m,
         macs_g=macs_g,
         strides=(time, 32),
-        sources=SOURCES_32X2,
+        sources={**SOURCES_32X2, "mmaction2": MMACTION2} if time == 8 else SOURCES_32X2,
         weights=_WEIGHTS.get(name, ()),
     )
 

@@ -30,6 +30,11 @@ from zoopraxis.layers.inflated_resnet import (
     single_pathway_sources,
 )
 from zoopraxis.layers.nonlocal_block import Similarity, insert_nonlocal
+from zoopraxis.models._slowfast_weights import (
+    caffe2_weights,
+    pyslowfast_clip,
+    pyslowfast_weights,
+)
 from zoopraxis.models.i3d_resnet import (
     ARGS_8X8,
     ARGS_32X2,
@@ -48,9 +53,6 @@ from zoopraxis.models.slowfast import (
     SLOW_50,
     SOURCES,
     SlowFast,
-    caffe2_weights,
-    pyslowfast_clip,
-    pyslowfast_weights,
 )
 from zoopraxis.spec import ClipSpec, ModelSpec, Source
 

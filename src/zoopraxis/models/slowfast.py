@@ -16,9 +16,12 @@ authors' loader does: T/alpha of them, evenly from the first to the last, rounde
 Builds. PyTorchVideo's networks are the same functions of the same weights; it and PySlowFast
 differ in key names. The lateral convolution spans 7 frames in the 8x8 and 16x8 nets on ResNet-50,
 5 in all others. In ``r101_50_50`` nets only the first six blocks of stage 4 reach over time, as
-many as ResNet-50 has; in ``r101_50_101`` that holds for the slow pathway. C2D pools pairs of
-frames behind its first stage; PySlowFast's checkpoint is of ``c2d_nopool``, which does not. The
-zoos' multiply-adds of some nets (C2D, 4x16, ResNet-101) are 1 or 2 % above ours: they count norms.
+many as ResNet-50 has; in ``r101_50_101`` and ``slow_r101_50`` that holds for the slow pathway. C2D
+pools pairs of frames behind its first stage; PySlowFast's checkpoint is of ``c2d_nopool``, which
+does not. The zoos' multiply-adds of some nets (C2D, 4x16, ResNet-101) are 1 or 2 % above ours: they
+count norms. Source "mmaction2" is that toolbox's Slow, which is the same network, and its C2D, a
+2D network whose pooling behind the stem is not padded. Its SlowFast is another network: no norm
+nor ReLU follows its lateral convolutions.
 """
 
 from typing import Any
@@ -27,6 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.convert import kernels_of_one_frame
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import (
@@ -40,8 +44,9 @@ from zoopraxis.layers.inflated_resnet import (
     single_pathway_sources,
     zero_last_norms,
 )
-from zoopraxis.layers.resnet3d import RENAME_PYTORCHVIDEO, initialise
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.layers.resnet3d import RENAME_MMACTION2, RENAME_PYTORCHVIDEO, initialise
+from zoopraxis.models._slowfast_weights import WEIGHTS, pyslowfast_clip
+from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 C2D: Kernels = (1, (1,), (1,), (1,), (1,))
 SLOW: Kernels = (1, (1,), (1,), (3,), (3,))
@@ -212,114 +217,34 @@ SOURCES = {
     "pytorchvideo": Source(
         rename=(
             (
-                r"^blocks\.0\.multipathway_blocks\.(\d)\.",
+                r"^(?:model\.)?blocks\.0\.multipathway_blocks\.(\d)\.",
                 lambda m: f"{_PATHWAYS[int(m[1])]}stem.",
             ),
             (
-                r"^blocks\.(\d)\.multipathway_blocks\.(\d)\.res_blocks\.",
+                r"^(?:model\.)?blocks\.(\d)\.multipathway_blocks\.(\d)\.res_blocks\.",
                 lambda m: f"{_PATHWAYS[int(m[2])]}layer{m[1]}.",
             ),
             (
-                r"^blocks\.(\d)\.multipathway_fusion\.(?:conv_fast_to_slow|(norm))\.",
+                r"^(?:model\.)?blocks\.(\d)\.multipathway_fusion\.(?:conv_fast_to_slow|(norm))\.",
                 lambda m: f"fuse{int(m[1]) + 1}.{m[2] or 'conv'}.",
             ),
-            (r"^blocks\.6\.", "blocks.5."),
+            (r"^(?:model\.)?blocks\.6\.", "blocks.5."),
             *RENAME_PYTORCHVIDEO,
         )
     ),
 }
 
-# The published checkpoints.
 
-_KINETICS: dict[str, Any] = {"dataset": "Kinetics-400", "num_classes": 400, "labels": "kinetics400"}
-_VIEWS = "10 uniform clips x 3 crops of 256 pixels, fully convolutional, mean of the probabilities"
-
-
-def pytorchvideo_weights(file: str, top1: float, top5: float, *, protocol: str = _VIEWS) -> Weights:
-    """Return a checkpoint of PyTorchVideo's zoo."""
-    return Weights(
-        tag="kinetics400",
-        url=f"https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/{file}.pyth",
-        source="pytorchvideo",
-        licence="Apache-2.0 (PyTorchVideo)",
-        top1=top1,
-        top5=top5,
-        protocol=protocol,
-        **_KINETICS,
+def _mmaction2(*, pooled: bool) -> Source:
+    """Source of a network of one pathway; C2D is a 2D network there, and pools without padding."""
+    return Source(
+        rename=RENAME_MMACTION2,
+        adapt=kernels_of_one_frame,
+        args={"pool1_padding": 0} if pooled else {},
     )
 
-
-def pyslowfast_weights(file: str, top1: float, top5: float) -> Weights:
-    """Return a checkpoint of PySlowFast's zoo, trained from scratch in Caffe2."""
-    return Weights(
-        tag="pyslowfast_kinetics400",
-        url=f"https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/{file}.pkl",
-        source="pyslowfast_caffe2",
-        licence="Apache-2.0 (PySlowFast)",
-        top1=top1,
-        top5=top5,
-        protocol=_VIEWS,
-        **_KINETICS,
-    )
-
-
-def caffe2_weights(file: str, top1: float, top5: float, *, variant: str = "") -> Weights:
-    """Return a checkpoint of video-nonlocal-net, which started from ImageNet.
-
-    `variant` tells shorter trainings from that of 400,000 iterations on eight processors.
-    """
-    return Weights(
-        tag=f"imagenet_kinetics400{variant}",
-        url=f"https://dl.fbaipublicfiles.com/video-nonlocal/{file}.pkl",
-        source="video_nonlocal_caffe2",
-        licence="CC BY-NC 4.0 (video-nonlocal-net)",
-        top1=top1,
-        top5=top5,
-        protocol=_VIEWS,
-        **_KINETICS,
-    )
-
-
-_WEIGHTS = {
-    "c2d_nopool_r50_8x8": (pyslowfast_weights("C2D_NOPOOL_8x8_R50", 67.2, 87.8),),
-    "c2d_r50_8x8": (
-        pytorchvideo_weights("C2D_8x8_R50", 71.46, 89.68),
-        caffe2_weights("c2d_baseline_8x8_IN_pretrain_400k", 71.9, 90.0),
-    ),
-    "slow_r50_4x16": (
-        pytorchvideo_weights("SLOW_4x16_R50", 72.40, 90.18),
-        pyslowfast_weights("SLOWONLY_4x16_R50", 72.7, 90.3),
-    ),
-    "slow_r50_8x8": (
-        pytorchvideo_weights("SLOW_8x8_R50", 74.58, 91.63),
-        pyslowfast_weights("SLOWONLY_8x8_R50", 74.8, 91.6),
-    ),
-    "slowfast_r50_4x16": (
-        pytorchvideo_weights("SLOWFAST_4x16_R50", 75.34, 91.89),
-        pyslowfast_weights("SLOWFAST_4x16_R50", 75.6, 92.0),
-    ),
-    "slowfast_r50_8x8": (
-        pytorchvideo_weights("SLOWFAST_8x8_R50", 76.94, 92.69),
-        pyslowfast_weights("SLOWFAST_8x8_R50", 77.0, 92.6),
-    ),
-    "slowfast_r101_8x8": (pytorchvideo_weights("SLOWFAST_8x8_R101", 77.90, 93.27),),
-    "slowfast_r101_50_50_16x8": (pytorchvideo_weights("SLOWFAST_16x8_R101_50_50", 78.70, 93.61),),
-}
 
 # The rows.
-
-
-def pyslowfast_clip(frames: int, stride: int, *, resize: int = 256, size: int = 256) -> ClipSpec:
-    """Return what PySlowFast's networks eat: 30 fps, mean 0.45, standard deviation 0.225."""
-    return ClipSpec(
-        frames=frames,
-        stride=stride,
-        fps=30.0,
-        resize=resize,
-        size=size,
-        mean=(0.45, 0.45, 0.45),
-        std=(0.225, 0.225, 0.225),
-    )
 
 
 def _single(
@@ -332,6 +257,7 @@ def _single(
     order_sensitive: bool = True,
     **args: Any,
 ) -> ModelSpec:
+    pooled = "pool2_frames" in args
     return ModelSpec(
         name=name,
         build=InflatedResNet,
@@ -341,8 +267,8 @@ def _single(
         macs_g=macs_g,
         strides=(args.get("pool2_frames", 1), 32),
         order_sensitive=order_sensitive,
-        sources=single_pathway_sources(pooled=args.get("pool2_frames", 1) > 1),
-        weights=_WEIGHTS.get(name, ()),
+        sources={**single_pathway_sources(pooled=pooled), "mmaction2": _mmaction2(pooled=pooled)},
+        weights=WEIGHTS.get(name, ()),
     )
 
 
@@ -356,7 +282,7 @@ def _two(name: str, frames: int, params_m: float, macs_g: float, **args: Any) ->
         macs_g=macs_g,
         strides=(args.get("alpha", 4), 32),
         sources=SOURCES,
-        weights=_WEIGHTS.get(name, ()),
+        weights=WEIGHTS.get(name, ()),
     )
 
 
@@ -366,12 +292,21 @@ SPECS = (
     # max pooling over pairs of frames: swapping frames of two pairs can change the prediction
     _single("c2d_r50_8x8", 8, 8, 24.33, 25.46, kernels=C2D, pool2_frames=2),
     _single("c2d_nopool_r50_8x8", 8, 8, 24.33, 42.71, kernels=C2D, order_sensitive=False),
+    _single("c2d_r101_8x8", 8, 8, 43.32, 44.85, kernels=C2D, depth=101, pool2_frames=2),
+    _single(
+        "c2d_nopool_r101_8x8", 8, 8, 43.32, 81.50, kernels=C2D, depth=101, order_sensitive=False
+    ),
     _single("slow_r50_4x16", 4, 16, 32.45, 27.26, kernels=SLOW),
     _single("slow_r50_8x8", 8, 8, 32.45, 54.52, kernels=SLOW),
+    _single("slow_r101_4x16", 4, 16, 60.36, 55.78, kernels=SLOW, depth=101),
+    _single("slow_r101_8x8", 8, 8, 60.36, 111.56, kernels=SLOW, depth=101),
+    _single("slow_r101_50_8x8", 8, 8, 51.45, 93.31, kernels=SLOW_50, depth=101),
     _two("slowfast_r50_4x16", 32, 34.48, 36.10, alpha=8, lateral_frames=5),
     _two("slowfast_r50_8x8", 32, 34.57, 65.71),
     _two("slowfast_r50_16x8", 64, 34.57, 131.42),
+    _two("slowfast_r101_4x16", 32, 62.83, 68.19, alpha=8, **_R101),
     _two("slowfast_r101_8x8", 32, 62.83, 125.91, **_R101),
+    _two("slowfast_r101_16x8", 64, 62.83, 251.81, **_R101),
     _two("slowfast_r101_50_101_8x8", 32, 53.91, 107.65, **_R101, slow=SLOW_50),
     _two("slowfast_r101_50_50_8x8", 32, 53.77, 106.51, **_R101, slow=SLOW_50, fast=FAST_50),
     _two("slowfast_r101_50_50_16x8", 64, 53.77, 213.02, **_R101, slow=SLOW_50, fast=FAST_50),

@@ -10,15 +10,20 @@ these six numbers, `Expansion`, and nothing else. What comes out is thin, deep a
 channel-wise 3x3x3 convolutions in inverted bottlenecks, every second of which weighs its channels
 by a squeeze and excitation, without any stride in time. `zoopraxis.expansion` has the search.
 
-Builds. In PySlowFast, and in the port of mmaction2, the first shortcut of the second stage
-(``layer1`` here) has a norm; PyTorchVideo leaves it out, because that convolution keeps the number
-of channels: 3,794,322 and 3,794,274 parameters. Rows ``x3d_*`` are the first, and PyTorchVideo's
-weights are converted into them with a norm that does nothing; rows ``x3d_ptv_*`` are the second.
+Builds. In PySlowFast, in the port of mmaction2 and in PyTorchVideo's networks for phones (source
+"pytorchvideo_mobile"), the first shortcut of the second stage (``layer1`` here) has a norm;
+PyTorchVideo's own leave it out, because that convolution keeps the number of channels: 3,794,322
+and 3,794,274 parameters. Rows ``x3d_*`` are the first, and PyTorchVideo's weights are converted
+into them with a norm that does nothing; rows ``x3d_ptv_*`` are the second.
 Widths are rounded to multiples of eight, as in the paper's tables; PySlowFast's rounding is
-the same for the released sizes. X3D-XL and X3D-XXL were never released. XL's factors give the
-paper's 35.84 G multiply-adds and 11 M parameters. Of XXL the paper prints the size and the cost
-alone; the row's factors are a choice that comes to them, 20.3 M and about 143.5 G, so it is a
-network as large, not surely the same one. X2D comes to 20.66 M multiply-adds; the paper has 20.67.
+the same for the released sizes.
+
+Sizes. X2D comes to 20.66 M multiply-adds; the paper's 20.67 it would be with the additions of the
+last pooling. X3D-XL and X3D-XXL were never released. XL's factors give the channels (32, 72, 136,
+280), blocks (5, 10, 25, 15) and 35.84 G of the paper, and 48.4 G at its test size of 356 pixels,
+as printed. Of XXL the paper prints parameters and cost alone; the row's factors are a choice that
+comes to them within 0.2 %, 20.3 M, 143.6 G and 193.7 G at the test size (194.1), so it is a
+network as large, not surely the same one.
 """
 
 from collections import OrderedDict
@@ -39,8 +44,9 @@ from zoopraxis.layers.inflated_resnet import (
     rename_pyslowfast,
 )
 from zoopraxis.layers.resnet3d import RENAME_PYTORCHVIDEO, Projection, initialise, project
-from zoopraxis.models.slowfast import pyslowfast_clip, pytorchvideo_weights
-from zoopraxis.spec import ModelSpec, Replacement, Source, Weights
+from zoopraxis.models._slowfast_weights import pyslowfast_clip
+from zoopraxis.models._x3d_weights import WEIGHTS
+from zoopraxis.spec import ModelSpec, Replacement, Source
 
 BLOCKS = (1, 2, 5, 3)  # X2D's, by stage
 CHANNELS = (24, 48, 96, 192)
@@ -241,9 +247,6 @@ class X3D(nn.Module):
         self.norm5 = nn.BatchNorm3d(inner)
         self.num_features = inner
         self.head = X3DHead(inner, num_classes, dropout)
-        self._initialise()
-
-    def _initialise(self) -> None:
         initialise(self)
         for module in self.modules():
             if isinstance(module, X3DBlock):  # every block starts as its shortcut
@@ -305,12 +308,12 @@ def _stage(
 
 _GATE = {"0": "reduce", "2": "expand"}  # PyTorchVideo's places in its squeeze and excitation
 _RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
-    (r"^blocks\.0\.conv\.conv_t\.", "stem.spatial."),  # the names are swapped there
-    (r"^blocks\.0\.conv\.conv_xy\.", "stem.temporal."),
+    (r"^(?:model\.)?blocks\.0\.conv\.conv_t\.", "stem.spatial."),  # the names are swapped there
+    (r"^(?:model\.)?blocks\.0\.conv\.conv_xy\.", "stem.temporal."),
     (r"\.norm_b\.0\.", ".norm_b."),
     (r"\.branch2\.norm_b\.1\.block\.([02])\.", lambda m: f".gate.{_GATE[m[1]]}."),
-    (r"^blocks\.5\.pool\.pre_(conv|norm)\.", r"\g<1>5."),
-    (r"^blocks\.5\.pool\.post_conv\.", "head.hidden."),
+    (r"^(?:model\.)?blocks\.5\.pool\.pre_(conv|norm)\.", r"\g<1>5."),
+    (r"^(?:model\.)?blocks\.5\.pool\.post_conv\.", "head.hidden."),
     *RENAME_PYTORCHVIDEO,
 )
 _RENAME_PYSLOWFAST: tuple[tuple[str, Replacement], ...] = (
@@ -322,6 +325,23 @@ _RENAME_PYSLOWFAST: tuple[tuple[str, Replacement], ...] = (
     (r"^head\.conv_5_bn\.", "norm5."),
     (r"^head\.lin_5\.", "head.hidden."),
     *rename_pyslowfast(""),
+)
+_RENAME_MOBILE: tuple[tuple[str, Replacement], ...] = (
+    (r"\.kernel\.", "."),
+    (r"^s(\d)\.pathway0_res(\d+)\.", lambda m: f"layer{int(m[1]) - 1}.{m[2]}."),
+    (r"^s1\.pathway0_stem_conv_xy\.", "stem.spatial."),
+    (r"^s1\.pathway0_stem_conv\.bn\.", "stem.norm."),
+    (r"^s1\.pathway0_stem_conv\.", "stem.temporal."),
+    (r"\._res_proj\.bn\.", ".shortcut.norm."),
+    (r"\._res_proj\.", ".shortcut."),
+    (r"\.layers\.se\.se\.block\.([02])\.", lambda m: f".gate.{_GATE[m[1]]}."),
+    (r"\.layers\.conv_(\d)\.bn\.", lambda m: f".norm{int(m[1]) + 1}."),
+    (r"\.layers\.conv_(\d)\.conv\.", lambda m: f".conv{int(m[1]) + 1}."),
+    (r"^head\.conv_5\.bn\.", "norm5."),
+    (r"^head\.conv_5\.", "conv5."),
+    (r"^head\.lin_5\.", "head.hidden."),
+    (r"^projection\.model\.", "head.linear."),
+    (r"^(conv5|stem\.spatial|stem\.temporal|head\.hidden)\.conv\.", r"\1."),
 )
 _RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
     (r"^backbone\.", ""),
@@ -359,47 +379,10 @@ SOURCES = {
     "pytorchvideo": Source(
         rename=_RENAME_PYTORCHVIDEO, adapt=merge(_flatten_hidden, _add_identity_norm)
     ),
+    "pytorchvideo_mobile": Source(rename=_RENAME_MOBILE, adapt=_flatten_hidden),
     "mmaction2": Source(rename=_RENAME_MMACTION2),
 }
 SOURCES_PTV = {"pytorchvideo": Source(rename=_RENAME_PYTORCHVIDEO, adapt=_flatten_hidden)}
-
-# The published checkpoints.
-
-_CENTRE = "10 uniform clips, centre crop, mean of the probabilities"
-_VIEWS = "10 uniform clips x 3 crops ({} pixels), fully convolutional, mean of the probabilities"
-
-
-def _pyslowfast(size: str, top1: float) -> Weights:
-    return Weights(
-        tag="pyslowfast_kinetics400",
-        url=f"https://dl.fbaipublicfiles.com/pyslowfast/x3d_models/x3d_{size}.pyth",
-        source="pyslowfast",
-        dataset="Kinetics-400",
-        num_classes=400,
-        labels="kinetics400",
-        licence="Apache-2.0 (PySlowFast)",
-        top1=top1,
-        protocol=_CENTRE,
-    )
-
-
-def _pytorchvideo(size: str, crop: int, top1: float, top5: float) -> Weights:
-    return pytorchvideo_weights(f"X3D_{size.upper()}", top1, top5, protocol=_VIEWS.format(crop))
-
-
-_PYTORCHVIDEO = {
-    "xs": _pytorchvideo("xs", 182, 69.12, 88.63),
-    "s": _pytorchvideo("s", 182, 73.33, 91.27),
-    "m": _pytorchvideo("m", 256, 75.94, 92.72),
-    "l": _pytorchvideo("l", 356, 77.44, 93.31),
-}
-_WEIGHTS = {
-    "x3d_xs": (_pyslowfast("xs", 68.7), _PYTORCHVIDEO["xs"]),
-    "x3d_s": (_pyslowfast("s", 73.1), _PYTORCHVIDEO["s"]),
-    "x3d_m": (_pyslowfast("m", 75.1), _PYTORCHVIDEO["m"]),
-    "x3d_l": (_pyslowfast("l", 76.9), _PYTORCHVIDEO["l"]),
-    **{f"x3d_ptv_{size}": (weights,) for size, weights in _PYTORCHVIDEO.items()},
-}
 
 # The rows.
 
@@ -435,7 +418,7 @@ def _spec(
         strides=(1, 32),
         order_sensitive=expansion.frames > 1,
         sources=sources,
-        weights=_WEIGHTS.get(name, ()),
+        weights=WEIGHTS.get(name, ()),
     )
 
 
