@@ -283,14 +283,15 @@ _RENAME_BNINCEPTION = (*RENAME_SEGMENTS, *_GATE, *RENAME_BNINCEPTION)
 _RENAME_INCEPTIONV3 = (*RENAME_SEGMENTS, *_GATE, *RENAME_INCEPTIONV3)
 
 
-def _published(drive: str, top1: float | None, *, dataset: str) -> Weights:
-    """Row of a checkpoint on the authors' drive."""
+def _published(drive: str, backbone: str, frames: int, top1: float | None = None) -> Weights:
+    """Row of a checkpoint on the authors' drive, trained on Something-Something v1."""
     return Weights(
-        tag=dataset,
-        url=f"https://docs.google.com/uc?export=download&id={drive}",
+        tag="something-something-v1",
+        url=f"https://drive.google.com/file/d/{drive}/view",
+        file=f"something-v1_RGB_{backbone}_avg_segment{frames}_checkpoint.pth.tar",
         source="gsm",
-        dataset=dataset,
-        num_classes={"something-something-v1": 174, "diving48": 48}[dataset],
+        dataset="something-something-v1",
+        num_classes=174,
         licence="BSD-2-Clause (code)",
         top1=top1,
         protocol="1 clip, 1 centre crop, validation" if top1 else "",
@@ -356,14 +357,19 @@ def _v3(name: str, frames: int, macs_g: float, *weights: Weights) -> ModelSpec:
 
 _TINY_CLIP = replace(CAFFE_CLIP, size=64, resize=64)
 
-_SOMETHING = "something-something-v1"
-_BN_8 = _published("1rPma02uIiNI-TmL50rOyDDL1JOZeYPzT", None, dataset=_SOMETHING)
-_BN_16 = _published("1anqY7A1PuUq_qleesy8OtTTkm_UoK23r", None, dataset=_SOMETHING)
-_V3_8 = _published("14OplsnndeyUx7Uf4Hy82enPrhodEYXgo", 49.01, dataset=_SOMETHING)
-_V3_12 = _published("1t_NAC4WNEqA2XMm7bK3TUVByNLgnM5wJ", 51.58, dataset=_SOMETHING)
-_V3_16 = _published("1JCHJZK7r15yHCUiHKh3XJrrvibEGZhu4", 50.63, dataset=_SOMETHING)
-_V3_24 = _published("14uqOw9yAAuk9HDIsm-2NI7zEKKf4gstF", 49.63, dataset=_SOMETHING)
-_DIVING = _published("1gbtufj34TA-2Pwxn7RGPWwkvtyK98Zx5", 39.03, dataset="diving48")
+_BN_8 = _published("1rPma02uIiNI-TmL50rOyDDL1JOZeYPzT", "BNInception", 8)
+_BN_16 = _published("1anqY7A1PuUq_qleesy8OtTTkm_UoK23r", "BNInception", 16)
+_V3_8 = _published("14OplsnndeyUx7Uf4Hy82enPrhodEYXgo", "InceptionV3", 8, 49.01)
+_V3_12 = _published("1t_NAC4WNEqA2XMm7bK3TUVByNLgnM5wJ", "InceptionV3", 12, 51.58)
+_V3_16 = _published("1JCHJZK7r15yHCUiHKh3XJrrvibEGZhu4", "InceptionV3", 16, 50.63)
+_V3_24 = _published("14uqOw9yAAuk9HDIsm-2NI7zEKKf4gstF", "InceptionV3", 24, 49.63)
+_DIVING = replace(
+    _published("1gbtufj34TA-2Pwxn7RGPWwkvtyK98Zx5", "InceptionV3", 16, 39.03),
+    tag="diving48",
+    file="diving48_RGB_InceptionV3_avg_segment16_checkpoint.pth.tar",
+    dataset="diving48",
+    num_classes=48,
+)
 
 SPECS = (
     _row("gsm_bninception_8", _bninception, 8, 10.50, 16.34, source=_SOURCE, weights=(_BN_8,)),
