@@ -138,6 +138,7 @@ def test_a_cut_mean_file_is_an_error(tmp_path):
         (field(100, field(1, "a") + field(7, field(5, b"abc"))), "blob 'a.0': 3 bytes"),
         (field(100, field(1, "a") + field(7, field(5, b"") + field(7, b""))), "0 bytes"),
         (field(100, field(1, "a") + field(7, field(1, b""))), "a message where"),
+        (field(100, field(7, field(5, bytes(4)) + field(7, 99 * field(1, 1)))), "99 axes are more"),
         (2 * field(100, field(1, "a") + field(7, field(5, bytes(4)))), "two blobs"),
     ],
 )

@@ -34,6 +34,7 @@ _OLDEST = 1  # field of a layer that wraps one of the format before; it has name
 _BEGINNINGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")  # a net's name, layers, input; its layer
 _SUFFIXES = {".caffemodel", ".prototxt", ".binaryproto"}  # the last two to be told what they are
 _HDF5 = b"\x89HDF"
+_MOST_AXES = 32  # of a blob, in Caffe
 
 Value = int | bytes
 
@@ -157,6 +158,8 @@ def _blob(data: bytes) -> Tensor:
         shape = _axes(fields, 1, 2, 3, 4) if old else _dims(fields[7])
         double = bool(fields[8])
         numbers, dtype = fields[8 if double else 5], np.dtype("<f8" if double else "<f4")
+    if len(shape) > _MOST_AXES:
+        raise CheckpointError(f"{len(shape)} axes are more than Caffe's {_MOST_AXES}")
     values = b"".join(map(_message, numbers))
     if not values or len(values) != math.prod(shape) * dtype.itemsize:
         raise CheckpointError(f"{len(values)} bytes are not {shape} numbers of {dtype.itemsize}")
