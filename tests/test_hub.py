@@ -106,8 +106,9 @@ def test_a_wrapped_state_dict_is_opened(tmp_path):
     state = {"w": torch.ones(2)}
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "a.pth")
     torch.save({"model_state": state}, tmp_path / "b.pyth")
+    torch.save({"epoch": 3, "model_state_dict": state}, tmp_path / "c.pth.tar")
 
-    for name in ("a.pth", "b.pyth"):
+    for name in ("a.pth", "b.pyth", "c.pth.tar"):
         assert torch.equal(read_state_dict(tmp_path / name)["w"], torch.ones(2))
 
 

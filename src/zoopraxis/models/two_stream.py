@@ -132,7 +132,7 @@ _WEIGHTS = {
     "two_stream_r101_rgb": Weights(
         tag="ucf101",
         url=f"{_DRIVE}1gVB5StqgoDJ3IxHUn7zoTzTNxzz3du3d",
-        file="two_stream_rgb/model_best.pth.tar",  # as its code saves it
+        file="model_best.pth.tar",  # as its code saves it
         source="two_stream",
         dataset="ucf101",
         num_classes=101,
@@ -143,7 +143,7 @@ _WEIGHTS = {
     "two_stream_r101_flow": Weights(
         tag="ucf101",
         url=f"{_DRIVE}1z3fYUOJx_l3BW-NSb7ti0DsyGLFk6Z7J",
-        file="two_stream_flow/model_best.pth.tar",
+        file="model_best.pth.tar",
         source="two_stream_loader",
         dataset="ucf101",
         num_classes=101,
