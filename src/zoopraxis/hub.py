@@ -207,9 +207,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint without executing anything in it.
 
     Files of torch (zip and legacy) are read with ``weights_only``; a dict that wraps the state
-    dict (``state_dict``, ``model_state``, ``model_state_dict``, ``model``) is opened. A ``.pkl`` of another
-    origin is read as Caffe2 blobs, a trained net of Caffe by its layers. Of a TensorFlow
-    checkpoint, name the ``.index`` file.
+    dict (``state_dict``, ``model_state``, ``model_state_dict``, ``model``) is opened. A ``.pkl``
+    of another origin is read as Caffe2 blobs, a trained net of Caffe by its layers. Of a
+    TensorFlow checkpoint, name the ``.index`` file.
 
     Raises
     ------
