@@ -266,6 +266,7 @@ _CAFFE: Rules = (
     (r"^(fc[67])\.", r"\1.linear."),
 )
 _MMACTION2: Rules = (
+    (r"^data_preprocessor\.", None),
     (r"^backbone\.", ""),
     (r"\.bn\.", ".norm."),
     (r"^(fc[67])\.", r"\1.linear."),

@@ -51,7 +51,7 @@ from zoopraxis.layers.resnet3d import (
 from zoopraxis.models._csn_weights import CLIP, WEIGHTS
 from zoopraxis.models._vmz_blobs import blobs
 from zoopraxis.models.r2plus1d import Stem, full
-from zoopraxis.spec import ModelSpec, Source
+from zoopraxis.spec import ModelSpec, Replacement, Source
 
 
 def grouped(
@@ -221,7 +221,8 @@ VMZ = Source(
     )
 )
 PYTORCHVIDEO = Source(rename=RENAME_PYTORCHVIDEO, adapt=replace_norm_eps(theirs=1e-5, ours=1e-3))
-_MMACTION2 = (
+_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^data_preprocessor\.", None),
     (r"^backbone\.conv1\.conv\.", "stem.conv."),
     (r"^backbone\.conv1\.bn\.", "stem.norm."),
     (r"^backbone\.", ""),

@@ -53,7 +53,7 @@ from zoopraxis.layers.resnet3d import (
 )
 from zoopraxis.models._r2plus1d_weights import TORCHVISION_CLIP, VMZ_CLIP, WEIGHTS
 from zoopraxis.models._vmz_blobs import blobs
-from zoopraxis.spec import ClipSpec, ModelSpec, Source
+from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source
 
 Kind = Literal["2d", "3d", "2+1d", "fold"]
 """A group's convolution: per frame, full, factored, or (stem only) all frames at once."""
@@ -258,7 +258,8 @@ _TORCHVISION_FACTORED = (
     (r"\.conv(\d)\.0\.3\.", r".conv\1.temporal."),
     *RENAME_TORCHVISION,
 )
-_MMACTION2 = (
+_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^data_preprocessor\.", None),
     (r"^backbone\.conv1\.", "stem."),
     (r"^backbone\.", ""),
     (r"\.conv(\d)\.bn\.", r".norm\1."),
