@@ -75,13 +75,14 @@ def convert_state_dict(
 def unwrap(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
     """Open what training scripts put around a state dict.
 
-    That is a dict that has it as ``state_dict``, ``model_state`` or ``model``, and the ``module.``
-    in front of every key that comes of training on several processors.
+    That is a dict that has it as ``state_dict``, ``model_state``, ``model_state_dict`` or
+    ``model``, and the ``module.`` in front of every key that comes of training on several
+    processors.
     """
-    for wrapper in ("state_dict", "model_state", "model"):
+    for wrapper in ("state_dict", "model_state", "model_state_dict", "model"):
         if isinstance(checkpoint.get(wrapper), Mapping):
             checkpoint = checkpoint[wrapper]
-    if all(key.startswith("module.") for key in checkpoint):
+    if all(str(key).startswith("module.") for key in checkpoint):
         return {key.removeprefix("module."): value for key, value in checkpoint.items()}
     return checkpoint
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from zoopraxis.convert import convert_state_dict, count_classes
+from zoopraxis.convert import convert_state_dict, count_classes, unwrap
 from zoopraxis.errors import CheckpointError, DownloadError, ModelNotFoundError
 from zoopraxis.files import write_atomically
 from zoopraxis.models import create_model, model_spec
@@ -206,10 +206,9 @@ def load_published(
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint without executing anything in it.
 
-    Files of torch (zip and legacy) are read with ``weights_only``; a dict that wraps the state
-    dict (``state_dict``, ``model_state``, ``model_state_dict``, ``model``) is opened. A ``.pkl``
-    of another origin is read as Caffe2 blobs, a trained net of Caffe by its layers. Of a
-    TensorFlow checkpoint, name the ``.index`` file.
+    Files of torch (zip and legacy) are read with ``weights_only``; what wraps the state dict is
+    opened (`zoopraxis.convert.unwrap`). A ``.pkl`` of another origin is read as Caffe2 blobs, a
+    trained net of Caffe by its layers. Of a TensorFlow checkpoint, name the ``.index`` file.
 
     Raises
     ------
@@ -236,12 +235,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights alone: {error}",
             "re-save its state dict with torch.save in the environment it came from",
         ) from error
-    for wrapper in ("state_dict", "model_state", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict")
-    return {key: tensor for key, tensor in content.items() if isinstance(tensor, Tensor)}
+    return {key: value for key, value in unwrap(content).items() if isinstance(value, Tensor)}
 
 
 def cache_folder() -> Path:
