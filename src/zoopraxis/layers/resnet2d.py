@@ -23,6 +23,7 @@ __all__ = [
     "ChooseBlock",
     "ResNet2d",
     "Stage2d",
+    "everywhere",
     "plain",
 ]
 
@@ -138,6 +139,15 @@ ChooseBlock = Callable[[int, int, int], Block2d]
 def plain(depth: int, _stage: int, _index: int) -> Block2d:
     """Blocks that see one frame alone: bottlenecks from depth 50 on."""
     return Bottleneck2d if depth >= 50 else BasicBlock2d
+
+
+def everywhere(block: Block2d) -> ChooseBlock:
+    """Choose the same block for every place."""
+
+    def choose(_depth: int, _stage: int, _index: int) -> Block2d:
+        return block
+
+    return choose
 
 
 class Stem2d(nn.Module):

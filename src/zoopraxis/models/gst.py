@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.layers.frames import RENAME_SEGMENTS, SegmentNetwork, fold, unfold
-from zoopraxis.layers.resnet2d import RENAME_RESNET2D, Block2d, Bottleneck2d, ResNet2d
+from zoopraxis.layers.resnet2d import RENAME_RESNET2D, Bottleneck2d, ResNet2d, everywhere
 from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 
@@ -124,10 +124,8 @@ class GST(SegmentNetwork):
         num_classes: int = 174,
         dropout: float = 0.3,
     ) -> None:
-        def choose(_depth: int, _stage: int, _index: int) -> Block2d:
-            return partial(GSTBottleneck, alpha=alpha, beta=beta)
-
-        trunk = partial(ResNet2d, depth, block=choose, width=width)
+        block = everywhere(partial(GSTBottleneck, alpha=alpha, beta=beta))
+        trunk = partial(ResNet2d, depth, block=block, width=width)
         super().__init__(trunk, num_classes=num_classes, dropout=dropout)
 
 

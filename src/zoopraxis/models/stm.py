@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from zoopraxis.convert import Adapt, merge
 from zoopraxis.layers.frames import SegmentNetwork, split_batch
-from zoopraxis.layers.resnet2d import RENAME_RESNET2D, Block2d, Bottleneck2d, ResNet2d
+from zoopraxis.layers.resnet2d import RENAME_RESNET2D, Block2d, Bottleneck2d, ResNet2d, everywhere
 from zoopraxis.spec import ClipSpec, ModelSpec, Source
 
 REDUCTION = 16
@@ -188,10 +188,7 @@ class STM(SegmentNetwork):
         num_classes: int = 174,
         dropout: float = 0.5,
     ) -> None:
-        def choose(_depth: int, _stage: int, _index: int) -> Block2d:
-            return block
-
-        trunk = partial(ResNet2d, depth, block=choose, width=width)
+        trunk = partial(ResNet2d, depth, block=everywhere(block), width=width)
         super().__init__(trunk, num_classes=num_classes, dropout=dropout)
         for module in self.modules():
             if isinstance(module, TemporalFilters):
