@@ -59,6 +59,7 @@ RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
 """Keys of PyTorchVideo's residual networks in terms of these blocks."""
 
 RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^data_preprocessor\.", None),
     (r"^backbone\.conv1\.conv\.", "stem.conv."),
     (r"^backbone\.conv1\.bn\.", "stem.norm."),
     (r"^backbone\.", ""),

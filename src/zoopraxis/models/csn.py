@@ -39,6 +39,7 @@ from zoopraxis.convert import replace_norm_eps
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
     DEPTHS,
+    RENAME_MMACTION2,
     RENAME_PYTORCHVIDEO,
     RENAME_TORCHVISION,
     BasicBlock3d,
@@ -51,7 +52,7 @@ from zoopraxis.layers.resnet3d import (
 from zoopraxis.models._csn_weights import CLIP, WEIGHTS
 from zoopraxis.models._vmz_blobs import blobs
 from zoopraxis.models.r2plus1d import Stem, full
-from zoopraxis.spec import ModelSpec, Replacement, Source
+from zoopraxis.spec import ModelSpec, Source
 
 
 def grouped(
@@ -221,27 +222,16 @@ VMZ = Source(
     )
 )
 PYTORCHVIDEO = Source(rename=RENAME_PYTORCHVIDEO, adapt=replace_norm_eps(theirs=1e-5, ours=1e-3))
-_MMACTION2: tuple[tuple[str, Replacement], ...] = (
-    (r"^data_preprocessor\.", None),
-    (r"^backbone\.conv1\.conv\.", "stem.conv."),
-    (r"^backbone\.conv1\.bn\.", "stem.norm."),
-    (r"^backbone\.", ""),
-    (r"\.conv([13])\.conv\.", r".conv\1."),
-    (r"\.conv([13])\.bn\.", r".norm\1."),
-    (r"\.downsample\.conv\.", ".shortcut.conv."),
-    (r"\.downsample\.bn\.", ".shortcut.norm."),
-    (r"^cls_head\.fc_cls\.", "head.linear."),
-)
 MMACTION2_IR = Source(
     rename=(
-        *_MMACTION2,
+        *RENAME_MMACTION2,
         (r"\.conv2\.0\.conv\.", ".conv2."),
         (r"\.conv2\.0\.bn\.", ".norm2."),
     )
 )
 MMACTION2_IP = Source(
     rename=(
-        *_MMACTION2,
+        *RENAME_MMACTION2,
         (r"\.conv2\.0\.conv\.", ".conv2.pointwise."),
         (r"\.conv2\.0\.bn\.", ".conv2.norm."),
         (r"\.conv2\.1\.conv\.", ".conv2.depthwise."),

@@ -344,6 +344,7 @@ _RENAME_MOBILE: tuple[tuple[str, Replacement], ...] = (
     (r"^(conv5|stem\.spatial|stem\.temporal|head\.hidden)\.conv\.", r"\1."),
 )
 _RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
+    (r"^data_preprocessor\.", None),
     (r"^backbone\.", ""),
     (r"^conv1_s\.conv\.", "stem.spatial."),
     (r"^conv1_t\.conv\.", "stem.temporal."),
