@@ -6,7 +6,7 @@ Prediction, written before the first run: with one thread, TSM's shift by one wr
 adds 2 to 5 % to ResNet-50, the published form (zeros, then three copies) twice that; Gate-Shift
 adds 5 to 10 % to BN-Inception here and 30 to 60 % in the published form (volumes, a 3D
 convolution, zero tensors and concatenation). Ratios of one run; the order of the forms changes
-from round to round, and the smallest time of each counts.
+from round to round, and the smallest time of each counts. What came of it is in docs/order.md.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def seconds(step, rounds: int) -> dict[str, float]:
     """Smallest time of each form, the forms taking turns."""
     best = dict.fromkeys(step, float("inf"))
     orders = itertools.cycle(itertools.permutations(step))
-    for _, order in zip(range(rounds), orders, strict=False):
+    for order in itertools.islice(orders, rounds):
         for name in order:
             start = time.perf_counter()
             step[name]()
