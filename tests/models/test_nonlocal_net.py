@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import batch_norm
 
 from zoopraxis.layers.inflated_resnet import thaw_norms
-from zoopraxis.layers.nonlocal_block import NonLocalBlock
+from zoopraxis.layers.nonlocal_block import NonLocalBlock, PooledNonLocal
 from zoopraxis.models import create_model
 from zoopraxis.testing import count_params, noise_clip
 
@@ -75,3 +75,13 @@ def test_long_clips_are_compared_in_groups_of_four_frames_in_the_second_stage():
         model = create_model("i3d_nln_r50_128x1")
     groups = {n: m.frames for n, m in model.named_modules() if isinstance(m, NonLocalBlock)}
     assert groups == {name: 4 if name.startswith("layer2") else None for name in FIVE}
+
+
+def test_mmaction2s_blocks_pool_behind_their_convolutions():
+    with torch.device("meta"):
+        model = create_model("i3d_nln_r50_32x2", source="mmaction2")
+        plain = create_model("i3d_nln_r50_32x2")
+
+    assert isinstance(model.layer3.nonlocal5, PooledNonLocal)
+    assert not isinstance(plain.layer3.nonlocal5, PooledNonLocal)
+    assert places(model) == FIVE

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoopraxis.errors import ShapeError
 
-__all__ = ["NonLocalBlock", "Similarity", "insert_nonlocal"]
+__all__ = ["NonLocalBlock", "PooledNonLocal", "Similarity", "insert_nonlocal"]
 
 Similarity = Literal["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 """The paper's four pairwise functions f (section 3.2)."""
@@ -122,6 +122,26 @@ class NonLocalBlock(nn.Module):
         return pairs.softmax(dim=2)
 
 
+class PooledNonLocal(NonLocalBlock):
+    """Phi and g pool what their convolutions give, and nothing is scaled: TSM's, mmaction2's."""
+
+    def look(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        theta = self.theta(x).flatten(2)  # (B, C/2, N); C for the Gaussian, which does not embed
+        phi = self.pool(self.phi(x)).flatten(2)  # (B, C/2, M)
+        g = self.pool(self.g(x)).flatten(2)  # (B, C/2, M)
+        y = g @ self.attend(theta, phi).transpose(1, 2)  # (B, C/2, N)
+        y = y.reshape(*y.shape[:2], *x.shape[2:])  # (B, C/2, T, H, W)
+        out: Tensor = x + self.norm(self.out(y))  # (B, C, T, H, W)
+        return out
+
+    def attend(self, theta: Tensor, phi: Tensor) -> Tensor:
+        """How much each of N positions takes from each of M, (B, N, M)."""
+        if self.similarity == "dot_product":
+            return super().attend(theta, phi)
+        return (theta.transpose(1, 2) @ phi).softmax(dim=2)
+
+
 def insert_nonlocal(
     stage: nn.Sequential,
     channels: int,
@@ -130,6 +150,7 @@ def insert_nonlocal(
     similarity: Similarity = "embedded_gaussian",
     pool: tuple[int, int, int] | None = (1, 2, 2),
     frames: int | None = None,
+    block: type[NonLocalBlock] = NonLocalBlock,
 ) -> nn.Sequential:
     """Put non-local blocks behind some blocks of a stage of any network.
 
@@ -144,6 +165,8 @@ def insert_nonlocal(
         ``nonlocal3``.
     similarity, pool, frames
         As in `NonLocalBlock`.
+    block : type of NonLocalBlock, default=NonLocalBlock
+        What to put in.
 
     Returns
     -------
@@ -158,10 +181,10 @@ def insert_nonlocal(
     if beyond := [index for index in after if not 0 <= index < len(stage)]:
         raise ShapeError(f"no block {beyond[0]} in a stage of {len(stage)} blocks")
     longer: OrderedDict[str, nn.Module] = OrderedDict()
-    for index, (name, block) in enumerate(stage.named_children()):
-        longer[name] = block
+    for index, (name, residual) in enumerate(stage.named_children()):
+        longer[name] = residual
         if index in after:
-            longer[f"nonlocal{name}"] = NonLocalBlock(
+            longer[f"nonlocal{name}"] = block(
                 channels, similarity=similarity, pool=pool, frames=frames
             )
     return nn.Sequential(longer)

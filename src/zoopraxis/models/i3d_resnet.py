@@ -17,7 +17,8 @@ frames) are built so, and source "video_nonlocal_caffe2" of ``i3d_r50_8x8`` is. 
 authors froze the norms into scales and shifts, which are converted into norms that do just that.
 Source "video_nonlocal" is a PyTorch port of the Caffe2 nets
 (https://github.com/Tushar-N/pytorch-resnet3d). Their norms' eps, 1.0000001e-5, is taken as 1e-5.
-Source "mmaction2" pools single frames behind its stem, every second of them, and pads.
+Source "mmaction2" pools single frames behind its stem, every second of them, and pads; a stem of
+stride 4 in time gives these frames without the others.
 """
 
 from collections.abc import Mapping

@@ -15,12 +15,18 @@ as in the authors' code; theirs have no norm there, for which one that does noth
 
 Builds. C2D and I3D use the embedded Gaussian, Slow and SlowFast the dot product. The nets
 ``*_32x2`` are those of the authors' Caffe2 release (see `zoopraxis.models.i3d_resnet`);
-``i3d_nln_r101_8x8`` of PySlowFast has its blocks in the places of the ResNet-50.
+``i3d_nln_r101_8x8`` of PySlowFast has its blocks in the places of the ResNet-50. mmaction2's
+blocks pool behind their convolutions and do not scale: source "mmaction2" of ``i3d_nln_r50_32x2``,
+and, with other similarities, ``i3d_nln_dot_r50_32x2`` and ``i3d_nln_gaussian_r50_32x2``.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from zoopraxis.layers.inflated_resnet import (
     CAFFE2,
@@ -29,9 +35,16 @@ from zoopraxis.layers.inflated_resnet import (
     Kernels,
     single_pathway_sources,
 )
-from zoopraxis.layers.nonlocal_block import Similarity, insert_nonlocal
+from zoopraxis.layers.nonlocal_block import (
+    NonLocalBlock,
+    PooledNonLocal,
+    Similarity,
+    insert_nonlocal,
+)
 from zoopraxis.models._slowfast_weights import (
     caffe2_weights,
+    mmaction2_clip,
+    mmaction2_weights,
     pyslowfast_clip,
     pyslowfast_weights,
 )
@@ -43,6 +56,7 @@ from zoopraxis.models.i3d_resnet import (
     CLIP_32X4,
     CLIP_128X1,
     I3D,
+    MMACTION2,
     SOURCES_8X8,
     SOURCES_32X2,
 )
@@ -54,7 +68,7 @@ from zoopraxis.models.slowfast import (
     SOURCES,
     SlowFast,
 )
-from zoopraxis.spec import ClipSpec, ModelSpec, Source
+from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
 
 Places = Mapping[str, tuple[int, ...]]
 """Blocks that a non-local block follows, by stage."""
@@ -71,6 +85,7 @@ def insert_in_trunk(
     *,
     similarity: Similarity,
     groups: Mapping[str, int] = MappingProxyType({}),
+    block: type[NonLocalBlock] = NonLocalBlock,
 ) -> None:
     """Put non-local blocks into the stages of a trunk."""
     for stage, after in places.items():
@@ -80,6 +95,7 @@ def insert_in_trunk(
             after=after,
             similarity=similarity,
             frames=groups.get(stage),
+            block=block,
         )
         setattr(trunk, stage, longer)
 
@@ -97,6 +113,8 @@ class NonLocalResNet(InflatedResNet):
         f.
     groups : mapping of str to int
         Frames of the groups within which positions are compared, by stage; by default all.
+    block : type of NonLocalBlock, default=NonLocalBlock
+        What is put in.
     **args
         `InflatedResNet`'s.
     """
@@ -108,10 +126,11 @@ class NonLocalResNet(InflatedResNet):
         places: Places = FIVE,
         similarity: Similarity = "embedded_gaussian",
         groups: Mapping[str, int] = MappingProxyType({}),
+        block: type[NonLocalBlock] = NonLocalBlock,
         **args: Any,
     ) -> None:
         super().__init__(kernels, **args)
-        insert_in_trunk(self, places, similarity=similarity, groups=groups)
+        insert_in_trunk(self, places, similarity=similarity, groups=groups, block=block)
 
 
 class NonLocalSlowFast(SlowFast):
@@ -132,14 +151,50 @@ class NonLocalSlowFast(SlowFast):
         insert_in_trunk(self.slow, places, similarity=similarity)
 
 
+# The keys of a source.
+
+
+def _add_zero_bias(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the blocks' last convolutions, which have no bias there, one that adds nothing."""
+    out = {key for key in state if re.search(r"\.nonlocal\d+\.out\.weight$", key)}
+    zeros = {key.replace(".weight", ".bias"): torch.zeros(len(state[key])) for key in out}
+    return {**state, **zeros}
+
+
+MMACTION2_NLN = Source(
+    rename=(
+        (r"\.(\d+)\.non_local_block\.", r".nonlocal\1."),
+        (r"\.nonlocal(\d+)\.(theta|phi|g)\.(?:0\.)?conv\.", r".nonlocal\1.\2."),
+        (r"\.conv_out\.conv\.", ".out."),
+        (r"\.conv_out\.bn\.", ".norm."),
+        *MMACTION2.rename,
+    ),
+    adapt=_add_zero_bias,
+    args={**MMACTION2.args, "block": PooledNonLocal},
+)
+
 # The published checkpoints.
+
+
+def _mmaction2(similarity: str, version: str, top1: float, top5: float) -> Weights:
+    name = f"i3d_imagenet-pretrained-r50-nl-{similarity}_8xb8-32x2x1-100e_kinetics400-rgb"
+    clip = mmaction2_clip(32, 2)
+    return mmaction2_weights(
+        "i3d", f"{name}/{name}_{version}", top1, top5, clip=clip, tag="imagenet_kinetics400"
+    )
+
 
 _WEIGHTS = {
     "i3d_nln_r50_8x8": (
         pyslowfast_weights("I3D_NLN_8x8_R50", 74.0, 91.1),
         caffe2_weights("i3d_nonlocal_8x8_IN_pretrain_400k", 74.7, 91.6),
     ),
-    "i3d_nln_r50_32x2": (caffe2_weights("i3d_nonlocal_32x2_IN_pretrain_400k", 74.9, 91.6),),
+    "i3d_nln_r50_32x2": (
+        caffe2_weights("i3d_nonlocal_32x2_IN_pretrain_400k", 74.9, 91.6),
+        _mmaction2("embedded-gaussian", "20220812-afd8f562", 74.73, 91.80),
+    ),
+    "i3d_nln_dot_r50_32x2": (_mmaction2("dot-product", "20220812-8e1f2148", 74.80, 92.07),),
+    "i3d_nln_gaussian_r50_32x2": (_mmaction2("gaussian", "20220812-0c5cbf5a", 73.97, 91.33),),
     "i3d_nln_r50_128x1": (caffe2_weights("i3d_nonlocal_128x1_I3D_pretrain_400k", 76.5, 92.7),),
     "i3d_nln_r50_32x4": (caffe2_weights("i3d_nonlocal_32x4_I3D_pretrain_400k", 76.5, 92.6),),
     "c2d_r50_32x2": (caffe2_weights("c2d_baseline_32x2_IN_pretrain_400k", 72.0, 90.0),),
@@ -181,6 +236,13 @@ _8X8: dict[str, Any] = {
     **ARGS_8X8,
 }
 _32X2: dict[str, Any] = {"clip": CLIP_32X2, "time": 8, "sources": SOURCES_32X2, **ARGS_32X2}
+_32X2_NLN: dict[str, Any] = {**_32X2, "sources": {**SOURCES_32X2, "mmaction2": MMACTION2_NLN}}
+_32X2_MMACTION2: dict[str, Any] = {
+    **_32X2,
+    **MMACTION2_NLN.args,
+    "sources": {"mmaction2": MMACTION2_NLN},
+    "kernels": I3D,
+}
 _LONG: dict[str, Any] = {
     "kernels": I3D,
     "groups": {"layer2": 4},
@@ -226,7 +288,9 @@ SPECS = (
     ),
     _spec("c2d_r50_32x2", 24.33, 26.46, build=InflatedResNet, kernels=C2D, **_32X2),
     _spec("c2d_nln_r50_32x2", 31.69, 38.27, kernels=C2D, **_32X2),
-    _spec("i3d_nln_r50_32x2", 35.40, 54.74, kernels=I3D, **_32X2),
+    _spec("i3d_nln_r50_32x2", 35.40, 54.74, kernels=I3D, **_32X2_NLN),
+    _spec("i3d_nln_dot_r50_32x2", 35.40, 52.94, similarity="dot_product", **_32X2_MMACTION2),
+    _spec("i3d_nln_gaussian_r50_32x2", 31.73, 50.12, similarity="gaussian", **_32X2_MMACTION2),
     _spec("i3d_nln_r101_32x2", 59.11, 78.97, kernels=I3D, depth=101, places=FIVE_OF_101, **_32X2),
     _spec("i3d_nln_r50_128x1", 35.40, 228.62, clip=CLIP_128X1, time=8, **_LONG, **ARGS_32X2),
     _spec("i3d_nln_r50_32x4", 35.40, 203.96, clip=CLIP_32X4, time=2, **_LONG, **ARGS_32X4),

@@ -41,7 +41,7 @@ from zoopraxis.layers.mobilenet_v2 import (
     InvertedResidual,
     MobileNetV2,
 )
-from zoopraxis.layers.nonlocal_block import NonLocalBlock, Similarity
+from zoopraxis.layers.nonlocal_block import PooledNonLocal, Similarity
 from zoopraxis.layers.resnet2d import (
     RENAME_MMACTION2,
     RENAME_RESNET2D,
@@ -107,26 +107,6 @@ def residual_shift(depth: int, stage: int, index: int) -> Block2d:
 def in_place_shift(depth: int, _stage: int, _index: int) -> Block2d:
     """Shift in front of every block, whatever the depth."""
     return InPlaceBottleneck if depth >= 50 else InPlaceBasicBlock
-
-
-class PooledNonLocal(NonLocalBlock):
-    """Phi and g pool what their convolutions give; nothing is scaled."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, T, H, W) to the same shape."""
-        theta = self.theta(x).flatten(2)  # (B, C/2, N); C for the Gaussian, which does not embed
-        phi = self.pool(self.phi(x)).flatten(2)  # (B, C/2, M)
-        g = self.pool(self.g(x)).flatten(2)  # (B, C/2, M)
-        y = g @ self.attend(theta, phi).transpose(1, 2)  # (B, C/2, N)
-        y = y.reshape(*y.shape[:2], *x.shape[2:])  # (B, C/2, T, H, W)
-        out: Tensor = x + self.norm(self.out(y))  # (B, C, T, H, W)
-        return out
-
-    def attend(self, theta: Tensor, phi: Tensor) -> Tensor:
-        """How much each of N positions takes from each of M, (B, N, M)."""
-        if self.similarity == "dot_product":
-            return super().attend(theta, phi)
-        return (theta.transpose(1, 2) @ phi).softmax(dim=2)
 
 
 class NonLocalBottleneck(nn.Module):
