@@ -154,7 +154,6 @@ class SegmentNetwork(nn.Module):
 
 
 RENAME_SEGMENTS: tuple[tuple[str, Replacement], ...] = (
-    (r"^module\.", ""),
     (r"^base_model\.", "trunk."),
     (r"^new_fc\.", "head.linear."),
     (r"^trunk\.(fc|classifier|top_cls_fc)\.", "head.linear."),

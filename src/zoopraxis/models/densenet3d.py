@@ -141,7 +141,6 @@ class DenseNet3D(nn.Module):
 
 HARA = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^features\.conv[01]\.", "stem.conv."),
         (r"^features\.norm[01]\.", "stem.norm."),
         (r"\.(norm|conv)\.(\d)\.", r".\1\2."),  # the code of 2018

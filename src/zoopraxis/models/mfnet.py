@@ -198,7 +198,6 @@ class MFNet(nn.Module):
 
 MFNET = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^conv1\.conv\.", "conv."),
         (r"^conv1\.bn\.", "norm."),
         (r"^tail\.bn\.", "last_norm."),

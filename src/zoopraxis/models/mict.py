@@ -189,7 +189,6 @@ class MiCT(nn.Module):
 
 PORT = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^conv1\.", "stem.conv."),
         (r"^bn1\.", "stem.norm."),
         (r"^conv2\.", "stem.motion.conv."),

@@ -271,7 +271,6 @@ def _stage(
 
 
 _RENAME = (
-    (r"^module\.", ""),
     (r"^conv1_custom\.", "conv."),
     (r"^bn1\.", "norm."),
     (r"\.conv2\.", ".unit.conv_s."),

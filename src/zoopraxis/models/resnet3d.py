@@ -261,7 +261,6 @@ class ResNet3D(nn.Module):
 
 HARA = Source(
     rename=(
-        (r"^module\.", ""),
         (r"^conv1\.", "stem.conv."),
         (r"^conv1_s\.", "stem.conv.spatial."),
         (r"^bn1_s\.", "stem.conv.norm."),

@@ -255,7 +255,6 @@ _TORCHVISION: Rules = (
     (r"\.1\.([a-z_]+)$", r".norm.\1"),
 )
 _KYLEMIN: Rules = (
-    (r"^module\.", ""),
     (r"^base\.(\d+)\.", lambda m: f"trunk.{_PLACES[int(m[1])]}."),
     (r"\.branch0\.0\.", ".branch0."),
     (r"\.conv_s\.", ".spatial.conv."),
@@ -266,7 +265,6 @@ _KYLEMIN: Rules = (
     (r"^fc\.0\.", "head.linear."),
 )
 _HOWTO100M: Rules = (
-    (r"^module\.", ""),
     (r"^text_module\.", None),
     (r"^fc\.", "head.linear."),
     (r"^conv1\.", "trunk.conv_1a."),

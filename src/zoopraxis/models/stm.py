@@ -234,7 +234,6 @@ def add_identity_norms(*, behind: str, norm: str, eps: float) -> Adapt:
 
 
 _TRUNK = (
-    (r"^module\.", ""),
     (r"^fc\.", "head.linear."),
     (r"^(?!head\.)", "trunk."),
 )

@@ -96,7 +96,6 @@ def turn_stack(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 _RENAME = (
-    (r"^module\.", ""),
     (r"^fc_custom\.", "head.linear."),
     (r"^conv1_custom\.", "conv1."),
     (r"^(?!head\.)", "trunk."),
