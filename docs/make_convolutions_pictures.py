@@ -7,6 +7,9 @@ import numpy as np
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+import torch
+
+from zoopraxis.inflate import inflate_weight
 
 IMAGES = Path(__file__).parent / "images"
 KERNELS = {
@@ -17,6 +20,7 @@ KERNELS = {
 }
 GROUPS = {"full: 1 group": 1, "grouped: 3 groups": 3, "depth-wise: 6 groups": 6}
 CHANNELS = 6
+EDGES = torch.tensor([[-3.0, 0.0, 3.0], [-6.0, 0.0, 6.0], [-3.0, 0.0, 3.0]])
 
 
 def draw_kernels(path: Path) -> None:
@@ -33,6 +37,30 @@ def draw_kernels(path: Path) -> None:
         axes.set(xlim=(0, 3), ylim=(0, 3), zlim=(0, 3), xticks=[], yticks=[], zticks=[])
         axes.set_xlabel("time", labelpad=-12)
         axes.set_title(title, fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def draw_inflation(path: Path) -> None:
+    """One filter of an image network, and the three frames it becomes, in both ways."""
+    flat = EDGES[None, None]
+    repeated, centred = (inflate_weight(flat, 3, init=init)[0, 0] for init in ("repeat", "centre"))
+    panels = [EDGES, None, *repeated, None, *centred]
+    titles = {0: "2D filter", 3: "repeated, divided by 3", 7: "or in the centre"}
+    times = dict(zip((2, 3, 4, 6, 7, 8), ("before", "this frame", "after") * 2, strict=True))
+    widths = [1.0 if panel is not None else 0.3 for panel in panels]
+    figure, row = plt.subplots(1, len(panels), figsize=(11, 1.9), width_ratios=widths)
+    for index, (axes, panel) in enumerate(zip(row, panels, strict=True)):
+        if panel is None:
+            axes.axis("off")
+            continue
+        axes.imshow(panel, cmap="RdBu_r", vmin=-8, vmax=8)
+        for (y, x), value in np.ndenumerate(panel.numpy()):
+            axes.text(x, y, f"{value:g}", ha="center", va="center", fontsize=9)
+        axes.set_title(titles.get(index, ""), fontsize=10)
+        axes.set_xlabel(times.get(index, ""), fontsize=9)
+        axes.set(xticks=[], yticks=[])
     figure.tight_layout()
     figure.savefig(path, dpi=80)
     plt.close(figure)
@@ -59,4 +87,5 @@ def draw_groups(path: Path) -> None:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_kernels(IMAGES / "kernels.png")
+    draw_inflation(IMAGES / "inflation.png")
     draw_groups(IMAGES / "groups.png")
