@@ -161,7 +161,8 @@ def _check_fit(
     )
 
 
-# What a source's tensors may need besides new names: values for `Source.adapt`.
+# What a source's tensors may need besides new names: values for `Source.adapt`. They leave a tensor
+# whose shape they do not expect as it is: the check of the fit names it.
 
 Adapt = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
@@ -206,9 +207,9 @@ def kernels_of_one_frame(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def flatten_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Classifiers kept as 1x1x1 convolutions, (K, C, 1, 1, 1), to those of a linear layer."""
+    """Layers of a head kept as 1x1x1 convolutions, (K, C, 1, 1, 1), to linear ones."""
     return {
-        key: tensor.flatten(1) if key.endswith("linear.weight") else tensor
+        key: tensor.flatten(1) if "head." in key and tensor.ndim == 5 else tensor
         for key, tensor in state.items()
     }
 

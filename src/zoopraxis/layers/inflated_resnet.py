@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import merge
+from zoopraxis.convert import flatten_head, merge
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
@@ -29,7 +29,6 @@ __all__ = [
     "InflatedResNet",
     "InflatedTrunk",
     "Kernels",
-    "flatten_classifier",
     "frozen_norm",
     "fullconv_probabilities",
     "rename_caffe2",
@@ -390,14 +389,6 @@ def rename_caffe2(*pathways: str) -> Rules:
     )
 
 
-def flatten_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A classifier saved as a 1x1x1 convolution, (K, C, 1, 1, 1), becomes a matrix (K, C)."""
-    return {
-        key: tensor.flatten(1) if key == "head.linear.weight" else tensor
-        for key, tensor in state.items()
-    }
-
-
 def frozen_norm(norm: str, *, scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
     """State of the norm of this name that scales and shifts, and does nothing else."""
     return {
@@ -416,16 +407,17 @@ def thaw_norms(state: dict[str, Tensor]) -> dict[str, Tensor]:
     added: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name, _, kind = key.rpartition(".")
-        if kind == "weight" and tensor.ndim == 1 and f"{name}.running_mean" not in state:
+        frozen = f"{name}.running_mean" not in state and f"{name}.bias" in state
+        if kind == "weight" and tensor.ndim == 1 and frozen:
             added |= frozen_norm(name, scale=tensor, shift=state[f"{name}.bias"])
         norm = name.removesuffix("out") + "norm"
         if key.endswith(".out.bias") and f"{norm}.weight" not in state:
-            scale, shift = torch.ones_like(tensor), torch.zeros_like(tensor)
-            added |= frozen_norm(norm, scale=scale, shift=shift)
+            still = {"scale": torch.ones_like(tensor), "shift": torch.zeros_like(tensor)}
+            added |= frozen_norm(norm, **still)
     return {**state, **added}
 
 
-CAFFE2 = Source(rename=rename_caffe2(""), adapt=merge(flatten_classifier, thaw_norms))
+CAFFE2 = Source(rename=rename_caffe2(""), adapt=merge(flatten_head, thaw_norms))
 """Caffe2 blobs of a network of one pathway."""
 
 

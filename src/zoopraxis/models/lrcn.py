@@ -192,7 +192,7 @@ def _gates(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Caffe's gates (input, forget, output, cell) in torch's order, and its one bias as two."""
 
     def reorder(blob: Tensor) -> Tensor:
-        i, f, o, g = blob.chunk(4)
+        i, f, o, g = blob.tensor_split(4)
         return torch.cat((i, f, g, o))
 
     gates = {key: reorder(blob) for key, blob in state.items() if key.startswith("lstm.")}

@@ -30,14 +30,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import kernels_of_one_frame
+from zoopraxis.convert import flatten_head, kernels_of_one_frame
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import (
     InflatedResNet,
     InflatedTrunk,
     Kernels,
-    flatten_classifier,
     fullconv_probabilities,
     rename_caffe2,
     rename_pyslowfast,
@@ -212,7 +211,7 @@ SOURCES = {
             (r"^(fuse\d\.)w$", r"\1conv.w"),
             *rename_caffe2(*_PATHWAYS),
         ),
-        adapt=flatten_classifier,
+        adapt=flatten_head,
     ),
     "pytorchvideo": Source(
         rename=(

@@ -202,7 +202,7 @@ def lay_out_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """1D and 3D kernels to those of 2D convolutions, by the place of the axes of length one."""
 
     def flat(key: str, tensor: Tensor) -> Tensor:
-        if key.endswith("temporal.conv.weight"):
+        if key.endswith("temporal.conv.weight") and tensor[:1].numel() == 3:
             return tensor.reshape(len(tensor), 1, 3, 1)
         return tensor.squeeze(2) if tensor.ndim == 5 else tensor
 

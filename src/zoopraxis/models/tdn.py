@@ -201,18 +201,18 @@ class DifferenceResNet(nn.Module):
 
 def absorb_biases(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the biases of convolutions off the running means of the norms behind them."""
-    biases = {key: state[key] for key in state if key.endswith("bias") and "conv" in key}
-    made = {key: tensor for key, tensor in state.items() if key not in biases}
-    for key, bias in biases.items():
+    made = dict(state)
+    for key in [key for key in state if key.endswith("bias") and "conv" in key]:
         mean = key.replace("conv", "norm").removesuffix("bias") + "running_mean"
-        made[mean] = made[mean] - bias
+        if mean in state and state[mean].shape == state[key].shape:
+            made[mean] = state[mean] - made.pop(key)
     return made
 
 
 def lay_out_filters(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Filters over time, (C, 1, 3), to those of 2D convolutions, (C, 1, 3, 1)."""
     return {
-        key: tensor.unsqueeze(3) if key.endswith("temporal.conv.weight") else tensor
+        key: tensor.unsqueeze(3) if "temporal.conv" in key and tensor.ndim == 3 else tensor
         for key, tensor in state.items()
     }
 

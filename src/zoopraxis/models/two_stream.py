@@ -26,7 +26,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -91,8 +90,10 @@ class TemporalCNNM2048(CNNM2048):
 
 def turn_stack(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Move the filters for the last flow field of a stack, two channels, to the front."""
-    name = "trunk.stem.conv.weight"
-    return {**state, name: torch.roll(state[name], 2, dims=1)}
+    return {
+        key: tensor.roll(2, 1) if key == "trunk.stem.conv.weight" and tensor.ndim == 4 else tensor
+        for key, tensor in state.items()
+    }
 
 
 _RENAME = (

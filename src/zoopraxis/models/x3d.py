@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import merge
+from zoopraxis.convert import flatten_head, merge
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import (
     frozen_norm,
@@ -360,12 +360,6 @@ _RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
 )
 
 
-def _flatten_hidden(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The hidden layer, a 1x1x1 convolution there, becomes a matrix."""
-    key = "head.hidden.weight"
-    return {**state, key: state[key].flatten(1)} if key in state else state
-
-
 def _add_identity_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give the first shortcut, which has no norm there, one that changes nothing."""
     conv = state.get("layer1.0.shortcut.conv.weight")
@@ -376,14 +370,14 @@ def _add_identity_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 SOURCES = {
-    "pyslowfast": Source(rename=_RENAME_PYSLOWFAST, adapt=_flatten_hidden),
+    "pyslowfast": Source(rename=_RENAME_PYSLOWFAST, adapt=flatten_head),
     "pytorchvideo": Source(
-        rename=_RENAME_PYTORCHVIDEO, adapt=merge(_flatten_hidden, _add_identity_norm)
+        rename=_RENAME_PYTORCHVIDEO, adapt=merge(flatten_head, _add_identity_norm)
     ),
-    "pytorchvideo_mobile": Source(rename=_RENAME_MOBILE, adapt=_flatten_hidden),
+    "pytorchvideo_mobile": Source(rename=_RENAME_MOBILE, adapt=flatten_head),
     "mmaction2": Source(rename=_RENAME_MMACTION2),
 }
-SOURCES_PTV = {"pytorchvideo": Source(rename=_RENAME_PYTORCHVIDEO, adapt=_flatten_hidden)}
+SOURCES_PTV = {"pytorchvideo": Source(rename=_RENAME_PYTORCHVIDEO, adapt=flatten_head)}
 
 # The rows.
 
