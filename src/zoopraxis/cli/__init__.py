@@ -1,5 +1,6 @@
 """The command line: one file per verb, each calls one library function."""
 
+import os
 from importlib import import_module
 
 import typer
@@ -29,6 +30,9 @@ for verb in VERBS:
 
 def main() -> None:
     """Run the command; print expected errors as two lines and exit 1."""
+    # Threads of OpenMP that wait spin: where other work shares the cores, they keep it, and the
+    # very threads they wait for, from running (benchmarks/bench_sharing.py). Read as torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         app()
     except ZoopraxisError as error:
