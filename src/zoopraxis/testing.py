@@ -6,7 +6,8 @@ Public, so that others can hold their own networks to them.
 import csv
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,8 @@ def golden_error(golden: Golden, model: str, source: str) -> float:
 
     Builds the official state dict, converts it as a user's checkpoint, and runs the model. A
     reference that answers at every frame of one clip is held to the model's `forward_frames`.
+    It runs with one thread, as the references did: PyTorch's convolutions add in another order
+    with two, and deep gated networks enlarge that some hundredfold.
     """
     state = convert_state_dict(model, golden.state_dict(), source=source)
     network: Any = create_model(model, source=source, num_classes=golden.logits.shape[1])
@@ -174,8 +177,20 @@ def golden_error(golden: Golden, model: str, source: str) -> float:
         clip = differences(clip, model_spec(model).clip.stack)
     network.eval()
     every_frame = len(golden.logits) > len(clip)
-    got = network.forward_frames(clip)[0] if every_frame else network(clip)
+    with _one_thread():
+        got = network.forward_frames(clip)[0] if every_frame else network(clip)
     return relative_error(got, golden.logits)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute with one thread, and then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def relative_error(got: Tensor, wanted: Tensor) -> float:

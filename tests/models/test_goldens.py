@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 
 from zoopraxis.models import family_of, list_models, model_spec
 from zoopraxis.testing import golden_error, read_golden, read_index
@@ -60,15 +59,6 @@ def params():
         macs = read_golden(golden, GOLDEN).record["flops_conv_matmul"] / 1e9
         marks = [pytest.mark.slow] if macs > HEAVY_GMACS else []
         yield pytest.param(golden, model, source, id=golden, marks=marks)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the outputs were recorded: the order of summation depends on the number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("name", "model", "source"), list(params()))
