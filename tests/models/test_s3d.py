@@ -79,6 +79,16 @@ def test_gates_stand_behind_conv_2c_and_every_branch():
     assert gates == {"conv_2c"} | {f"{m}.{place}" for m in modules for place in places}
 
 
+@torch.no_grad()
+def test_howto100m_is_its_ports_network_at_sizes_that_strides_divide():
+    ours = create_model("s3dg_howto100m").eval()
+    port = create_model("s3dg_howto100m", source="s3dg_howto100m").eval()
+    port.load_state_dict(ours.state_dict())
+    clip = noise_clip((1, 3, 32, 64, 64))
+
+    torch.testing.assert_close(ours(clip), port(clip))
+
+
 @pytest.mark.parametrize(
     ("name", "params"),
     [("s3d", 8_320_048), ("s3dg_howto100m", 9_670_800)],

@@ -19,11 +19,12 @@ and the paper's I3D (12.06 M, 107.9 G) is not the released one either (12.69 M a
 104.4 G without the taps that fall on padding): what was counted there was not published.
 ``s3dg_howto100m`` is the network of MIL-NCE (Miech et al., CVPR 2020, arXiv:1912.06430,
 https://github.com/antoine77340/S3D_HowTo100M, Apache-2.0), whose stem folds 2 x 2 x 2 pixels
-into the channels; its "classes" are the 512 dimensions of the space it shares with text, whose
-side of the network is left out. Both gate behind conv_2c and every branch of every module. The
-port pads as if every stride divided the size (source "s3dg_howto100m"), has norms of eps 1e-5,
-which the conversion absorbs, and a symmetric stem where nothing is folded; it computes its
-folding stem at positions that it then drops (37.1 G where ours takes 36.3 G).
+into the channels, and whose classifier sees the mean of all features; its "classes" are the 512
+dimensions of the space it shares with text, whose side of the network is left out. Both gate
+behind conv_2c and every branch of every module. The port pads as if every stride divided the
+size (source "s3dg_howto100m"), has norms of eps 1e-5, which the conversion absorbs, and a
+symmetric stem where nothing is folded; it computes its folding stem at positions that it then
+drops (37.1 G where ours takes 36.3 G).
 
 ``i3d_top_heavy_4b`` is an I3D with 3D convolutions from mixed_4b on, ``i3d_bottom_heavy_4b`` one
 with 3D convolutions before it; `S3DLayers.temporal` takes any set of layers. As in the
@@ -290,13 +291,14 @@ _EVERYWHERE = ("conv_2c", *MODULES)
 _SYMMETRIC = S3DLayers(stem=partial(Separable, kernel=7, stride=2), measured=None)
 _GATED = S3DLayers(stem=same_stem, gated=_EVERYWHERE)
 _FOLDING = S3DLayers(stem=folding_stem, gated=_EVERYWHERE)
+_WHOLE = (None, None, None)  # a classifier's window over all the features
 
 
 def _howto100m(layers: S3DLayers) -> Source:
     return Source(
         rename=_HOWTO100M,
         adapt=replace_norm_eps(theirs=1e-5, ours=EPS),
-        args={"layers": replace(layers, measured=0), "window": (None, None, None)},
+        args={"layers": replace(layers, measured=0), "window": _WHOLE},
     )
 
 
@@ -414,6 +416,7 @@ SPECS = (
         9.67,
         36.29,
         num_classes=512,
+        window=_WHOLE,
         clip=_MILNCE_CLIP,
         sources={"s3dg_howto100m": _howto100m(_FOLDING)},
         weights=(_HOWTO100M_WEIGHTS,),
