@@ -222,7 +222,6 @@ print(json.dumps(result))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only PyAV's Linux wheels can be lent")
 def test_torchcodec_gives_the_same_pixels(tmp_path):
     paths = {kind: make(tmp_path, kind) for kind in KINDS}
     (tmp_path / "ffmpeg").mkdir()

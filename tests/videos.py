@@ -175,8 +175,8 @@ def make(folder: Path, kind: str) -> Path:
 def environment_for_torchcodec(folder: Path) -> dict[str, str]:
     """Environment in which torchcodec finds an FFmpeg: the one that PyAV brings along.
 
-    torchcodec looks for libavcodec.so.62; in PyAV's wheel the file is called
-    libavcodec-5e6b81c2.so.62.28.102.
+    torchcodec looks for libavcodec.so.62; in PyAV's wheel for Linux the file is called
+    libavcodec-5e6b81c2.so.62.28.102. Elsewhere the machine needs an FFmpeg of its own.
     """
     bundled = Path(av.__file__).parents[1] / "av.libs"
     for library in bundled.glob("lib*-*.so.*"):
