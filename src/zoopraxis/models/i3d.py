@@ -12,14 +12,14 @@ architectures that the paper measures it against are in `zoopraxis.models.quo_va
 
 Builds. The authors' is TensorFlow: "SAME" padding, norms of eps 1e-3 without a scale (here it is
 1 and can be trained: 12,697,264 parameters where theirs has 12,689,984; the table of the paper
-has 25 M for both streams; its multiply-adds are 111.2 G, where later papers print 107.9 G), and
-a classifier that slides over windows of 2 x 7 x 7 features, its logits averaged. Source
-"kinetics_i3d" takes the authors' checkpoints, as read by
-`zoopraxis.readers.tensorflow`; the two-stream network takes those of both streams in one dict.
-The port of A. Piergiovanni (https://github.com/piergiaj/pytorch-i3d, Apache-2.0) pads as the
-original. The port of Y. Hasson (https://github.com/hassony2/kinetics_i3d_pytorch, MIT) pads
-space as if every stride divided it, and so differs from both at odd heights and widths; source
-"i3d_hassony" builds that. Flow is TV-L1, cut off at 20 pixels and scaled to [-1, 1].
+has 25 M for both streams; 111.2 G multiply-adds a stream, where later tables have 108), and a
+classifier that slides over windows of 2 x 7 x 7 features, its logits averaged. Source
+"kinetics_i3d" takes the authors' checkpoints, as read by `zoopraxis.readers.tensorflow`; the
+two-stream network takes those of both streams in one dict. The port of A. Piergiovanni
+(https://github.com/piergiaj/pytorch-i3d, Apache-2.0) pads as the original. The port of Y. Hasson
+(https://github.com/hassony2/kinetics_i3d_pytorch, MIT) pads space as if every stride divided it,
+and so differs from both at odd heights and widths; source "i3d_hassony" builds that. Flow is
+TV-L1, cut off at 20 pixels and scaled to [-1, 1].
 """
 
 import re

@@ -13,10 +13,9 @@ Builds. ``s3d`` is the network of torchvision (BSD-3-Clause) and of K. Min's por
 (https://github.com/kylemin/S3D, MIT): a separable 7 x 7 stem, symmetric padding, 8.32 M
 parameters and 71.9 G multiply-adds at 64 frames; the two differ in the classifier's window.
 ``s3dg`` is the authors' released code, which has a 3 x 7 x 7 stem that is not separable and
-"SAME" padding; its gates have no bias, ours can have one. The paper prints 8.77 M and 66.4 G for
-S3D. No stem of 1, 3 or 7 frames with any run of modules made separable, cubic or flat has both,
-and the paper's I3D (12.06 M, 107.9 G) is not the released one either (12.69 M and 111.2 G, or
-104.4 G without the taps that fall on padding): what was counted there was not published.
+"SAME" padding; its gates have no bias, ours can have one. The paper has 8.77 M and 66.4 G for
+S3D; the released code without its gates comes to 8.31 M and 64.2 G, and no public code was found
+that gives the paper's.
 ``s3dg_howto100m`` is the network of MIL-NCE (Miech et al., CVPR 2020, arXiv:1912.06430,
 https://github.com/antoine77340/S3D_HowTo100M, Apache-2.0), whose stem folds 2 x 2 x 2 pixels
 into the channels, and whose classifier sees the mean of all features; its "classes" are the 512
