@@ -57,7 +57,7 @@ def predict(
     views : int, default=1
         Clips spread over the video (`zoopraxis.sampling.sample_test`).
     crops : {1, 3, 5, 10}, default=1
-        Crops of each (`zoopraxis.transforms.crop_boxes`).
+        Crops of each (`zoopraxis.crops.crop_boxes`).
     mode : str, default="mean_probability"
         How views and crops become one (`zoopraxis.aggregate.MODES`).
     top : int, default=5

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from zoopraxis.aggregate import Prediction, aggregate
+from zoopraxis.crops import scaled_size
 from zoopraxis.pipeline import Model, Precision, Source, opened, run, view_times
 from zoopraxis.sampling import Frames, covering_starts, exact_rate, sample_test, span
 from zoopraxis.spec import ClipSpec
-from zoopraxis.transforms import prepare_test, resize_frames, scaled_size
+from zoopraxis.transforms import prepare_test, resize_frames
 from zoopraxis.video import Video, live_frames, open_video
 
 __all__ = ["Segment", "Timeline", "merge", "predict_live", "predict_timeline", "window_clips"]

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from zoopraxis.augment import Augment
 from zoopraxis.data.clips import BadVideo, Clip, ClipDataset, collate
 from zoopraxis.data.samples import Sample, SampleList, read_samples
 from zoopraxis.spec import ClipSpec
-from zoopraxis.transforms import Augment, prepare_test
+from zoopraxis.transforms import prepare_test
 from zoopraxis.video import open_video
 
 CLIP = ClipSpec(frames=4, stride=1, resize=36, size=32)

@@ -12,18 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from zoopraxis.augment import Augment, draw_augment
+from zoopraxis.crops import scaled_size
 from zoopraxis.data.samples import Label, SampleList
 from zoopraxis.errors import VideoError
 from zoopraxis.sampling import sample_test, sample_train
 from zoopraxis.spec import ClipSpec
-from zoopraxis.transforms import (
-    Augment,
-    apply_draw,
-    draw_augment,
-    prepare_test,
-    resize_frames,
-    scaled_size,
-)
+from zoopraxis.transforms import apply_draw, prepare_test, resize_frames
 from zoopraxis.video import Video, open_video
 
 __all__ = ["BadVideo", "Batch", "Clip", "ClipDataset", "collate"]

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from zoopraxis.augment import Augment
 from zoopraxis.errors import RecipeError
 from zoopraxis.spec import ClipSpec
 from zoopraxis.train.toml import build, dump, override, parse
-from zoopraxis.transforms import Augment
 
 __all__ = [
     "DataPart",
