@@ -78,6 +78,7 @@ def draw_groups(path: Path) -> None:
         for height in (0, 1):
             axes.plot(range(CHANNELS), [height] * CHANNELS, "o", color="black")
         axes.set_title(title, fontsize=10)
+        axes.set_xlim(-1, CHANNELS)  # room between the panels
         axes.axis("off")
     figure.tight_layout()
     figure.savefig(path, dpi=80)
