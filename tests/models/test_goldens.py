@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoopraxis.models import family_of, list_models, model_spec
 from zoopraxis.testing import golden_error, read_golden, read_index
@@ -66,6 +67,18 @@ def test_output_equals_the_reference(name, model, source):
     golden = read_golden(name, GOLDEN)
 
     assert golden_error(golden, model, source) < golden.tolerance
+
+
+def test_the_callers_threads_do_not_matter():
+    golden = read_golden("gsm_inceptionv3_8", GOLDEN)  # with two threads it is off by 2e-5
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    try:
+        assert golden_error(golden, "gsm_inceptionv3_8", "gsm") < golden.tolerance
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_no_golden_is_forgotten():
