@@ -98,7 +98,10 @@ def write_report(
 
 
 _VIEWS_CAPTION = "Accuracy against the number of clips a video is tested on."
-_CONFUSION_CAPTION = "Share of each true class (row) that was taken for each class (column)."
+_CONFUSION_CAPTION = (
+    "What the videos of each true class (row) were taken for (column). "
+    "A colour is a share of the row, a number counts videos."
+)
 _CALIB_CAPTION = (
     "How often the guess is right against how sure the model is. On the diagonal, 80 % sure "
     "means right 8 times in 10; below it the model is too sure."
@@ -106,9 +109,10 @@ _CALIB_CAPTION = (
 
 
 def _head(evaluation: Evaluation, title: str) -> str:
-    videos = f"{len(evaluation.names)} videos, {evaluation.views} clips x {evaluation.crops} crops"
+    views = f"{evaluation.views} x {evaluation.crops}"
+    tested = f"videos: {len(evaluation.names)}; clips x crops of each: {views}"
     model = html.escape(evaluation.model)
-    return f"<h1>{html.escape(title)}</h1><p class=sub>{model} on {videos}</p>"
+    return f"<h1>{html.escape(title)}</h1><p class=sub>{model}; {tested}</p>"
 
 
 def _tiles(summary: dict[str, Any]) -> str:
