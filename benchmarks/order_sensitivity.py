@@ -18,11 +18,11 @@ from pathlib import Path
 
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
-from zoopraxis.evaluation import Evaluation, evaluate
-from zoopraxis.hub import open_model
-from zoopraxis.metrics import pair_accuracy, top_k_accuracy
-from zoopraxis.train.loop import train
-from zoopraxis.train.recipe import Recipe, read_recipe
+from zoopraxis.evaluation.evaluate import Evaluation, evaluate
+from zoopraxis.checkpoints.hub import open_model
+from zoopraxis.evaluation.metrics import pair_accuracy, top_k_accuracy
+from zoopraxis.training.loop import train
+from zoopraxis.training.recipe import Recipe, read_recipe
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
 # one backbone, a ResNet-10 of width 16, with three ideas of time

@@ -9,7 +9,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-from zoopraxis.inflate import inflate_weight
+from zoopraxis.checkpoints.inflate import inflate_weight
 
 IMAGES = Path(__file__).parent / "images"
 KERNELS = {

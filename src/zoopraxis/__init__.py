@@ -9,13 +9,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "convert_state_dict": "zoopraxis.convert",
+    "convert_state_dict": "zoopraxis.checkpoints.convert",
     "create_model": "zoopraxis.models",
-    "extract_features": "zoopraxis.pipeline",
+    "extract_features": "zoopraxis.prediction.pipeline",
     "list_models": "zoopraxis.models",
     "model_spec": "zoopraxis.models",
     "open_video": "zoopraxis.video",
-    "predict": "zoopraxis.pipeline",
+    "predict": "zoopraxis.prediction.pipeline",
 }
 
 __all__ = [

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import DataError
 from zoopraxis.models import create_model, model_spec
 
@@ -154,7 +154,7 @@ def as_clip(x: Tensor, channels: int) -> Tensor:
 def differences(x: Tensor, stack: int) -> Tensor:
     """Frames (B, C, T * (L + 1), H, W) to the differences of neighbours (B, C, T * L, H, W).
 
-    References take the frames, a model of differences what `zoopraxis.transforms` made of them.
+    References take the frames, a model of differences what `zoopraxis.inputs.transforms` made of them.
     """
     x = x.reshape(*x.shape[:2], -1, stack + 1, *x.shape[3:])  # (B, C, T, L + 1, H, W)
     return x.diff(dim=3).flatten(2, 3)  # (B, C, T * L, H, W)

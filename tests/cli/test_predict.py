@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from videos import write
 from zoopraxis.cli import app
 from zoopraxis.errors import ZoopraxisError
-from zoopraxis.hub import save_model
+from zoopraxis.checkpoints.hub import save_model
 from zoopraxis.models import create_model, model_spec
-from zoopraxis.pipeline import predict
-from zoopraxis.timeline import predict_timeline
+from zoopraxis.prediction.pipeline import predict
+from zoopraxis.prediction.timeline import predict_timeline
 from zoopraxis.video import open_video
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from zoopraxis.convert import rename
+from zoopraxis.checkpoints.convert import rename
 from zoopraxis.errors import ModelNotFoundError, ShapeError
 from zoopraxis.layers.frames import fold, unfold
 from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3_TORCHVISION, TORCHVISION, InceptionV3

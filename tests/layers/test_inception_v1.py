@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import rename
+from zoopraxis.checkpoints.convert import rename
 from zoopraxis.layers.inception_v1 import GOOGLENET_TORCHVISION, GoogLeNet, pool_size
 from zoopraxis.testing import count_macs, count_params, read_golden, relative_error
 

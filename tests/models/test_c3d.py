@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from caffe_files import blob
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import CheckpointError, ShapeError
 from zoopraxis.models import create_model
 from zoopraxis.models.c3d import VOLUME, read_mean_volume, subtract_mean_volume

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from caffe_files import random_layers, write_net
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import ConversionError
-from zoopraxis.hub import convert_file, open_model, read_state_dict
+from zoopraxis.checkpoints.hub import convert_file, open_model, read_state_dict
 from zoopraxis.models import create_model
 from zoopraxis.models.off import KERNELS
 from zoopraxis.testing import fill, noise_clip, relative_error

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import ConversionError
 from zoopraxis.layers.head import WindowHead
 from zoopraxis.models import create_model, model_spec

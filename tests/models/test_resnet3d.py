@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.layers.resnet3d import project
 from zoopraxis.models import create_model, list_models, model_spec
 from zoopraxis.models.densenet3d import DenseLayer

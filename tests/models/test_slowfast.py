@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import ShapeError
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.models.slowfast import Lateral

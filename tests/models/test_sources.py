@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import ConversionError
 from zoopraxis.models import create_model, list_models, model_spec
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import rename
+from zoopraxis.checkpoints.convert import rename
 from zoopraxis.errors import ShapeError
 from zoopraxis.models import create_model
 from zoopraxis.models.trn import RENAME_RELATIONS, MultiScale, SingleScale, draw_relations

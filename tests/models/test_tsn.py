@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from zoopraxis.convert import convert_state_dict
+from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.errors import ShapeError
 from zoopraxis.models import create_model
 from zoopraxis.models.tsn import CONSENSUS, TopK

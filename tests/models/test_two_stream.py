@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict
-from zoopraxis.inflate import cross_modality
+from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.inflate import cross_modality
 from zoopraxis.models import create_model
 from zoopraxis.models.two_stream import CNNM2048
 from zoopraxis.testing import count_params

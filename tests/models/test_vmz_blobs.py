@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoopraxis.convert import rename
+from zoopraxis.checkpoints.convert import rename
 from zoopraxis.models import create_model, model_spec
 
 CASES = {

@@ -3,7 +3,7 @@
 import pytest
 
 from zoopraxis.data.labels import label_names
-from zoopraxis.hub import cached_file
+from zoopraxis.checkpoints.hub import cached_file
 from zoopraxis.models import list_models, model_spec
 
 SPECS = [spec for name in list_models() if (spec := model_spec(name)).weights]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoopraxis.convert import convert_state_dict, rename
-from zoopraxis.expansion import AXES, candidates, contract, count_expansion_macs, search
+from zoopraxis.checkpoints.convert import convert_state_dict, rename
+from zoopraxis.training.expansion import AXES, candidates, contract, count_expansion_macs, search
 from zoopraxis.models import create_model, model_spec
 from zoopraxis.models.x3d import X2D, XL, Expansion, S, round_width
 from zoopraxis.testing import (

@@ -13,6 +13,6 @@ def convert(
     out: Annotated[Path | None, typer.Option(help="Where to; NAME.safetensors here.")] = None,
 ) -> None:
     """Convert a checkpoint to safetensors, with a sidecar that says what it is."""
-    from zoopraxis.hub import convert_file
+    from zoopraxis.checkpoints.hub import convert_file
 
     print(convert_file(file, model=model, source=source, out=out or Path(f"{model}.safetensors")))

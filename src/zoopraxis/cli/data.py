@@ -31,7 +31,7 @@ def theatre(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Film the theatre: synthetic actions as MP4 files with their ground truth."""
-    from zoopraxis.data.theatre import ACTIONS, Settings, contact_sheet, make_theatre
+    from zoopraxis.theatre import ACTIONS, Settings, contact_sheet, make_theatre
 
     settings = Settings(size=size, seed=seed, performers=performers, flow=flow)
     with counting_bar("filming") as progress:

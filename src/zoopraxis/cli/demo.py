@@ -8,7 +8,7 @@ import typer
 from zoopraxis.cli._shown import counting_bar
 
 if TYPE_CHECKING:
-    from zoopraxis.demo import DemoResult
+    from zoopraxis.theatre.demo import DemoResult
 
 _EXPLAINED = """
 Four pairs of actions are each other played backwards, such as sit down and stand up. A network
@@ -32,7 +32,7 @@ def demo(
 
     console = Console(stderr=True)
     console.print("loading PyTorch ...")
-    from zoopraxis.demo import run_demo
+    from zoopraxis.theatre.demo import run_demo
 
     result = run_demo(
         out,

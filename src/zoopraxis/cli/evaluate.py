@@ -27,9 +27,9 @@ def evaluate(
 ) -> None:
     """Test a model; a test that was stopped goes on where it was."""
     from zoopraxis.data.samples import read_samples
-    from zoopraxis.evaluation import evaluate as run_evaluation
-    from zoopraxis.hub import open_model
-    from zoopraxis.report import write_report
+    from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
+    from zoopraxis.checkpoints.hub import open_model
+    from zoopraxis.evaluation.report import write_report
 
     samples = read_samples(data)
     if groups:

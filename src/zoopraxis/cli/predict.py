@@ -9,9 +9,9 @@ from zoopraxis.cli._shown import progress_bar, show_error
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
-    from zoopraxis.aggregate import Prediction
-    from zoopraxis.hub import OpenModel
-    from zoopraxis.timeline import Timeline
+    from zoopraxis.prediction.aggregate import Prediction
+    from zoopraxis.checkpoints.hub import OpenModel
+    from zoopraxis.prediction.timeline import Timeline
 
 LONG = 30.0  # seconds from which on a video becomes a timeline, unless told otherwise
 
@@ -42,7 +42,7 @@ def predict(
 
     A video that cannot be read is reported, the others are done, and the exit status is 1.
     """
-    from zoopraxis.hub import open_model
+    from zoopraxis.checkpoints.hub import open_model
     from zoopraxis.video import is_live
 
     if save and len(videos) > 1 and save.suffix == ".mp4":
@@ -86,8 +86,8 @@ def _look(
     device: str,
 ) -> "Prediction | Timeline":
     """Predict one label for a video, or a timeline."""
-    from zoopraxis.pipeline import predict as predict_whole
-    from zoopraxis.timeline import predict_timeline
+    from zoopraxis.prediction.pipeline import predict as predict_whole
+    from zoopraxis.prediction.timeline import predict_timeline
     from zoopraxis.video import open_video
 
     if timeline is None:
@@ -105,7 +105,7 @@ def _look(
 
 def _save(video: str, result: "Prediction | Timeline", save: Path) -> None:
     """Write the video with its labels to ``save``, or into it when it is a folder."""
-    from zoopraxis.overlay import write_overlay
+    from zoopraxis.prediction.overlay import write_overlay
 
     if save.suffix != ".mp4":
         save.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def _watch(
     source: str, net: "OpenModel", *, mode: str, top: int, device: str, as_json: bool
 ) -> None:
     """Print what a camera sees until the user interrupts."""
-    from zoopraxis.timeline import predict_live
+    from zoopraxis.prediction.timeline import predict_live
 
     try:
         for seen in predict_live(source, net, mode=mode, top=top, device=device):
@@ -131,7 +131,7 @@ def _watch(
 
 def _text(result: "Prediction | Timeline") -> str:
     """Table of a result."""
-    from zoopraxis.timeline import Timeline
+    from zoopraxis.prediction.timeline import Timeline
 
     if isinstance(result, Timeline):
         rows = [

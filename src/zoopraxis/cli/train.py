@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from zoopraxis.train.state import RunResult
+    from zoopraxis.training.state import RunResult
 
 
 def train(
@@ -32,8 +32,8 @@ def train(
 ) -> None:
     """Train a model; a run that was stopped goes on with --resume."""
     from zoopraxis.errors import RecipeError
-    from zoopraxis.train.loop import train as train_model
-    from zoopraxis.train.recipe import default_recipe, read_recipe
+    from zoopraxis.training.loop import train as train_model
+    from zoopraxis.training.recipe import default_recipe, read_recipe
 
     files = [word for word in recipe or [] if "=" not in word]
     changes = [word for word in recipe or [] if "=" in word]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import flatten_head, merge
+from zoopraxis.checkpoints.convert import flatten_head, merge
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (

@@ -137,7 +137,7 @@ def create_model(
         name, weights = name.split(".", 1)
     spec = model_spec(name)
     if weights is not None:
-        from zoopraxis.hub import load_published
+        from zoopraxis.checkpoints.hub import load_published
 
         return load_published(spec, tag=weights, num_classes=num_classes, **args)
     arguments = {**spec.args, **(source_of(spec, source).args if source else {}), **args}

@@ -36,9 +36,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, merge, replace_norm_eps, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, merge, replace_norm_eps, squeeze_blobs
 from zoopraxis.errors import CheckpointError, ShapeError
-from zoopraxis.readers.caffe import read_mean
+from zoopraxis.checkpoints.formats.caffe import read_mean
 from zoopraxis.spec import ClipSpec, ModelSpec, Replacement, Source, Weights
 
 Pool5 = Literal["padded", "up", "down"]

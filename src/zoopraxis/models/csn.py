@@ -35,7 +35,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoopraxis.convert import replace_norm_eps
+from zoopraxis.checkpoints.convert import replace_norm_eps
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
     DEPTHS,

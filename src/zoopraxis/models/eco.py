@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, squeeze_blobs
 from zoopraxis.layers.bninception import (
     RENAME_BNINCEPTION,
     BNInception,

@@ -23,7 +23,7 @@ hundredfold, so a network built for source "gsm" adds in the authors' order (`Vo
 
 `gate_maps` shows what the gates do; `zoopraxis.explain.gates` draws it over the frames. The
 paper's ensemble averages the scores of networks of 8, 12, 16 and 24 segments and of 1 or 2 clips:
-`zoopraxis.fusion.average_scores`.
+`zoopraxis.prediction.fusion.average_scores`.
 """
 
 import re

@@ -5,7 +5,7 @@ Official code: https://github.com/google-deepmind/kinetics-i3d (Apache-2.0)
 
 An image network becomes a video network when its square filters become cubes: the weights of
 every k x k filter are repeated k times along time and divided by k, so that a video of one
-repeated image gives what the image gave (`zoopraxis.inflate`). I3D is Inception-v1 inflated.
+repeated image gives what the image gave (`zoopraxis.checkpoints.inflate`). I3D is Inception-v1 inflated.
 The first two poolings leave time alone, so time shrinks by 8 where space shrinks by 32. One
 network sees RGB, another optical flow; the two-stream network adds their logits. The four older
 architectures that the paper measures it against are in `zoopraxis.models.quo_vadis`.
@@ -14,7 +14,7 @@ Builds. The authors' is TensorFlow: "SAME" padding, norms of eps 1e-3 without a 
 1 and can be trained: 12,697,264 parameters where theirs has 12,689,984; the table of the paper
 has 25 M for both streams; 111.2 G multiply-adds a stream, where later tables have 108), and a
 classifier that slides over windows of 2 x 7 x 7 features, its logits averaged. Source
-"kinetics_i3d" takes the authors' checkpoints, as read by `zoopraxis.readers.tensorflow`; the
+"kinetics_i3d" takes the authors' checkpoints, as read by `zoopraxis.checkpoints.formats.tensorflow`; the
 two-stream network takes those of both streams in one dict. The port of A. Piergiovanni
 (https://github.com/piergiaj/pytorch-i3d, Apache-2.0) pads as the original. The port of Y. Hasson
 (https://github.com/hassony2/kinetics_i3d_pytorch, MIT) pads space as if every stride divided it,
@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoopraxis.convert import flatten_head, merge, transpose_kernels
+from zoopraxis.checkpoints.convert import flatten_head, merge, transpose_kernels
 from zoopraxis.layers.head import WindowHead
 from zoopraxis.layers.inception_v1 import InceptionV1, VideoLayers
 from zoopraxis.layers.resnet3d import initialise

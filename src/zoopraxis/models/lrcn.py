@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, merge, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, merge, squeeze_blobs
 from zoopraxis.layers.frames import Trunk, fold, split_batch
 from zoopraxis.layers.head import FrameHead
 from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d

@@ -23,7 +23,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import kernels_of_one_frame
+from zoopraxis.checkpoints.convert import kernels_of_one_frame
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import DEPTHS, BasicBlock3d, initialise, make_stage
 from zoopraxis.models.r2plus1d import per_frame

@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, merge, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, merge, squeeze_blobs
 from zoopraxis.errors import ConversionError
 from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import fold, split_batch, unfold

@@ -38,7 +38,7 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, kernels_of_one_frame, merge, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, kernels_of_one_frame, merge, squeeze_blobs
 from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise, project

@@ -19,7 +19,7 @@ the first of its flow stack. In (d) the pooling has stride 1 and the classifier 
 what it leaves: with more, Table 1's parameters would be exceeded. The clips of (c) and (d) have
 five channels, RGB and then horizontal and vertical flow. The 2D trunks are those of
 `zoopraxis.layers.inception_v1.GoogLeNet`, whose ImageNet weights fit; flow's take them through
-`zoopraxis.inflate.average_channels`.
+`zoopraxis.checkpoints.inflate.average_channels`.
 """
 
 from dataclasses import replace

@@ -40,7 +40,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoopraxis.convert import flatten_head, replace_norm_eps
+from zoopraxis.checkpoints.convert import flatten_head, replace_norm_eps
 from zoopraxis.layers.head import WindowHead
 from zoopraxis.layers.inception_v1 import EPS, MODULES, ConvNorm, InceptionV1, pool_size
 from zoopraxis.layers.resnet3d import initialise

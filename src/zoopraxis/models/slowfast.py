@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import flatten_head, kernels_of_one_frame
+from zoopraxis.checkpoints.convert import flatten_head, kernels_of_one_frame
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import (

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import Adapt, merge
+from zoopraxis.checkpoints.convert import Adapt, merge
 from zoopraxis.layers.frames import SegmentNetwork, split_batch
 from zoopraxis.layers.resnet2d import RENAME_RESNET2D, Block2d, Bottleneck2d, ResNet2d, everywhere
 from zoopraxis.spec import ClipSpec, ModelSpec, Source

@@ -13,7 +13,7 @@ stacks, and learned weights per segment, see time.
 
 Modalities are those of the clip: RGB; differences of neighbouring frames (L = 5); flow, and warped
 flow: the same network on flow from which the camera's motion was removed before. The stem of flow
-and difference networks starts from RGB weights, averaged over the colours (`zoopraxis.inflate`).
+and difference networks starts from RGB weights, averaged over the colours (`zoopraxis.checkpoints.inflate`).
 The paper freezes all batch norms but the first: ``freeze_norms = "all_but_first"`` in a recipe.
 BN-Inception takes BGR pixels from 0 to 255 less the mean; the ResNets take ImageNet's RGB.
 
@@ -32,7 +32,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoopraxis.convert import RENAME_BLOBS, squeeze_blobs
+from zoopraxis.checkpoints.convert import RENAME_BLOBS, squeeze_blobs
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.bninception import RENAME_BNINCEPTION, BNInception
 from zoopraxis.layers.frames import RENAME_SEGMENTS, SegmentNetwork, Trunk

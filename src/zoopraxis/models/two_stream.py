@@ -7,8 +7,8 @@ arXiv:1507.02159. ResNets: https://github.com/jeffreyyihuang/two-stream-action-r
 Appearance and motion are recognised apart. The spatial stream sees one frame; the temporal stream
 sees L = 10 fields of optical flow as one image of 20 channels, horizontal and vertical in turn
 (section 3.1, equation 1). Both are image networks, and only their scores meet: averaged, or as the
-input of a linear SVM (`zoopraxis.fusion`). A flow network starts from RGB's weights by
-`zoopraxis.inflate.cross_modality`: in a recipe, ``model.weights`` names a file of the RGB stream.
+input of a linear SVM (`zoopraxis.prediction.fusion`). A flow network starts from RGB's weights by
+`zoopraxis.checkpoints.inflate.cross_modality`: in a recipe, ``model.weights`` names a file of the RGB stream.
 
 ``two_stream_cnnm2048_*`` is the paper's network (Figure 1): CNN-M-2048, whose temporal stream has
 no second normalisation. The paper does not print its constants; they are those of Chatfield et al.,

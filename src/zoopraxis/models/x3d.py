@@ -8,7 +8,7 @@ a time (Table 1): the clip's frames (gamma_t) and their stride (gamma_tau), its 
 network's width (gamma_w), its bottlenecks' inner width (gamma_b) and its depth (gamma_d). A row is
 these six numbers, `Expansion`, and nothing else. What comes out is thin, deep and fine-grained:
 channel-wise 3x3x3 convolutions in inverted bottlenecks, every second of which weighs its channels
-by a squeeze and excitation, without any stride in time. `zoopraxis.expansion` has the search.
+by a squeeze and excitation, without any stride in time. `zoopraxis.training.expansion` has the search.
 
 Builds. In PySlowFast, in the port of mmaction2 and in PyTorchVideo's networks for phones (source
 "pytorchvideo_mobile"), the first shortcut of the second stage (``layer1`` here) has a norm;
@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.convert import flatten_head, merge
+from zoopraxis.checkpoints.convert import flatten_head, merge
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import (
     frozen_norm,

@@ -144,7 +144,7 @@ class Video(abc.ABC):
         if not np.issubdtype(asked.dtype, np.integer):
             raise VideoError(
                 f"{self.name}: frame numbers must be integers, not {asked.dtype}",
-                "round them first, for example with zoopraxis.sampling",
+                "round them first, for example with zoopraxis.inputs.sampling",
             )
         wrong = asked[(asked < 0) | (asked >= self.num_frames)]
         if wrong.size:

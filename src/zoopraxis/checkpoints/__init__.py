@@ -1,0 +1,1 @@
+"""Checkpoints: which network a file holds, conversion, downloads, file formats."""

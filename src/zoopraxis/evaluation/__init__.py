@@ -1,0 +1,1 @@
+"""Testing networks on lists of videos: numbers, tables, pages."""

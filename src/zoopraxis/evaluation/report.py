@@ -1,0 +1,283 @@
+"""One self-contained HTML page of an evaluation: numbers, curves, confusion, worst clips."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from zoopraxis.errors import VideoError
+from zoopraxis.evaluation.evaluate import Evaluation
+from zoopraxis.files import write_atomically
+from zoopraxis.evaluation.metrics import calibration
+from zoopraxis.video import open_video
+
+__all__ = ["Mistake", "film_strip", "worst_clips", "write_report"]
+
+_STRIP_FRAMES, _STRIP_HEIGHT = 8, 96
+_COLOURS = {"ink": "#222831", "soft": "#8a94a3", "accent": "#e4572e", "calm": "#2e86ab"}
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222831; max-width: 60rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #dde1e7; }
+.sub, figcaption { color: #667080; } img { max-width: 100%; } figure { margin: 1.2rem 0; }
+.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; }
+.tile { background: #f3f5f8; border-radius: .6rem; padding: .8rem 1.2rem; min-width: 7rem; }
+.tile b { display: block; font-size: 1.7rem; } .tile span { color: #667080; }
+.strip img { border-radius: .4rem; width: 100%; image-rendering: auto; }
+table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: left; }
+"""
+
+
+def write_report(
+    evaluation: Evaluation,
+    path: str | Path,
+    *,
+    title: str = "Evaluation",
+    mode: str | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
+    curves: Path | None = None,
+    worst: int = 8,
+) -> Path:
+    """Write the report of an evaluation.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of `zoopraxis.evaluation.evaluate.evaluate`.
+    path : path
+        The page; it needs no other file.
+    title : str
+        Its heading.
+    mode : str, optional
+        How views become one (`zoopraxis.prediction.aggregate.MODES`).
+    pairs : sequence of (int, int)
+        Classes that are each other reversed; their accuracy gets a tile of its own.
+    curves : Path, optional
+        Picture of the learning curves, put in when it exists.
+    worst : int, default=8
+        How many of the most confident mistakes to show as film strips.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    path = Path(path)
+    parts = [_head(evaluation, title), _tiles(evaluation.summary(mode=mode, pairs=pairs))]
+    if curves is not None and curves.is_file():
+        data = base64.b64encode(curves.read_bytes()).decode()
+        parts.append(_section("Learning", _image(data, "Loss and accuracy by epoch")))
+    parts.append(_section("Views", _figure(_draw_views(evaluation, mode), _VIEWS_CAPTION)))
+    if not evaluation.multi_label:
+        parts.append(_section("Classes", _figure(_draw_classes(evaluation, mode), "")))
+        parts.append(
+            _section("Confusion", _figure(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION))
+        )
+        parts.append(
+            _section("Calibration", _figure(_draw_calibration(evaluation, mode), _CALIB_CAPTION))
+        )
+        mistakes = worst_clips(evaluation, mode=mode, count=worst)
+        strips = "".join(_strip(mistake) for mistake in mistakes)
+        parts.append(_section("Most confident mistakes", strips or "<p>None.</p>"))
+    if evaluation.unread:
+        parts.append(_section("Not read", _unread_table(evaluation)))
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
+    page += f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, page.encode())
+    return path
+
+
+_VIEWS_CAPTION = "Accuracy against the number of clips a video is tested on."
+_CONFUSION_CAPTION = (
+    "What the videos of each true class (row) were taken for (column). "
+    "A colour is a share of the row, a number counts videos."
+)
+_CALIB_CAPTION = (
+    "How often the guess is right against how sure the model is. On the diagonal, 80 % sure "
+    "means right 8 times in 10; below it the model is too sure."
+)
+
+
+def _head(evaluation: Evaluation, title: str) -> str:
+    views = f"{evaluation.views} x {evaluation.crops}"
+    tested = f"videos: {len(evaluation.names)}; clips x crops of each: {views}"
+    model = html.escape(evaluation.model)
+    return f"<h1>{html.escape(title)}</h1><p class=sub>{model}; {tested}</p>"
+
+
+def _tiles(summary: dict[str, Any]) -> str:
+    names = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "mean_class": "mean class",
+        "pairs": "within reversed pairs",
+        "map": "mAP",
+        "calibration_error": "calibration error",
+        "unread": "not read",
+    }
+    tiles = []
+    for key, name in names.items():
+        if key in summary:
+            value = summary[key]
+            shown = f"{value}" if key == "unread" else f"{100 * value:.1f} %"
+            tiles.append(f"<div class=tile><b>{shown}</b><span>{name}</span></div>")
+    return f"<div class=tiles>{''.join(tiles)}</div>"
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{title}</h2>{body}"
+
+
+def _image(data: str, caption: str) -> str:
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _figure(figure: Figure, caption: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    return _image(base64.b64encode(buffer.getvalue()).decode(), caption)
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _draw_views(evaluation: Evaluation, mode: str | None) -> Figure:
+    figure, axes = _axes(6, 2.6)
+    values = evaluation.by_views(mode=mode)
+    axes.plot(list(values), [100 * v for v in values.values()], "o-", color=_COLOURS["calm"])
+    axes.set(xlabel="clips", ylabel="mAP, %" if evaluation.multi_label else "top-1, %")
+    axes.set_xticks(list(values))
+    return figure
+
+
+def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
+    counts = evaluation.confusion(mode=mode)
+    total = np.bincount(evaluation.classes, minlength=len(counts))
+    present = np.flatnonzero(total)
+    accuracy = counts.diagonal()[present] / total[present]
+    order = np.argsort(accuracy)
+    figure, axes = _axes(6, 0.6 + 0.24 * len(order))
+    axes.barh(range(len(order)), 100 * accuracy[order], color=_COLOURS["calm"])
+    axes.set_yticks(range(len(order)), [evaluation.labels[present[k]] for k in order])
+    axes.set(xlabel="right, %", xlim=(0, 100))
+    return figure
+
+
+def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
+    counts = evaluation.confusion(mode=mode)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = min(12.0, 2.5 + 0.32 * len(counts))
+    figure = Figure(figsize=(size, size))
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    named = len(counts) <= 60  # more names than that cannot be read
+    ticks = range(len(counts)) if named else []
+    labels = list(evaluation.labels) if named else []
+    axes.set_xticks(ticks, labels, rotation=90)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlabel="taken for", ylabel="true")
+    if len(counts) <= 20:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else _COLOURS["ink"]
+                axes.text(
+                    column, row, str(count), ha="center", va="center", color=colour, fontsize=8
+                )
+    return figure
+
+
+def _draw_calibration(evaluation: Evaluation, mode: str | None) -> Figure:
+    result = calibration(evaluation.scores(mode=mode), evaluation.classes)
+    figure, axes = _axes(4, 3.6)
+    middles = [(a + b) / 2 for a, b in pairwise(result.edges)]
+    axes.bar(middles, result.accuracy, width=0.09, color=_COLOURS["calm"])
+    axes.plot([0, 1], [0, 1], "--", color=_COLOURS["soft"])
+    axes.set(xlabel="how sure", ylabel="how often right", xlim=(0, 1), ylim=(0, 1))
+    return figure
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A video taken for another class."""
+
+    name: str
+    path: str
+    true: str
+    guess: str
+    confidence: float
+
+
+def worst_clips(
+    evaluation: Evaluation, *, mode: str | None = None, count: int = 8
+) -> list[Mistake]:
+    """List the mistakes that the model was most sure of, the surest first."""
+    scores = evaluation.scores(mode=mode)
+    true = evaluation.classes
+    read = ~np.isnan(scores).any(axis=1)
+    guess = np.where(read, np.nan_to_num(scores).argmax(axis=1), true)
+    wrong = np.flatnonzero(guess != true)
+    surest = wrong[np.argsort(-scores[wrong, guess[wrong]], kind="stable")][:count]
+    return [
+        Mistake(
+            name=evaluation.names[n],
+            path=evaluation.paths[n],
+            true=evaluation.labels[true[n]],
+            guess=evaluation.labels[guess[n]],
+            confidence=float(scores[n, guess[n]]),
+        )
+        for n in surest
+    ]
+
+
+def film_strip(
+    path: str, *, frames: int = _STRIP_FRAMES, height: int = _STRIP_HEIGHT
+) -> NDArray[np.uint8]:
+    """Frames of a video evenly spaced, side by side, as an image (height, width, 3)."""
+    with open_video(path) as video:
+        places = np.linspace(0, video.num_frames - 1, frames).round().astype(np.int64)
+        width = max(1, round(height * video.width / video.height))
+        stills = video.frames_at(places, resize=(height, width))  # (n, 3, h, w)
+    strip: NDArray[np.uint8] = np.concatenate(list(stills.permute(0, 2, 3, 1).numpy()), axis=1)
+    return strip
+
+
+def _strip(mistake: Mistake) -> str:
+    caption = (
+        f"{html.escape(mistake.name)}: <b>{html.escape(mistake.true)}</b> taken for "
+        f"<b>{html.escape(mistake.guess)}</b> ({100 * mistake.confidence:.0f} % sure)"
+    )
+    try:
+        strip = film_strip(mistake.path)
+    except VideoError as error:  # moved since the evaluation
+        return f"<figure><figcaption>{caption}; {html.escape(error.problem)}</figcaption></figure>"
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR))
+    data = base64.b64encode(jpeg.tobytes()).decode()
+    return (
+        f'<figure class=strip><img src="data:image/jpeg;base64,{data}" alt="">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _unread_table(evaluation: Evaluation) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(problem)}</td></tr>"
+        for name, problem in evaluation.unread.items()
+    )
+    return f"<p>These count as wrong.</p><table>{rows}</table>"

@@ -1,0 +1,1 @@
+"""What a network takes in: tracks, sampling, crops, augmentation, and one file a kind of input."""

@@ -1,0 +1,383 @@
+"""Which frames make a clip: integer arithmetic on counts and time stamps, before any decoding.
+
+A video of N frames is first read at the model's rate, which gives a *track* of M frame numbers
+(``resample``). Every rule below then speaks of *places* on that track, 0 to M - 1; places past
+its end loop or hold (``fit``), and the track turns them into frame numbers of the file.
+
+    # N = 12 frames, frames=4, stride=2, one view: span 7, so it starts at (12 - 7) // 2
+    # ..fxfxfxf...  ->  [[2, 4, 6, 8]]
+
+The rules of other code bases, where they differ, are in `zoopraxis.inputs.conventions`.
+"""
+
+from fractions import Fraction
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoopraxis.errors import VideoError
+from zoopraxis.spec import ClipSpec
+
+__all__ = [
+    "all_clips",
+    "covering_starts",
+    "dense_clips",
+    "exact_rate",
+    "fit",
+    "groups",
+    "piece_clips",
+    "random_starts",
+    "resample",
+    "sample_test",
+    "sample_train",
+    "segments_centre",
+    "segments_random",
+    "span",
+    "stack",
+    "step_starts",
+    "uniform_starts",
+]
+
+Frames = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+
+SECOND = 1_000_000  # microseconds: times are whole numbers of them
+SLACK = 1_000  # less than a millisecond of video is not worth one more frame on a track
+
+
+def sample_train(
+    num_frames: int,
+    fps: float,
+    clip: ClipSpec,
+    *,
+    rng: np.random.Generator,
+    timestamps: Seconds | None = None,
+) -> Frames:
+    """Draw one clip for training.
+
+    Parameters
+    ----------
+    num_frames : int
+        N, the frames of the file.
+    fps : float
+        Its (average) rate.
+    clip : ClipSpec
+        What the model eats.
+    rng : numpy.random.Generator
+        Draws the start of a dense clip, or a frame in every segment.
+    timestamps : ndarray of shape (N,), optional
+        Seconds at which the frames are shown; needed for ``clip.fps`` of a file whose frame
+        rate varies.
+
+    Returns
+    -------
+    ndarray of int64, shape (1, T)
+        Frame numbers of the file. T counts every frame to decode: ``clip.frames *
+        clip.stack``, and one more per segment (per dense clip) where differences are taken.
+
+    Raises
+    ------
+    VideoError
+        The video has no frames.
+    """
+    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
+    runs, length = groups(clip)
+    if clip.sampling == "segments":
+        starts = segments_random(len(track), runs, length=length, rng=rng)  # (1, segments)
+        return track[fit(stack(starts, length), len(track), clip.short)]
+    return dense_clips(track, clip, random_starts(len(track), span(clip), rng=rng))
+
+
+def sample_test(
+    num_frames: int,
+    fps: float,
+    clip: ClipSpec,
+    *,
+    views: int = 1,
+    timestamps: Seconds | None = None,
+) -> Frames:
+    """Choose the clips that a video is tested on.
+
+    Parameters
+    ----------
+    num_frames, fps, clip, timestamps
+        As for `sample_train`.
+    views : int, default=1
+        V. Dense: clips from the first frame to the last, evenly spaced; one view is the
+        centre. Segments: V evenly spaced frames of every segment; one view is the centre.
+
+    Returns
+    -------
+    ndarray of int64, shape (V, T)
+        Frame numbers of the file, T as for `sample_train`.
+
+    Raises
+    ------
+    VideoError
+        The video has no frames.
+    """
+    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
+    runs, length = groups(clip)
+    if clip.sampling == "segments":
+        starts = segments_centre(len(track), runs, length=length, views=views)  # (V, segments)
+        return track[fit(stack(starts, length), len(track), clip.short)]
+    return dense_clips(track, clip, uniform_starts(len(track), span(clip), views=views))
+
+
+def all_clips(
+    num_frames: int,
+    fps: float,
+    clip: ClipSpec,
+    *,
+    step: int,
+    timestamps: Seconds | None = None,
+) -> Frames:
+    """Give every dense clip whose start is a multiple of ``step`` and that fits into the video.
+
+    Parameters
+    ----------
+    num_frames, fps, clip, timestamps
+        As for `sample_train`.
+    step : int
+        From one clip's start to the next, in frames at the model's rate.
+
+    Returns
+    -------
+    ndarray of int64, shape (V, T)
+        At least one clip: a video that is too short loops or holds.
+
+    # 10 frames, frames=4, stride=1, step=3:
+    # ffff......
+    # ...ffff...
+    # ......ffff
+    """
+    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
+    return dense_clips(track, clip, step_starts(len(track), span(clip), step=step))
+
+
+def piece_clips(
+    num_frames: int,
+    fps: float,
+    clip: ClipSpec,
+    *,
+    pieces: int = 5,
+    seconds: float = 5.0,
+    rng: np.random.Generator | None = None,
+) -> Frames:
+    """Cut pieces of some seconds from a video, and spread one clip over each of them.
+
+    The five five-second pieces with which P3D (Qiu, Yao and Mei, ICCV 2017) reads the minutes
+    long videos of Sports-1M.
+
+    Parameters
+    ----------
+    num_frames, fps, clip
+        As for `sample_train`; ``clip.frames`` alone is used.
+    pieces : int, default=5
+        V.
+    seconds : float, default=5
+        Length of a piece.
+    rng : numpy.random.Generator, optional
+        Draws where the pieces begin; without it they are evenly spaced, end to end.
+
+    Returns
+    -------
+    ndarray of int64, shape (V, T)
+        In order of time.
+    """
+    track = resample(num_frames, fps, None)
+    length = min(len(track), max(1, round(Fraction(seconds) * exact_rate(fps))))
+    if rng is None:
+        starts = uniform_starts(len(track), length, views=pieces)  # (V,)
+    else:
+        starts = np.sort(rng.integers(0, len(track) - length + 1, size=pieces))
+    # Each piece is itself a short video cut into T segments, of which it shows the centres.
+    places: Frames = starts[:, None] + segments_centre(length, clip.frames)  # (V, T)
+    return places
+
+
+def resample(
+    num_frames: int, fps: float, rate: float | None, *, timestamps: Seconds | None = None
+) -> Frames:
+    """Read a video at another rate: the nearest frame at 0, 1/rate, 2/rate ... seconds.
+
+    Parameters
+    ----------
+    num_frames : int
+        N.
+    fps : float
+        Rate of the file.
+    rate : float or None
+        Wanted rate; None keeps every frame.
+    timestamps : ndarray of shape (N,), optional
+        Seconds at which frames are shown; without them, n / fps.
+
+    Returns
+    -------
+    ndarray of int64, shape (M,)
+        Frame numbers, not decreasing; M = ceil(duration * rate), a millisecond apart.
+        Between two frames that are
+        equally near, the earlier.
+
+    Raises
+    ------
+    VideoError
+        ``num_frames`` is not positive.
+
+    # 30 to 10 fps: fxxfxxf      25 to 30 fps: 0 1 2 2 3 4 | 5 6 7 7 8 9
+    """
+    if num_frames < 1:
+        raise VideoError(f"a video of {num_frames} frames has no clips", "check the file")
+    if rate is None:
+        return np.arange(num_frames)
+    period, wait = SECOND / exact_rate(fps), SECOND / exact_rate(rate)
+    if timestamps is None:
+        count = _ticks_within(num_frames * period, wait)
+        # The nearest whole number to k * step, halves down: ceil(k * step - 1/2).
+        step = 2 * wait / period
+        nearest = -(
+            (step.denominator - np.arange(count) * step.numerator) // (2 * step.denominator)
+        )
+        return np.minimum(nearest, num_frames - 1)  # (M,)
+    shown = np.rint((timestamps - timestamps[0]) * SECOND).astype(np.int64)  # (N,)
+    count = _ticks_within(int(shown[-1]) + period, wait)
+    return _nearest(shown, np.arange(count) * wait.numerator // wait.denominator)  # (M,)
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Turn a rate into the fraction it stands for: 29.97002997 is 30000/1001."""
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _ticks_within(duration: Fraction, wait: Fraction) -> int:
+    """Count the times 0, wait, 2 * wait ... that come before the end of the video."""
+    return max(1, ceil((duration - SLACK) / wait))
+
+
+def _nearest(shown: Frames, wanted: Frames) -> Frames:
+    """Index into sorted ``shown`` (N,) nearest to each of ``wanted`` (M,), ties to the earlier."""
+    after = np.searchsorted(shown, wanted).clip(0, len(shown) - 1)
+    before = (after - 1).clip(0)
+    # Times are rounded, so equally near may look one microsecond farther.
+    return np.where(wanted - shown[before] <= abs(shown[after] - wanted) + 1, before, after)
+
+
+def groups(clip: ClipSpec) -> tuple[int, int]:
+    """Count a clip's runs of frames, and the frames of each: (segments, stack) or (1, frames)."""
+    if clip.sampling == "segments":
+        return clip.frames, clip.stack + _more(clip)
+    return 1, clip.frames * clip.stack + _more(clip)
+
+
+def _more(clip: ClipSpec) -> int:
+    """Count the frames a run needs beyond its differences: n differences take n + 1 frames."""
+    return int(clip.modality == "rgb_diff")
+
+
+def span(clip: ClipSpec) -> int:
+    """Count the track frames from a dense clip's first to its last: # fxfxfxf is 7."""
+    return (clip.frames * clip.stack + _more(clip) - 1) * clip.stride + 1
+
+
+def fit(places: Frames, count: int, short: Literal["loop", "hold"]) -> Frames:
+    """Bring places past the end of a track of ``count`` frames back into it.
+
+    # 3 frames, places 0 to 6: loop 0120120, hold 0122222
+    """
+    return places % count if short == "loop" else np.minimum(places, count - 1)
+
+
+def dense_clips(track: Frames, clip: ClipSpec, starts: Frames) -> Frames:
+    """Read every ``clip.stride``-th frame of a track (M,) from each start (V,): (V, T)."""
+    count = clip.frames * clip.stack + _more(clip)
+    places = starts[:, None] + np.arange(count) * clip.stride  # (V, T)
+    return track[fit(places, len(track), clip.short)]
+
+
+def random_starts(count: int, length: int, *, rng: np.random.Generator) -> Frames:
+    """Draw one start (1,) of a clip of ``length`` among those that fit into ``count`` frames."""
+    return rng.integers(0, max(count - length, 0) + 1, size=1)
+
+
+def uniform_starts(count: int, length: int, *, views: int) -> Frames:
+    """Spread ``views`` starts (V,) evenly from the first to the last that fits.
+
+    One view is the centre; the others are those of torchvision's UniformClipSampler.
+
+    # 10 frames, length 4: 1 view [3], 2 views [0, 6], 3 views [0, 3, 6], 4 views [0, 2, 4, 6]
+    """
+    free = max(count - length, 0)
+    if views == 1:
+        return np.array([free // 2])
+    return np.arange(views) * free // (views - 1)
+
+
+def step_starts(count: int, length: int, *, step: int) -> Frames:
+    """Give the starts (V,) at the multiples of ``step`` whose clip fits, at least one."""
+    return np.arange(0, max(count - length, 0) + 1, step)
+
+
+def covering_starts(count: int, length: int, *, step: int) -> Frames:
+    """Give the starts of `step_starts`, and one that ends with the video where frames are left.
+
+    # 11 frames, length 4, step 3: [0, 3, 6, 7]
+    """
+    starts = step_starts(count, length, step=step)
+    last = max(count - length, 0)
+    return starts if starts[-1] == last else np.append(starts, last)
+
+
+def segments_random(
+    count: int, segments: int, *, length: int = 1, rng: np.random.Generator
+) -> Frames:
+    """Draw one start in each of ``segments`` equal parts of a track (TSN, section 3.1).
+
+    Parameters
+    ----------
+    count : int
+        M, the frames of the track.
+    segments : int
+        Parts of the M - length + 1 places at which a stack can start. Where they are fewer
+        than the segments, neighbouring segments share them.
+    length : int, default=1
+        Frames of a stack.
+    rng : numpy.random.Generator
+        One draw per segment.
+
+    Returns
+    -------
+    ndarray of int64, shape (1, segments)
+        Unlike the official code (`zoopraxis.inputs.conventions.tsn_train`), the parts cover the whole
+        video, and one with fewer frames than segments does not become a still.
+    """
+    bounds = np.arange(segments + 1) * max(count - length + 1, 1) // segments  # (segments + 1,)
+    low, high = bounds[:-1], bounds[1:]
+    return rng.integers(low, np.maximum(high, low + 1))[None]  # (1, segments)
+
+
+def segments_centre(count: int, segments: int, *, length: int = 1, views: int = 1) -> Frames:
+    """Give ``views`` evenly spaced starts in each of ``segments`` equal parts of a track.
+
+    Returns
+    -------
+    ndarray of int64, shape (V, segments)
+        One view is the centre of each part, as in the official TSN code.
+
+    # 9 frames, 3 segments: 1 view [[1, 4, 7]], 2 views [[0, 3, 6], [2, 5, 8]]
+    """
+    free = max(count - length + 1, 1)
+    offset = 2 * np.arange(views)[:, None] + 1  # (V, 1) in units of 1 / (2 V) of a segment
+    whole = 2 * views * np.arange(segments)  # (segments,)
+    starts: Frames = (whole + offset) * free // (2 * views * segments)  # (V, segments)
+    return starts
+
+
+def stack(starts: Frames, length: int) -> Frames:
+    """Take ``length`` consecutive places from every start: (V, segments) to (V, T).
+
+    # starts [[0, 5]], length 3: [[0, 1, 2, 5, 6, 7]]
+    """
+    runs = starts[:, :, None] + np.arange(length)  # (V, segments, length)
+    return runs.reshape(len(starts), -1)

@@ -1,0 +1,157 @@
+"""What a run says while it runs: bars and lines on stderr, log.csv, TensorBoard."""
+
+import csv
+import importlib.util
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from zoopraxis.files import write_atomically
+from zoopraxis.training.curves import draw_curves
+from zoopraxis.training.state import Row
+
+__all__ = ["Display", "EpochLog"]
+
+SECONDS_BETWEEN_PICTURES = 60
+
+
+class Display:
+    """A progress bar when stderr is a terminal, and a line per epoch either way.
+
+    Parameters
+    ----------
+    epochs, steps : int
+        Epochs, and steps of each.
+    done : int
+        Steps that an earlier process did.
+    shown : bool
+        False for processes other than the main one.
+    """
+
+    def __init__(self, *, epochs: int, steps: int, done: int, shown: bool) -> None:
+        self.epochs, self.steps = epochs, steps
+        self.console = Console(stderr=True, quiet=not shown)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[loss]}  {task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not (shown and self.console.is_terminal),
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=epochs * steps, completed=done, loss="", speed="")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def doing(self, what: str) -> None:
+        """Name the phase of the run."""
+        self.bar.update(self.task, description=what)
+
+    def step(self, epoch: int, *, loss: float, clips_per_second: float) -> None:
+        """Advance by a step of an epoch (from 0)."""
+        self.bar.update(
+            self.task,
+            advance=1,
+            description=f"epoch {epoch + 1}/{self.epochs}",
+            loss=f"loss {loss:.3f}",
+            speed=f"{clips_per_second:.1f} clips/s",
+        )
+
+    def epoch(self, row: Row, *, best: bool) -> None:
+        """Print the line of an epoch."""
+        parts = [f"epoch {row['epoch']:>3.0f}/{self.epochs}", f"lr {row['lr']:.2g}"]
+        measured = (name for name in row if name.startswith(("train_", "val_")))
+        parts += [f"{name} {row[name]:.3f}" for name in measured]
+        parts.append(f"{row['clips_per_second']:.1f} clips/s")
+        self.say("  ".join(parts) + ("  *best" if best else ""))
+
+
+class EpochLog:
+    """log.csv, curves.png and, where tensorboard is installed, its event files.
+
+    The table is written after every epoch, the picture at most once a minute and at the end.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    first_epoch : int
+        The first epoch, from 0, that this process may write: events of it and later ones that
+        a killed process left are dropped.
+    shown : bool
+        False for processes other than the main one, which write nothing.
+    """
+
+    def __init__(self, out: Path, *, first_epoch: int, shown: bool) -> None:
+        self.out, self.shown = out, shown
+        self.history: Sequence[Row] = ()
+        self.drawn = time.monotonic()
+        self.writer = None
+        if shown and importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+            self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
+
+    def write(self, history: Sequence[Row]) -> None:
+        """Write the table, and at times the picture, anew, and the newest row's events."""
+        if not self.shown:
+            return
+        self.history = history
+        write_atomically(self.out / "log.csv", _csv(history).encode())
+        if time.monotonic() - self.drawn > SECONDS_BETWEEN_PICTURES:
+            self._draw()
+        if self.writer is not None:
+            row = history[-1]
+            for name, value in row.items():
+                if name != "epoch":
+                    # "train_loss" belongs under "train/loss"
+                    self.writer.add_scalar(name.replace("_", "/", 1), value, int(row["epoch"]))
+            self.writer.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.history:
+            self._draw()
+        if self.writer is not None:
+            self.writer.close()
+
+    def _draw(self) -> None:
+        draw_curves(self.history, self.out / "curves.png")
+        self.drawn = time.monotonic()
+
+
+def _csv(history: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in history)
+    return text.getvalue()

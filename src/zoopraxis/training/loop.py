@@ -1,0 +1,411 @@
+"""The training loop, read from top to bottom.
+
+Nothing is drawn from a running generator. The order of the videos is a function of (seed,
+epoch), frames and augmentation of (seed, epoch, video), dropout and mixup of (seed, step). So a
+run that is killed at any moment and goes on from its last saved state ends with the weights it
+would have had, and neither loader workers nor (but for dropout and mixup) the number of
+processes decide what is learned.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from zoopraxis.data.dataset import BadVideo, Batch
+from zoopraxis.data.samples import SampleList
+from zoopraxis.errors import RecipeError, TrainingError
+from zoopraxis.files import write_atomically
+from zoopraxis.spec import ClipSpec
+from zoopraxis.training.checkpoint import State, load_state, save_state
+from zoopraxis.training.logs import Display, EpochLog
+from zoopraxis.training.loss import loss_sum, mixup, targets_of
+from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, rate_factor, set_rates
+from zoopraxis.training.sampler import Share
+from zoopraxis.training.recipe import Recipe, TrainPart, read_recipe, recipe_text
+from zoopraxis.training.build import (
+    Feeds,
+    build_network,
+    clip_before,
+    describe,
+    launch,
+    make_feeds,
+    read_lists,
+    save_network,
+)
+from zoopraxis.training.state import Progress, Row, RunResult
+from zoopraxis.training.distributed import gathered, same_buffers, summed
+from zoopraxis.training.validate import validate
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    devices: int = 1,
+    accelerator: str = "auto",
+) -> RunResult:
+    """Train a model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All that decides the outcome.
+    out : str or Path
+        Folder of the run: recipe.toml, log.csv, curves.png, tensorboard/, last/ (to resume),
+        best.safetensors and final.safetensors with their sidecars.
+    resume : bool, default=False
+        Go on where a run in ``out`` stopped; start it if it had not.
+    devices : int, default=1
+        Devices of this machine. Under ``torchrun``, as many as it started.
+    accelerator : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Their kind; "auto" is CUDA if there is one, else the CPU.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    TrainingError
+        A loss is not finite, or ``out`` holds a run already.
+    VideoError
+        A video cannot be read, and the recipe does not skip such.
+    RecipeError, DataError, ModelNotFoundError, CheckpointError
+        The recipe, its lists, its model or the saved state are not what they should be.
+    """
+    fabric = launch(recipe, devices=devices, accelerator=accelerator)
+    out = Path(out)
+    _claim(out, recipe, resume=resume, fabric=fabric)
+    train_list, val_list = read_lists(recipe.data, multi_label=recipe.train.multi_label)
+    run = _start(fabric, recipe, out, train_list, val_list)
+    done = run.progress
+    shown = fabric.is_global_zero
+    log = EpochLog(out, first_epoch=done.epoch, shown=shown)
+    display = Display(
+        epochs=recipe.train.epochs, steps=run.feeds.order.steps, done=done.step, shown=shown
+    )
+    with display, log:
+        display.say(describe(train_list, val_list, recipe.train))
+        if done.step:
+            display.say(f"going on at epoch {done.epoch + 1}, step {done.position + 1}")
+        while done.epoch < recipe.train.epochs:
+            _train_epoch(run, display)
+            _end_epoch(run, display, log)
+    return _result(run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """Everything the loop holds. ``network`` is bare, ``model`` wrapped for gradients."""
+
+    fabric: Fabric
+    recipe: Recipe
+    out: Path
+    labels: tuple[str, ...]
+    clip: ClipSpec
+    feeds: Feeds
+    network: nn.Module
+    model: Any  # Fabric's wrapper, whose type has no public name
+    frozen: list[nn.Module]
+    bare_optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
+    ema: Ema | None
+    progress: Progress
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Layout of clips and weights."""
+        last = self.recipe.train.channels_last
+        return torch.channels_last_3d if last else torch.contiguous_format
+
+
+def _claim(out: Path, recipe: Recipe, *, resume: bool, fabric: Fabric) -> None:
+    """Make the folder this run's; refuse one of another run."""
+    kept = out / "recipe.toml"
+    if kept.exists():
+        if not resume:
+            raise TrainingError(
+                f"{out} already holds a run", "go on with --resume, or choose another --out"
+            )
+        before = read_recipe(kept)
+        workers = recipe.data.workers  # may change: they do not decide the outcome
+        before = replace(before, data=replace(before.data, workers=workers))
+        if recipe_text(before) != recipe_text(recipe):
+            old, new = (recipe_text(r).splitlines() for r in (before, recipe))
+            changed = "; ".join(line for line in new if line not in old)
+            raise RecipeError(
+                f"{out} was begun with another recipe: now {changed or 'settings are missing'}",
+                "resume with the same settings, or choose another --out",
+            )
+    fabric.barrier()  # all have looked before the first writes
+    if fabric.is_global_zero and not kept.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, recipe_text(recipe).encode())
+
+
+def _start(
+    fabric: Fabric,
+    recipe: Recipe,
+    out: Path,
+    train_list: SampleList,
+    val_list: SampleList | None,
+) -> _Run:
+    """Build a run at its first step, or at the one its saved state has reached."""
+    part = recipe.train
+    clip = recipe.clip_spec(clip_before(recipe.model))
+    share = Share(rank=fabric.global_rank, world=fabric.world_size)
+    feeds = make_feeds(recipe, clip, train_list, val_list, share=share)
+    torch.manual_seed(part.seed)
+    with fabric.rank_zero_first():  # the first fetches weights, the others find them
+        network = build_network(recipe.model, num_classes=len(train_list.labels))
+    if part.channels_last:
+        network = network.to(memory_format=torch.channels_last_3d)
+    network = network.to(fabric.device)
+    but_first = part.freeze_norms == "all_but_first"
+    frozen = [] if part.freeze_norms == "none" else freeze_norms(network, but_first=but_first)
+    bare = build_optimizer(network, recipe.optim)
+    model, optimizer = fabric.setup(network, bare)
+    run = _Run(
+        fabric=fabric,
+        recipe=recipe,
+        out=out,
+        labels=train_list.labels,
+        clip=clip,
+        feeds=feeds,
+        network=network,
+        model=model,
+        frozen=frozen,
+        bare_optimizer=bare,
+        optimizer=optimizer,
+        ema=Ema(network, part.ema) if part.ema else None,
+        progress=Progress(),
+    )
+    state = load_state(out / "last")
+    return run if state is None else _restored(run, state)
+
+
+def _restored(run: _Run, state: State) -> _Run:
+    """The run at its saved state."""
+    run.network.load_state_dict(dict(state.weights))
+    run.bare_optimizer.load_state_dict(dict(state.optimizer))
+    run.fabric.strategy.precision.load_state_dict(dict(state.scaler))
+    if run.ema is not None:
+        run.ema.load(state.average)
+    return replace(run, progress=state.progress)
+
+
+def _save(run: _Run) -> None:
+    """Write the state of the run."""
+    if run.fabric.is_global_zero:
+        state = State(
+            weights=run.network.state_dict(),
+            average=run.ema.weights if run.ema is not None else {},
+            optimizer=run.bare_optimizer.state_dict(),
+            scaler=run.fabric.strategy.precision.state_dict(),
+            progress=run.progress,
+        )
+        save_state(run.out / "last", state)
+
+
+def _train_epoch(run: _Run, display: Display) -> None:
+    """Take the steps that are left of the running epoch."""
+    done, part = run.progress, run.recipe.train
+    run.model.train()
+    for norm in run.frozen:
+        norm.eval()
+    saved = began = time.monotonic()
+    for pieces in run.feeds.steps_of(done.epoch, done.position):
+        pieces = _readable(run, pieces)
+        loss, right, clips = _step(run, pieces)
+        now = time.monotonic()
+        done.count(loss=loss, right=right, clips=clips, seconds=now - began)
+        display.step(
+            done.epoch, loss=loss / max(clips, 1), clips_per_second=done.clips / done.seconds
+        )
+        minutes, began = (now - saved) / 60, now
+        if done.position < run.feeds.order.steps and _is_due(part, done.step, minutes):
+            _save(run)
+            saved = time.monotonic()
+
+
+def _is_due(part: TrainPart, step: int, minutes: float) -> bool:
+    """Whether a state is to be saved in the middle of an epoch."""
+    by_steps = part.checkpoint_steps and step % part.checkpoint_steps == 0
+    by_time = part.checkpoint_minutes and minutes >= part.checkpoint_minutes
+    return bool(by_steps or by_time)
+
+
+def _readable(run: _Run, pieces: list[Batch]) -> list[Batch]:
+    """Stop at, or note, videos that could not be read; drop pieces that some process lacks."""
+    bad = [video for piece in pieces for video in piece.bad]
+    empty = [float(not piece.numbers) for piece in pieces]
+    some_bad, *some_empty = summed(run.fabric, [len(bad), *empty])
+    if some_bad:
+        _note_bad(run, gathered(run.fabric, bad))
+    # Processes must go backward equally often, so a piece counts only if all have clips of it.
+    return [piece for piece, n in zip(pieces, some_empty, strict=True) if n == 0]
+
+
+def _note_bad(run: _Run, bad: Sequence[BadVideo]) -> None:
+    if run.recipe.train.on_bad_video == "stop":
+        raise bad[0].error
+    run.progress.skipped.update({video.path: video.problem for video in bad})
+
+
+def _step(run: _Run, pieces: Sequence[Batch]) -> tuple[float, float, float]:
+    """Take one step; give the sums of loss, right answers and clips over all processes."""
+    fabric, part, optim, done = run.fabric, run.recipe.train, run.recipe.optim, run.progress
+    set_rates(run.bare_optimizer, _rate(run, done.step))
+    rng = np.random.default_rng([part.seed, done.step, fabric.global_rank])
+    torch.manual_seed(int(rng.integers(2**63)))  # dropout
+    (total,) = summed(fabric, [sum(len(piece.numbers) for piece in pieces)])
+    if total == 0:
+        return 0.0, 0.0, 0.0
+    loss = right = 0.0
+    for number, piece in enumerate(pieces, start=1):
+        with fabric.no_backward_sync(run.model, enabled=number < len(pieces)):
+            logits, targets = _forward(run, piece, rng)
+            piece_loss = loss_sum(
+                logits,
+                targets,
+                multi_label=part.multi_label,
+                label_smoothing=part.label_smoothing,
+            )
+            # Processes average their gradients: times their number, over all clips of the step.
+            fabric.backward(piece_loss * (fabric.world_size / total))
+        loss += float(piece_loss.detach())
+        right += float((logits.argmax(1) == targets.argmax(1)).sum())
+    loss_all, right_all = summed(fabric, [loss, right])
+    if not math.isfinite(loss_all):
+        _stop_at_loss(run, pieces, loss)
+    if optim.clip_grad:
+        fabric.clip_gradients(
+            run.model, run.optimizer, max_norm=optim.clip_grad, error_if_nonfinite=False
+        )
+    run.optimizer.step()
+    run.optimizer.zero_grad()
+    if run.ema is not None:
+        run.ema.update(run.network, done.step)
+    return loss_all, right_all, total
+
+
+def _forward(run: _Run, piece: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Logits (B, K) and targets (B, K) of a piece."""
+    clips = piece.clips.to(run.fabric.device, memory_format=run.memory_format)  # (B, C, T, S, S)
+    targets = targets_of(piece.labels, len(run.labels)).to(run.fabric.device)  # (B, K)
+    clips, targets = mixup(clips, targets, alpha=run.recipe.train.mixup, rng=rng)
+    logits: Tensor = run.model(clips)
+    return logits, targets
+
+
+def _stop_at_loss(run: _Run, pieces: Sequence[Batch], loss: float) -> None:
+    """Name the clips of the processes whose loss is not finite."""
+    samples = run.feeds.order.samples
+    mine = [] if math.isfinite(loss) else [i for piece in pieces for i in piece.numbers]
+    names = ", ".join(samples[i].name for i in gathered(run.fabric, mine))
+    done = run.progress
+    raise TrainingError(
+        f"the loss is {loss} at epoch {done.epoch + 1}, step {done.position + 1}, on {names}",
+        "lower optim.lr, set optim.clip_grad, or look at these videos",
+    )
+
+
+def _end_epoch(run: _Run, display: Display, log: EpochLog) -> None:
+    """Validate, keep the best weights, write the logs and the state."""
+    done, part = run.progress, run.recipe.train
+    same_buffers(run.fabric, run.network)
+    row = _train_row(run)
+    if run.ema is not None:
+        run.ema.swap(run.network)
+    row |= _validated(run, display)
+    value = row.get(_metric(run))
+    best = value is not None and (done.best is None or value > done.best)
+    if best:
+        done.best, done.best_epoch = value, done.epoch + 1
+        _keep(run, "best.safetensors")
+    if done.epoch + 1 == part.epochs:
+        _keep(run, "final.safetensors")
+    if run.ema is not None:
+        run.ema.swap(run.network)
+    done.close_epoch(row)
+    display.epoch(row, best=best)
+    log.write(done.history)
+    _save(run)
+
+
+def _train_row(run: _Run) -> Row:
+    """Row of log.csv: the training side of an epoch."""
+    done = run.progress
+    clips = max(done.clips, 1.0)
+    row = {"epoch": done.epoch + 1.0, "step": float(done.step), "lr": _rate(run, done.step - 1)}
+    row["train_loss"] = done.loss / clips
+    if not run.recipe.train.multi_label:
+        row["train_top1"] = done.right / clips
+    row["clips_per_second"] = done.clips / max(done.seconds, 1e-9)
+    row["seconds"] = done.seconds
+    row["skipped"] = float(len(done.skipped))
+    return row
+
+
+def _rate(run: _Run, step: int) -> float:
+    """Learning rate of a step, from 0, of parameters without a factor of their own."""
+    optim = run.recipe.optim
+    at = (step + 0.5) / run.feeds.order.steps  # epochs, in the middle of the step
+    return optim.lr * rate_factor(at, optim, epochs=run.recipe.train.epochs)
+
+
+def _validated(run: _Run, display: Display) -> Row:
+    """Row of log.csv: the validation side; empty without validation."""
+    if run.feeds.val is None or run.feeds.val_samples is None:
+        return {}
+    display.doing("validating")
+    same_buffers(run.fabric, run.network)
+    run.network.eval()
+    row, bad = validate(
+        run.fabric,
+        run.network,
+        run.feeds.val,
+        samples=run.feeds.val_samples,
+        multi_label=run.recipe.train.multi_label,
+        memory_format=run.memory_format,
+    )
+    if bad:
+        _note_bad(run, bad)
+    return row
+
+
+def _metric(run: _Run) -> str:
+    return "val_map" if run.recipe.train.multi_label else "val_top1"
+
+
+def _keep(run: _Run, name: str) -> None:
+    """Write the network as it is now."""
+    if run.fabric.is_global_zero:
+        save_network(
+            run.out / name, run.network, model=run.recipe.model, clip=run.clip, labels=run.labels
+        )
+
+
+def _result(run: _Run) -> RunResult:
+    done = run.progress
+    return RunResult(
+        out=run.out,
+        final=run.out / "final.safetensors",
+        best=run.out / "best.safetensors" if done.best is not None else None,
+        best_epoch=done.best_epoch,
+        metric=_metric(run),
+        history=tuple(done.history),
+        skipped=done.skipped,
+        main_process=run.fabric.is_global_zero,
+    )

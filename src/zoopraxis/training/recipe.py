@@ -1,0 +1,302 @@
+"""Recipes: everything that decides the outcome of a training run, as one TOML file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.errors import RecipeError
+from zoopraxis.spec import ClipSpec
+from zoopraxis.training.toml import build, dump, override, parse
+
+__all__ = [
+    "DataPart",
+    "ModelPart",
+    "OptimPart",
+    "Recipe",
+    "TrainPart",
+    "default_recipe",
+    "read_recipe",
+    "recipe_text",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPart:
+    """Which network.
+
+    Parameters
+    ----------
+    name : str
+        A name from `zoopraxis.list_models`.
+    weights : str, default=""
+        Tag of a published checkpoint to start from, or a file of ours: of this model or of a
+        relative, such as the same network for another modality (`zoopraxis.checkpoints.inflate.start_from`).
+        Empty is random weights.
+    new : str, default=""
+        Regular expression for the names of tensors that a relative lacks: they start anew.
+    source : str, default=""
+        Build the network as this source has it.
+    args : mapping
+        Arguments of the model's class, in place of its row's.
+    """
+
+    name: str
+    weights: str = ""
+    new: str = ""
+    source: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPart:
+    """Which videos.
+
+    Parameters
+    ----------
+    train : str
+        A folder of classes or a list; see `zoopraxis.data.samples.read_samples`.
+    val : str, default=""
+        The same for validation; empty takes a share of the training groups.
+    val_fraction : float, default=0.2
+        That share; 0 trains on everything and validates on nothing.
+    split_seed : int, default=0
+        Of the split.
+    labels : str, default=""
+        Names of the classes by index: see `zoopraxis.data.labels.label_names`. Empty takes the
+        sorted names that occur in the training list.
+    group_column : str, default="group"
+        The column of a list that holds the groups of the split.
+    group_pattern : str, default=""
+        A regular expression that finds the group in a sample's name instead.
+    workers : int, default=0
+        Processes that decode; 0 decodes in the training process. The result is the same.
+    cache : {"none", "memory"}, default="none"
+        "memory" decodes each video once and keeps it: for small clips.
+    """
+
+    train: str
+    val: str = ""
+    val_fraction: float = 0.2
+    split_seed: int = 0
+    labels: str = ""
+    group_column: str = "group"
+    group_pattern: str = ""
+    workers: int = 0
+    cache: Literal["none", "memory"] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimPart:
+    """How weights move.
+
+    Parameters
+    ----------
+    name : {"sgd", "adamw"}, default="sgd"
+        The optimiser.
+    lr : float, default=0.01
+        Learning rate of a step of ``train.batch`` clips.
+    momentum : float, default=0.9
+        Of SGD.
+    nesterov : bool, default=False
+        Of SGD.
+    betas : (float, float), default=(0.9, 0.999)
+        Of AdamW.
+    weight_decay : float, default=1e-4
+        Of every parameter with two or more axes.
+    decay_norms : bool, default=True
+        Whether it holds for norms and biases too.
+    lr_scale : mapping of str to float
+        Regular expressions for names of parameters, and the factor on the rate of those they
+        are found in; the first that fits holds. ``{"^head" = 10.0}`` fine-tunes 1x/10x.
+    warmup_epochs : float, default=0
+        Length of the linear rise from 0 to ``lr``.
+    schedule : {"constant", "step", "cosine"}, default="cosine"
+        After the rise: constant; times ``gamma`` at each of ``milestones``; or a half cosine to 0.
+    milestones : list of float
+        Epochs.
+    gamma : float, default=0.1
+        Factor at a milestone.
+    clip_grad : float, default=0
+        Greatest norm of the gradient over all parameters; 0 does not limit it.
+    """
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.9
+    nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-4
+    decay_norms: bool = True
+    lr_scale: Mapping[str, float] = field(default_factory=dict)
+    warmup_epochs: float = 0.0
+    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    milestones: tuple[float, ...] = ()
+    gamma: float = 0.1
+    clip_grad: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPart:
+    """How long, how many at once, how exactly.
+
+    Parameters
+    ----------
+    epochs : int, default=30
+        Passes over the training list.
+    batch : int, default=8
+        Clips of one step, over all devices and pieces together.
+    accumulate : int, default=1
+        Pieces each device takes its share of the batch in, to save memory.
+    precision : {"32", "bf16-mixed", "16-mixed"}, default="32"
+        Arithmetic of the network; weights stay in 32 bits.
+    channels_last : bool, default=False
+        Keep activations as (B, T, H, W, C) in memory: faster with bf16 and depth-wise kernels.
+    seed : int, default=0
+        Of initial weights, order, augmentation, dropout and mixup.
+    multi_label : bool, default=False
+        Any number of labels per clip: a sigmoid for each, mAP instead of accuracy.
+    sampling : {"all", "balanced"}, default="all"
+        Each clip once an epoch, or as many draws with equal chances for every class.
+    label_smoothing : float, default=0
+        Share of the target spread over all classes.
+    mixup : float, default=0
+        Alpha of the beta distribution that pairs of clips are mixed by; 0 does not mix.
+    ema : float, default=0
+        Decay of the moving average of the weights that is validated and kept; 0 keeps the weights.
+    freeze_norms : {"none", "all", "all_but_first"}, default="none"
+        Batch norms that keep their statistics and parameters; TSN's partial freezing spares the
+        first.
+    on_bad_video : {"stop", "skip"}, default="stop"
+        What a video that cannot be read does; skipped ones are counted and reported.
+    checkpoint_minutes : float, default=5
+        Time between saved states within an epoch; each epoch ends with one. 0 is never.
+    checkpoint_steps : int, default=0
+        Steps between saved states within an epoch. 0 is never.
+    """
+
+    epochs: int = 30
+    batch: int = 8
+    accumulate: int = 1
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    channels_last: bool = False
+    seed: int = 0
+    multi_label: bool = False
+    sampling: Literal["all", "balanced"] = "all"
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    ema: float = 0.0
+    freeze_norms: Literal["none", "all", "all_but_first"] = "none"
+    on_bad_video: Literal["stop", "skip"] = "stop"
+    checkpoint_minutes: float = 5.0
+    checkpoint_steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run: one section of the TOML file each.
+
+    Parameters
+    ----------
+    model : ModelPart
+        Which network.
+    data : DataPart
+        Which videos.
+    clip : mapping
+        Fields of `zoopraxis.spec.ClipSpec` in place of the model's own.
+    augment : Augment
+        How training clips vary.
+    optim : OptimPart
+        How weights move.
+    train : TrainPart
+        How long, how many at once, how exactly.
+    """
+
+    model: ModelPart
+    data: DataPart
+    clip: Mapping[str, Any] = field(default_factory=dict)
+    augment: Augment = field(default_factory=Augment)
+    optim: OptimPart = field(default_factory=OptimPart)
+    train: TrainPart = field(default_factory=TrainPart)
+
+    def clip_spec(self, base: ClipSpec) -> ClipSpec:
+        """Clip of the model, with the recipe's changes.
+
+        Raises
+        ------
+        RecipeError
+            A change to what a clip does not have, or of a wrong type.
+        """
+        changed = build(ClipSpec, self.clip, where="clip")
+        return replace(base, **{key: getattr(changed, key) for key in self.clip})
+
+
+def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe from a TOML file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    overrides : iterable of str
+        ``section.key=value``, applied to the file's content.
+
+    Raises
+    ------
+    RecipeError
+        The file is not there or not TOML, or a setting is unknown or has a wrong value.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+    return _recipe(parse(text, where=str(path)), overrides)
+
+
+def default_recipe(data: str, model: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Recipe that trains a model on a folder or list with every other setting at its default."""
+    return _recipe({"model": {"name": model}, "data": {"train": data}}, overrides)
+
+
+def _recipe(tables: dict[str, Any], overrides: Iterable[str]) -> Recipe:
+    override(tables, overrides)
+    for section in ("model", "data"):
+        tables.setdefault(section, {})
+    recipe = build(Recipe, tables)
+    recipe.clip_spec(ClipSpec())  # tells of unknown keys now
+    _check(recipe)
+    return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse values that cannot be meant."""
+    o, t, d = recipe.optim, recipe.train, recipe.data
+    limits = {  # setting: (value, lowest, highest)
+        "data.val_fraction": (d.val_fraction, 0, 0.999),
+        "data.workers": (d.workers, 0, 1024),
+        "optim.lr": (o.lr, 0, 1e6),
+        "optim.clip_grad": (o.clip_grad, 0, float("inf")),
+        "optim.warmup_epochs": (o.warmup_epochs, 0, t.epochs),
+        "train.epochs": (t.epochs, 1, 10**9),
+        "train.batch": (t.batch, 1, 10**9),
+        "train.accumulate": (t.accumulate, 1, t.batch),
+        "train.seed": (t.seed, 0, 2**63 - 1),
+        "train.label_smoothing": (t.label_smoothing, 0, 1),
+        "train.mixup": (t.mixup, 0, 1e6),
+        "train.ema": (t.ema, 0, 1),
+        "train.checkpoint_minutes": (t.checkpoint_minutes, 0, float("inf")),
+        "train.checkpoint_steps": (t.checkpoint_steps, 0, 10**12),
+    }
+    for name, (value, lowest, highest) in limits.items():
+        if not lowest <= value <= highest:
+            raise RecipeError(f"{name} = {value} is not between {lowest} and {highest}")
+    if t.multi_label and t.label_smoothing:
+        raise RecipeError(
+            "label smoothing is for one label per clip", "set train.label_smoothing=0"
+        )
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """TOML of a recipe, complete: every setting with its value."""
+    return dump({part.name: asdict(recipe)[part.name] for part in fields(recipe)})

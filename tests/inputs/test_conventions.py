@@ -1,0 +1,124 @@
+"""The official rules for frames, held to tables worked out from the official code.
+
+The numbers follow get_start_end_idx and temporal_sampling of PySlowFast's decoder.py, dataset.py
+of tsn-pytorch, temporal-shift-module and GSM (minus 1: they count from 1), and torchvision's
+video_utils.py and clip_sampler.py.
+"""
+
+import numpy as np
+import pytest
+
+from zoopraxis.inputs.conventions import TEST, TRAIN, torchvision_track, tsn_val
+from zoopraxis.errors import ZoopraxisError
+from zoopraxis.spec import ClipSpec
+
+FOUR_BY_EIGHT = ClipSpec(frames=4, stride=8)
+EIGHT_BY_EIGHT = ClipSpec(frames=8, stride=8)
+THREE = ClipSpec(frames=3, sampling="segments")
+
+TABLE = [
+    # start 68 * i / 2, then 31/3 further each time
+    ("pyslowfast", 100, 30.0, FOUR_BY_EIGHT, 2, [[0, 10, 20, 31], [34, 44, 54, 65]]),
+    # shorter than the clip: the last frame is held
+    ("pyslowfast", 20, 30.0, FOUR_BY_EIGHT, 1, [[0, 10, 19, 19]]),
+    # 25 fps: a clip of 64 frames at 30 fps is 53.33 frames long, step 52.33 / 7
+    ("pyslowfast", 300, 25.0, EIGHT_BY_EIGHT, 1, [[0, 7, 14, 22, 29, 37, 44, 52]]),
+    ("pyslowfast_offset", 300, 30.0, FOUR_BY_EIGHT, 1, [[134, 144, 154, 165]]),
+    # free 268: starts 0 and 268
+    ("pyslowfast_offset", 300, 30.0, FOUR_BY_EIGHT, 2, [[0, 10, 20, 31], [268, 278, 288, 299]]),
+    ("tsn", 10, 30.0, THREE, 1, [[1, 5, 8]]),
+    ("tsn", 2, 30.0, THREE, 1, [[0, 1, 1]]),
+    # 9/7 per segment: 0.64 1.93 3.21 4.5 5.79 7.07 8.36
+    ("tsn", 9, 30.0, ClipSpec(frames=7, sampling="segments"), 1, [[0, 1, 3, 4, 5, 7, 8]]),
+    # four starts, two in each segment: 1 and 3
+    ("tsn", 8, 30.0, ClipSpec(frames=2, sampling="segments", stack=5), 1,
+     [[1, 2, 3, 4, 5, 3, 4, 5, 6, 7]]),
+    ("tsm_twice", 10, 30.0, THREE, 2, [[1, 5, 8], [0, 3, 6]]),
+    ("gsm_twice", 10, 30.0, THREE, 2, [[0, 3, 6], [1, 5, 8]]),
+    # every eighth of 64 frames, starts 0 and 36
+    ("tsm_dense", 100, 30.0, ClipSpec(frames=8), 2,
+     [[0, 8, 16, 24, 32, 40, 48, 56], [36, 44, 52, 60, 68, 76, 84, 92]]),
+    ("tsm_dense", 40, 30.0, ClipSpec(frames=8), 1, [[0, 8, 16, 24, 32, 0, 8, 16]]),
+    ("torchvision", 10, 30.0, ClipSpec(frames=4), 1, [[0, 1, 2, 3]]),
+    ("torchvision", 10, 30.0, ClipSpec(frames=4), 2, [[0, 1, 2, 3], [6, 7, 8, 9]]),
+    # track 0 1 3 4 6 7 of 30 to 20 fps: three clips of four
+    ("torchvision", 10, 30.0, ClipSpec(frames=4, fps=20.0), 3,
+     [[0, 1, 3, 4], [1, 3, 4, 6], [3, 4, 6, 7]]),
+    ("i3d", 5, 30.0, ClipSpec(frames=8), 1, [[0, 1, 2, 3, 4, 0, 1, 2]]),
+    ("i3d", 9, 30.0, ClipSpec(frames=8), 1, [[0, 1, 2, 3, 4, 5, 6, 7, 8]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "num_frames", "fps", "clip", "views", "expected"), TABLE)
+def test_test_views(rule, num_frames, fps, clip, views, expected):
+    assert TEST[rule](num_frames, fps, clip, views=views).tolist() == expected
+
+
+def test_every_rule_has_a_row():
+    assert {row[0] for row in TABLE} == set(TEST)
+
+
+def test_ten_views_of_pyslowfast_never_reach_the_end():
+    starts = TEST["pyslowfast"](300, 30.0, EIGHT_BY_EIGHT, views=10)[:, 0]
+    # 236 * i / 10 rounded down
+    assert starts.tolist() == [0, 23, 47, 70, 94, 118, 141, 165, 188, 212]
+
+
+def test_tsn_rounds_as_the_official_code_does():
+    # in doubles, exact answers such as 9 come out as 8.999999999999998
+    clip = ClipSpec(frames=25, sampling="segments")
+    for count in range(1, 400):
+        tick = count / 25
+        official = [int(tick / 2.0 + tick * x) for x in range(25)]
+        assert TEST["tsn"](count, 30.0, clip, views=1).tolist() == [official]
+
+
+def test_tsn_validation_of_a_short_video_is_a_still():
+    assert tsn_val(3, 30.0, THREE).tolist() == [[0, 0, 0]]
+    assert tsn_val(4, 30.0, THREE).tolist() == [[0, 2, 3]]
+
+
+def _drawn(rule, num_frames, clip):
+    rng = np.random.default_rng(0)
+    clips = np.concatenate([TRAIN[rule](num_frames, 30.0, clip, rng=rng) for _ in range(400)])
+    return [set(column) for column in clips.T]
+
+
+def test_tsn_training_leaves_out_the_remainder():
+    assert _drawn("tsn", 11, THREE) == [{0, 1, 2}, {3, 4, 5}, {6, 7, 8}]
+
+
+def test_tsn_training_on_a_short_video_is_a_still():
+    assert _drawn("tsn", 2, THREE) == [{0}, {0}, {0}]
+
+
+def test_tsn_training_sorts_draws_where_stacks_are_long():
+    clip = ClipSpec(frames=3, sampling="segments", stack=5)
+    rng = np.random.default_rng(0)
+    clips = np.concatenate([TRAIN["tsn"](6, 30.0, clip, rng=rng) for _ in range(100)])
+    starts = clips[:, ::5]  # two starts for three segments
+    assert set(starts.ravel()) == {0, 1}
+    assert (np.diff(starts) >= 0).all()
+    assert (clips[:, 4] == starts[:, 0] + 4).all()
+
+
+def test_tsm_dense_training_never_draws_the_last_start():
+    assert _drawn("tsm_dense", 67, ClipSpec(frames=8))[0] == {0, 1, 2}  # 3 would fit
+    assert _drawn("tsm_dense", 64, ClipSpec(frames=8))[0] == {0}
+
+
+def test_pyslowfast_training_draws_a_real_start():
+    firsts, seconds = _drawn("pyslowfast", 34, FOUR_BY_EIGHT)[:2]
+    assert firsts == {0, 1}  # start in [0, 2)
+    assert seconds == {10, 11, 12}  # 10.33 further
+
+
+def test_torchvision_rounds_down_where_we_take_the_nearest():
+    assert torchvision_track(10, 25.0, 30.0).tolist() == [0, 0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9]
+    assert torchvision_track(10, 30.0, 10.0).tolist() == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize(("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("i3d", 1)])
+def test_a_rule_of_fixed_views_refuses_others(rule, only):
+    with pytest.raises(ZoopraxisError, match=f"gives {only} view"):
+        TEST[rule](30, 30.0, THREE, views=3)

@@ -1,0 +1,41 @@
+"""Late fusion by hand, and where an SVM knows better than an average."""
+
+import numpy as np
+import pytest
+
+from zoopraxis.errors import ShapeError
+from zoopraxis.prediction.fusion import average_scores, fit_svm, stack_scores, svm_scores
+
+
+def test_average_by_hand():
+    rgb, flow = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.25, 0.75]])
+
+    assert average_scores([rgb, flow]).tolist() == [[0.5, 0.5], [0.375, 0.625]]
+    assert average_scores([rgb, flow], weights=[1, 3]).tolist() == [[0.25, 0.75], [0.3125, 0.6875]]
+
+
+def test_every_network_has_length_one_in_the_stack():
+    stacked = stack_scores([np.array([[3.0, 4.0]]), np.array([[0.0, 20.0]])])
+
+    np.testing.assert_allclose(stacked, [[0.6, 0.8, 0.0, 1.0]])
+
+
+def test_svm_learns_which_network_to_believe():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 300)
+    good = np.eye(3)[labels] + random.normal(0, 0.3, (300, 3))
+    loud = 5.0 * random.normal(0, 1, (300, 3))  # knows nothing, and says so at the top of its voice
+    train, test = slice(0, 200), slice(200, 300)
+
+    svm = fit_svm([good[train], loud[train]], labels[train])
+    fused = svm_scores(svm, [good[test], loud[test]]).argmax(axis=1)
+    averaged = average_scores([good[test], loud[test]]).argmax(axis=1)
+
+    assert (fused == labels[test]).mean() > 0.9
+    assert (averaged == labels[test]).mean() < 0.6
+
+
+@pytest.mark.parametrize("other", [(4, 3), (5, 2)])
+def test_says_what_does_not_fit(other):
+    with pytest.raises(ShapeError, match="cannot be fused"):
+        average_scores([np.zeros((5, 3)), np.zeros(other)])

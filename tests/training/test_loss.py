@@ -1,0 +1,56 @@
+"""Targets, mixup and losses, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from zoopraxis.training.loss import loss_sum, mixup, targets_of
+
+
+def test_targets():
+    assert targets_of([2, 0], 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert targets_of([(0, 2), ()], 3).tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_mixup_mixes_clips_and_targets_alike():
+    targets = torch.eye(4)
+    clips = torch.arange(4.0)[:, None, None, None, None].expand(4, 3, 2, 2, 2)
+
+    mixed, soft = mixup(clips, targets, alpha=0.4, rng=np.random.default_rng(0))
+
+    assert torch.allclose(soft.sum(1), torch.ones(4))
+    assert torch.allclose(mixed[:, 0, 0, 0, 0], soft @ torch.arange(4.0))  # clip k is filled by k
+    assert not torch.equal(soft, targets)
+
+
+def test_no_mixup_without_alpha():
+    clips, targets = torch.rand(2, 3, 1, 1, 1), torch.eye(2)
+    assert mixup(clips, targets, alpha=0, rng=np.random.default_rng(0)) == (clips, targets)
+
+
+def test_cross_entropy_is_summed_and_smoothed():
+    logits = torch.tensor([[0.0, math.log(3)], [0.0, math.log(3)]])  # shares 1/4, 3/4
+    targets = targets_of([1, 0], 2)
+
+    loss = loss_sum(logits, targets, multi_label=False)
+    smooth = loss_sum(logits, targets, multi_label=False, label_smoothing=0.2)
+
+    assert loss.item() == pytest.approx(-math.log(3 / 4) - math.log(1 / 4))
+    # targets (0.1, 0.9) and (0.9, 0.1): together one of each, whatever the smoothing
+    assert smooth.item() == pytest.approx(-math.log(3 / 4) - math.log(1 / 4))
+    one = loss_sum(logits[:1], targets[:1], multi_label=False, label_smoothing=0.2)
+    assert one.item() == pytest.approx(-0.9 * math.log(3 / 4) - 0.1 * math.log(1 / 4))
+
+
+def test_several_labels_are_a_mean_over_classes():
+    logits = torch.tensor([[0.0, math.log(3)]])  # shares 1/2, 3/4
+    loss = loss_sum(logits, torch.tensor([[1.0, 0.0]]), multi_label=True)
+    assert loss.item() == pytest.approx((-math.log(1 / 2) - math.log(1 / 4)) / 2)
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    logits = torch.full((300, 400), 0.0, dtype=torch.bfloat16)
+    loss = loss_sum(logits, targets_of([0] * 300, 400), multi_label=False)
+    assert loss.item() == pytest.approx(300 * math.log(400), rel=1e-5)

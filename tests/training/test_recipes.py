@@ -1,0 +1,80 @@
+"""The recipes of this repository: read, and fitting their networks."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoopraxis.theatre import Settings, make_theatre
+from zoopraxis.models import FAMILIES, create_model, model_spec
+from zoopraxis.training.loop import train
+from zoopraxis.training.optim import build_optimizer
+from zoopraxis.training.recipe import read_recipe
+
+RECIPES = sorted(FOLDER.glob("*.toml"))
+
+
+def test_there_are_recipes():
+    assert {p.stem for p in RECIPES} >= {"finetune", "theatre_r2plus1d"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipe_fits_its_network(path):
+    recipe = read_recipe(path)
+    spec = model_spec(recipe.model.name)
+
+    with torch.device("meta"):
+        model = create_model(spec.name, num_classes=5, **recipe.model.args)
+    optimizer = build_optimizer(model, recipe.optim)
+
+    count = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+    assert count == sum(p.numel() for p in model.parameters())
+    clip = recipe.clip_spec(spec.clip)
+    assert clip.size <= min(clip.resize if isinstance(clip.resize, tuple) else (clip.resize,))
+    assert recipe.model.weights in ("", *(w.tag for w in spec.weights))
+
+
+def test_fine_tuning_is_one_to_ten():
+    recipe = read_recipe(next(p for p in RECIPES if p.stem == "finetune"))
+    with torch.device("meta"):
+        model = create_model(recipe.model.name, num_classes=5)
+    groups = build_optimizer(model, recipe.optim).param_groups
+    assert {g["scale"]: len(g["params"]) for g in groups}[10.0] == 2  # weight and bias
+
+
+def test_every_family_has_a_recipe():
+    assert {p.stem for p in RECIPES} >= set(FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory):
+    """Twelve actions, two clips each."""
+    folder = tmp_path_factory.mktemp("theatre")
+    settings = Settings(size=(96, 80), performers=2)
+    return make_theatre(folder, clips_per_class=2, settings=settings, workers=1).parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path):
+    changes = [
+        f"model.name=test_{family}",
+        'model.weights=""',
+        f'data.train="{theatre}"',
+        "data.val_fraction=0.5",
+        "data.workers=0",
+        "optim.warmup_epochs=0",
+        "train.epochs=1",
+        "train.batch=4",
+        "train.accumulate=1",
+    ]
+    path = next(p for p in RECIPES if p.stem == family)
+    recipe = replace(read_recipe(path, changes), clip={})  # the tiny variant has its own
+
+    result = train(recipe, tmp_path / "run")
+
+    assert result.final.exists()
+    assert math.isfinite(result.history[0]["train_loss"])
+    assert result.history[0]["step"] >= 1
