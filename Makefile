@@ -10,7 +10,7 @@ help:
 	@echo "make demo      train, evaluate and predict on videos the project makes itself (minutes)"
 	@echo "make test      the tests (minutes)"
 	@echo "make test-all  the tests and the long checks"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy and the storeys of the imports"
 	@echo "make bench     the benchmarks"
 	@echo "make docs      regenerate docs/models.md"
 
@@ -35,6 +35,7 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

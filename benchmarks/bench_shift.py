@@ -1,4 +1,4 @@
-"""What shifts in time cost over the bare 2D network, here and in the published form.
+"""What shifts in time cost over the bare 2D network, in the fast, the plain and the published form.
 
     python benchmarks/bench_shift.py
 
@@ -6,12 +6,17 @@ Prediction, written before the first run: with one thread, TSM's shift by one wr
 adds 2 to 5 % to ResNet-50, the published form (zeros, then three copies) twice that; Gate-Shift
 adds 5 to 10 % to BN-Inception here and 30 to 60 % in the published form (volumes, a 3D
 convolution, zero tensors and concatenation). Ratios of one run; the order of the forms changes
-from round to round, and the smallest time of each counts. What came of it is in docs/order.md.
+from round to round, and the smallest time of each counts. The results are in docs/order.md.
+
+The plain forms are those with which `zoopraxis.models.tsm` and `zoopraxis.models.gsm` explain the
+papers.
 """
 
 import argparse
 import itertools
 import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from unittest.mock import patch
 
 import torch
@@ -20,29 +25,31 @@ from torch import Tensor
 from zoopraxis import create_model
 from zoopraxis.models import gsm, tsm
 
+Forms = Mapping[str, AbstractContextManager[object]]
 
-def published_shift(x: Tensor, frames: int) -> Tensor:
+
+def published_shift(x: Tensor, num_frames: int) -> Tensor:
     """TSM as published: a zero tensor of the whole size, then three copies into it."""
-    video = x.view(-1, frames, *x.shape[1:])
-    share = x.shape[1] // 8
+    video = x.view(-1, num_frames, *x.shape[1:])  # (B, T, C, H, W)
+    n = x.shape[1] // 8
     out = torch.zeros_like(video)
-    out[:, :-1, :share] = video[:, 1:, :share]
-    out[:, 1:, share : 2 * share] = video[:, :-1, share : 2 * share]
-    out[:, :, 2 * share :] = video[:, :, 2 * share :]
+    out[:, :-1, :n] = video[:, 1:, :n]
+    out[:, 1:, n : 2 * n] = video[:, :-1, n : 2 * n]
+    out[:, :, 2 * n :] = video[:, :, 2 * n :]
     return out.view_as(x)
 
 
-def published_gate_shift(module: gsm.GateShift, x: Tensor, frames: int) -> Tensor:
+def published_gate_shift(module: gsm.GateShift, x: Tensor, num_frames: int) -> Tensor:
     """Gate-Shift as published: everything as volumes, shifts by concatenating zeros."""
     gate = module.gate
-    volume = x.view(-1, frames, *x.shape[1:]).transpose(1, 2).contiguous()  # (B, C, T, H, W)
+    volume = x.view(-1, num_frames, *x.shape[1:]).transpose(1, 2).contiguous()  # (B, C, T, H, W)
     normed = torch.nn.functional.batch_norm(
         volume, gate.norm.running_mean, gate.norm.running_var, gate.norm.weight, gate.norm.bias
     ).relu()
     gates = torch.nn.functional.conv3d(normed, gate.weight, gate.bias, padding=1, groups=2).tanh()
     halves = []
     for index, half in enumerate(volume.chunk(2, dim=1)):
-        moving = gates[:, index : index + 1] * half
+        moving = gates[:, index : index + 1] * half  # (B, C/2, T, H, W)
         zero = torch.zeros_like(moving[:, :, :1])
         parts = (moving[:, :, 1:], zero) if index == 0 else (zero, moving[:, :, :-1])
         mixed = torch.cat(parts, dim=2) + (half - moving)
@@ -51,7 +58,29 @@ def published_gate_shift(module: gsm.GateShift, x: Tensor, frames: int) -> Tenso
     return torch.cat(halves, dim=1).transpose(1, 2).contiguous().view_as(x)
 
 
-def seconds(step, rounds: int) -> dict[str, float]:
+CASES: Mapping[str, tuple[str, str, Forms]] = {
+    "TSM, ResNet-50": (
+        "tsn_r50_8",
+        "tsm_r50_8",
+        {
+            "fast": nullcontext(),
+            "plain": patch.object(tsm, "fast_shift", tsm.shift),
+            "published": patch.object(tsm, "fast_shift", published_shift),
+        },
+    ),
+    "Gate-Shift, BN-Inception": (
+        "tsn_bninception_8",
+        "gsm_bninception_8",
+        {
+            "fast": nullcontext(),
+            "plain": patch.object(gsm.FrameGate, "forward", gsm.Gate.forward),
+            "published": patch.object(gsm.GateShift, "forward", published_gate_shift),
+        },
+    ),
+}
+
+
+def seconds(step: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Smallest time of each form, the forms taking turns."""
     best = dict.fromkeys(step, float("inf"))
     orders = itertools.cycle(itertools.permutations(step))
@@ -63,21 +92,22 @@ def seconds(step, rounds: int) -> dict[str, float]:
     return best
 
 
-def forms(bare: str, ours: str, published, clip: Tensor, *, train: bool) -> dict:
-    """Bare 2D network, ours, and ours with the published form put in."""
+def steps(
+    bare: str, ours: str, forms: Forms, clip: Tensor, *, train: bool
+) -> dict[str, Callable[[], None]]:
+    """The bare 2D network, and ours with each form in turn."""
     networks = {name: create_model(name).train(train) for name in (bare, ours)}
 
-    def run(name: str) -> None:
-        with torch.set_grad_enabled(train):
+    def run(name: str, form: AbstractContextManager[object]) -> None:
+        with form, torch.set_grad_enabled(train):
             out = networks[name](clip)
             if train:
                 out.sum().backward()
 
-    def run_published() -> None:
-        with published:
-            run(ours)
-
-    return {"2D network": lambda: run(bare), "ours": lambda: run(ours), "published": run_published}
+    return {
+        "2D network": lambda: run(bare, nullcontext()),
+        **{key: (lambda form=form: run(ours, form)) for key, form in forms.items()},
+    }
 
 
 def main() -> None:
@@ -89,20 +119,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clip = torch.randn(1, 3, 8, options.pixels, options.pixels)
-    cases = {
-        "TSM, ResNet-50": ("tsn_r50_8", "tsm_r50_8", patch.object(tsm, "shift", published_shift)),
-        "Gate-Shift, BN-Inception": (
-            "tsn_bninception_8",
-            "gsm_bninception_8",
-            patch.object(gsm.GateShift, "forward", published_gate_shift),
-        ),
-    }
     size, threads = f"8 frames of {options.pixels} pixels", f"{options.threads} thread(s)"
     print(f"{size}, {threads}, best of {options.rounds}")
-    for (name, (bare, ours, published)), train in itertools.product(cases.items(), (False, True)):
-        best = seconds(forms(bare, ours, published, clip, train=train), options.rounds)
+    for (name, (bare, ours, forms)), train in itertools.product(CASES.items(), (False, True)):
+        best = seconds(steps(bare, ours, forms, clip, train=train), options.rounds)
         base = best["2D network"]
-        ratios = "  ".join(f"{k} {best[k] / base:.3f}" for k in ("ours", "published"))
+        ratios = "  ".join(f"{form} {best[form] / base:.3f}" for form in forms)
         kind = "forward and backward" if train else "forward"
         print(f"{name}, {kind}: 2D network 1 ({base * 1e3:.0f} ms)  {ratios}")
 

@@ -7,7 +7,7 @@ do not; so on pairs of actions that are each other reversed TSN stays at 50 %.
     python benchmarks/order_sensitivity.py DATA --pairs sit_down:stand_up,push:pull --out runs/order
 
 trains the three with one recipe on every fold and seed, and prints a table in Markdown. What was
-trained stays: a run that was stopped goes on.
+trained is kept: a run that was stopped resumes.
 """
 
 import argparse
@@ -16,15 +16,15 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 
+from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
 from zoopraxis.evaluation.evaluate import Evaluation, evaluate
-from zoopraxis.checkpoints.hub import open_model
-from zoopraxis.evaluation.metrics import pair_accuracy, top_k_accuracy
+from zoopraxis.metrics import pair_accuracy, top_k_accuracy
 from zoopraxis.training.loop import train
-from zoopraxis.training.recipe import Recipe, read_recipe
+from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
+RECIPE = recipe_path("theatre_r2plus1d")
 # one backbone, a ResNet-10 of width 16, with three ideas of time
 NETWORKS = ("tsn_small", "tsm_small", "gsm_small")
 COLUMNS = ("forwards", "backwards", "answers changed", "within pairs")
@@ -44,7 +44,7 @@ def main() -> None:
                 train(recipe, out, resume=True)
                 net = open_model(out / "final.safetensors")
                 both = [
-                    evaluate(net, held_out, views=1, reverse=reverse, keep=out / f"{reverse}.npz")
+                    evaluate(net, held_out, views=1, reverse=reverse, keep=out)
                     for reverse in (False, True)
                 ]
                 table[name].append(row_of(*both, pairs))

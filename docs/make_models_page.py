@@ -1,19 +1,20 @@
-"""Write docs/models.md from the rows of the zoo: python docs/make_models_page.py."""
+"""Write docs/models.md from the entries of the zoo: python docs/make_models_page.py."""
 
 import sys
 from importlib import import_module
 from pathlib import Path
 
-from zoopraxis.models import FAMILIES
-from zoopraxis.spec import ModelSpec
+from zoopraxis.models import FAMILIES, list_models, model_size, model_spec
+from zoopraxis.spec import Weights
+from zoopraxis.weights import sources_of, weights_of
 
 PAGE = Path(__file__).parent / "models.md"
 HEAD = """# Models
 
-Made from the rows in `src/zoopraxis/models/` by `make docs`. Parameters in millions; multiply-adds
-of convolutions and matrix products in thousand millions, for one clip of the input given.
-Accuracies are the published ones of the checkpoint, with their protocol; they were not measured
-here.
+Made from the entries in `src/zoopraxis/models/` and the checkpoints in `src/zoopraxis/weights/`
+by `make docs`. Parameters in millions; GMACs are billions of multiply-adds of convolutions and
+matrix products for one clip of the input given. Accuracies are the published ones of the
+checkpoint, with their protocol; they were not measured here.
 """
 
 
@@ -23,40 +24,42 @@ def page() -> str:
 
 
 def _family(family: str) -> str:
-    module = import_module(f"zoopraxis.models.{family}")
-    lines = (module.__doc__ or "").strip().splitlines()
-    rows = [row for row in module.SPECS if not row.name.startswith("test_")]
+    lines = (import_module(f"zoopraxis.models.{family}").__doc__ or "").strip().splitlines()
+    names = list_models(family=family)
     citation = next((line for line in lines[2:] if line.strip()), "")
-    table = ["| model | input | M params | G MACs | order | sources |", "|---|---|---|---|---|---|"]
-    table += [_row(row) for row in rows]
+    table = ["| model | input | M params | GMACs | order | sources |", "|---|---|---|---|---|---|"]
+    table += [_entry(name) for name in names]
     parts = [f"## {lines[0]}", "", f"{citation} — `models/{family}.py`", "", *table]
-    published = [_weights(row) for row in rows if row.weights]
+    published = [_checkpoint(weights) for name in names for weights in weights_of(name)]
     if published:
         head = ["| weights | trained on | top-1 | top-5 | protocol | licence |"]
         parts += ["", *head, "|---|---|---|---|---|---|", *published]
     return "\n".join([*parts, ""])
 
 
-def _row(row: ModelSpec) -> str:
-    channels, frames, size, _ = row.clip.shape
+def _entry(name: str) -> str:
+    spec, size = model_spec(name), model_size(name)
     cells = [
-        f"`{row.name}`",
-        f"{channels} x {frames} x {size} x {size}",
-        f"{row.params_m:.2f}",
-        f"{row.macs_g:.2f}",
-        "yes" if row.order_sensitive else "no",
-        ", ".join(row.sources),
+        f"`{name}`",
+        " x ".join(map(str, spec.clip.shape)),
+        f"{size.params_m:.2f}",
+        f"{size.gmacs:.2f}",
+        "yes" if spec.order_sensitive else "no",
+        ", ".join(sources_of(name)),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _weights(row: ModelSpec) -> str:
-    lines = []
-    for w in row.weights:
-        top1, top5 = (f"{v:g}" if v is not None else "" for v in (w.top1, w.top5))
-        cells = [f"`{row.name}.{w.tag}`", w.dataset, top1, top5, w.protocol, w.licence]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _checkpoint(weights: Weights) -> str:
+    accuracies = (f"{v:g}" if v is not None else "" for v in (weights.top1, weights.top5))
+    cells = [
+        f"`{weights.model}.{weights.tag}`",
+        weights.dataset,
+        *accuracies,
+        weights.protocol,
+        weights.licence,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Files of Caffe, written byte by byte in every layout that its versions have used.
+"""Files of Caffe, written byte by byte in every layout that its versions have used (``LAYOUTS``).
 
-``LAYOUTS`` names them; the layers are a dict from names to the arrays of their blobs.
+Layers are a dict from names to the arrays of their blobs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ LAYOUTS = ("2015", "2015 unpacked", "2015 double", "2014", "c3d")
 
 
 def varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first."""
+    """Seven bits per byte, the lowest first."""
     out = b""
     while number >= 0x80:
         out += bytes([number & 0x7F | 0x80])
@@ -23,7 +23,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, value: int | str | bytes) -> bytes:
-    """A field of a number, or of bytes with their length."""
+    """A field: a number, or bytes with their length."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     value = value.encode() if isinstance(value, str) else value
@@ -31,18 +31,18 @@ def field(number: int, value: int | str | bytes) -> bytes:
 
 
 def front_axes(array: np.ndarray, axes: int) -> tuple[int, ...]:
-    """(C,) as (1, 1, 1, C): old versions have a fixed number of axes."""
+    """Shape (C,) as (1, 1, 1, C): old versions have a fixed number of axes."""
     return (1,) * (axes - array.ndim) + array.shape
 
 
 def unpacked(number: int, values: bytes, size: int) -> bytes:
-    """Each number a field of its own."""
+    """Every number as a field of its own."""
     tag = varint(number << 3 | {4: 5, 8: 1}[size])
     return b"".join(tag + values[i : i + size] for i in range(0, len(values), size))
 
 
 def blob(array: np.ndarray, layout: str = "2015") -> bytes:
-    """A BlobProto; gradients of zero lie beside the data where old solvers kept them."""
+    """A BlobProto; where old solvers stored gradients, with gradients of zero."""
     floats = array.astype("<f4").tobytes()
     shape = field(7, field(1, b"".join(map(varint, array.shape))))
     match layout:
@@ -66,7 +66,7 @@ def blob(array: np.ndarray, layout: str = "2015") -> bytes:
 
 
 def layer(name: str, arrays: Sequence[np.ndarray], layout: str) -> bytes:
-    """A layer as a field of the net, with its type and the names of what it reads and makes."""
+    """A layer as a field of the net, with its type and the names of its input and output."""
     blobs = [blob(array, layout) for array in arrays]
     if layout.startswith("2015"):
         head = field(1, name) + field(2, "Layer") + field(3, "below") + field(4, name)
@@ -76,7 +76,7 @@ def layer(name: str, arrays: Sequence[np.ndarray], layout: str) -> bytes:
 
 
 def write_net(path: Path, layers: Blobs, layout: str = "2015") -> Path:
-    """Write a trained net; between the layers lie some without blobs, as ReLUs are."""
+    """Write a trained net; a layer without blobs follows each, like a ReLU."""
     out = field(1, "net") + field(3, "data")
     for name, arrays in layers.items():
         out += layer(name, arrays, layout) + layer(f"relu_{name}", (), layout)
@@ -85,7 +85,7 @@ def write_net(path: Path, layers: Blobs, layout: str = "2015") -> Path:
 
 
 def random_layers(shapes: Mapping[str, Sequence[Sequence[int]]], seed: int = 0) -> Blobs:
-    """Layers of normal numbers; the fourth blob of a layer, a variance, is positive."""
+    """Layers of normally distributed values; the fourth blob, a variance, is positive."""
     random = np.random.default_rng(seed)
     return {
         name: [

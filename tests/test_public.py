@@ -20,13 +20,17 @@ print(sorted({{"torch", "torchvision", "cv2", "matplotlib", "sklearn", "av"}} & 
 
 def test_the_public_names():
     assert sorted(zoopraxis.__all__) == [
+        "ClipSpec",
         "convert_state_dict",
         "create_model",
+        "evaluate",
         "extract_features",
         "list_models",
         "model_spec",
+        "open_model",
         "open_video",
         "predict",
+        "train",
     ]
     for name in zoopraxis.__all__:
         assert callable(getattr(zoopraxis, name))

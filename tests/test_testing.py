@@ -2,7 +2,7 @@
 
 import torch
 
-from zoopraxis.testing import as_clip, differences
+from zoopraxis.testing import as_clip
 
 
 def test_frames_of_references_become_clips():
@@ -13,10 +13,3 @@ def test_frames_of_references_become_clips():
 
     for reference in (folded, frames, frames[None], as_clip(folded, 3)):
         assert torch.equal(as_clip(reference, 3)[0, :, :, 0, 0], wanted)
-
-
-def test_differences_do_not_cross_segments():
-    # two segments of three frames
-    frames = torch.tensor([0.0, 1.0, 3.0, 100.0, 110.0, 130.0])[None, None, :, None, None]
-
-    assert differences(frames, 2).flatten().tolist() == [1, 2, 10, 20]

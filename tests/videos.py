@@ -1,7 +1,9 @@
-"""Videos of every awkward kind, made in a moment, with its number drawn into each frame.
+"""Small videos of every difficult kind, with a number drawn into each frame.
 
-The upper part of a frame is a row of eight blocks: the number in binary, white for 1. It
-survives any codec, and is unreadable upside down or sideways.
+The upper half of a frame is a row of eight blocks: its index in binary, white for 1. It survives
+any codec, and cannot be read upside down or sideways.
+
+    # frame 5: black black black black  black white black white
 """
 
 import os
@@ -14,13 +16,13 @@ import numpy as np
 import torch
 
 HEIGHT, WIDTH, BITS = 48, 64, 8
-SQUARE = WIDTH // BITS
+BLOCK = WIDTH // BITS
 
 
-def picture(number: int) -> np.ndarray:
-    """RGB (48, 64, 3) with a number in its upper half and colours that move below."""
+def numbered_frame(number: int) -> np.ndarray:
+    """RGB frame (48, 64, 3) with a number in the upper half and moving colours below."""
     bits = [(number >> (BITS - 1 - i)) & 1 for i in range(BITS)]
-    row = np.repeat(np.array(bits, dtype=np.uint8) * 215 + 20, SQUARE)  # (W,)
+    row = np.repeat(np.array(bits, dtype=np.uint8) * 215 + 20, BLOCK)  # (W,)
     image = np.empty((HEIGHT, WIDTH, 3), dtype=np.uint8)
     image[: HEIGHT // 2] = row[None, :, None]
     y, x = np.mgrid[: HEIGHT // 2, :WIDTH]
@@ -31,10 +33,10 @@ def picture(number: int) -> np.ndarray:
 
 
 def numbers_of(frames: torch.Tensor) -> list[int]:
-    """Read the numbers in frames (N, 3, H, W), which may have been resized."""
+    """Read the numbers drawn into frames (N, 3, H, W), which may have been resized."""
     height, width = frames.shape[-2:]
-    side = width / BITS
-    centres = [int((i + 0.5) * side) for i in range(BITS)]
+    block = width / BITS
+    centres = [int((i + 0.5) * block) for i in range(BITS)]
     rows = frames[:, :, height // 8 : height // 4].float().mean(dim=(1, 2))  # (N, W)
     bits = (rows[:, centres] > 128).long()
     return (bits * 2 ** torch.arange(BITS - 1, -1, -1)).sum(dim=1).tolist()
@@ -50,47 +52,48 @@ def write(
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
     times: Iterable[int] | None = None,
-    turned: int = 0,
+    rotation: int = 0,
     audio: bool = False,
     keep: Callable[[av.Packet], bool] = lambda packet: True,
     shift: int = 0,
 ) -> Path:
-    """Encode `picture` 0, 1, 2 ... into a file whose suffix names the container.
+    """Encode `numbered_frame` 0, 1, 2 ... into a file whose suffix selects the container.
 
     Parameters
     ----------
     times : iterable of int, optional
-        Presentation times in 1/1000 s. The default is one frame every 1/rate.
-    turned : {0, 90, 180, 270}
-        Degrees clockwise that a player must turn the stored picture by.
+        Presentation times in ms. The default is one frame every 1/rate s.
+    rotation : {0, 90, 180, 270}
+        Degrees clockwise by which a player must rotate the stored frames.
     keep : callable
-        Which packets are written.
+        Whether to write a packet.
     shift : int
-        Ticks of the encoder (1/1000 s) taken from every packet's time.
+        Milliseconds subtracted from the times of every packet: frames before 0 end up outside
+        the edit list of an MP4.
     """
-    os.environ.setdefault("SVT_LOG", "0")  # or it prints a page for each file
+    os.environ.setdefault("SVT_LOG", "0")  # SVT-AV1 prints a page per file otherwise
     with av.open(str(path), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate)
-        stored = np.rot90(picture(0), turned // 90)
+        stored = np.rot90(numbered_frame(0), rotation // 90)  # counterclockwise
         stream.height, stream.width = stored.shape[:2]
         stream.pix_fmt = pix_fmt
         stream.options = options or {}
         stream.codec_context.thread_count = 1
-        if turned:
-            stream.set_display_rotation(-turned)
+        if rotation:
+            stream.set_display_rotation(-rotation)  # counterclockwise, too
         if times is not None or shift:
             stream.codec_context.time_base = Fraction(1, 1000)
-        voice = out.add_stream("aac", rate=16000) if audio else None
-        stamps = None if times is None else list(times)
+        audio_stream = out.add_stream("aac", rate=16000) if audio else None
+        pts = None if times is None else list(times)
         for number in range(frames):
-            image = np.ascontiguousarray(np.rot90(picture(number), turned // 90))
+            image = np.ascontiguousarray(np.rot90(numbered_frame(number), rotation // 90))
             frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
-            if stamps is not None:
-                frame.pts, frame.time_base = stamps[number], Fraction(1, 1000)
+            if pts is not None:
+                frame.pts, frame.time_base = pts[number], Fraction(1, 1000)
             _mux(out, stream.encode(frame), keep, shift)
         _mux(out, stream.encode(), keep, shift)
-        if voice is not None:
-            _say(out, voice, seconds=frames / rate)
+        if audio_stream is not None:
+            _write_tone(out, audio_stream, seconds=frames / rate)
     return path
 
 
@@ -107,22 +110,25 @@ def _mux(
             out.mux(packet)
 
 
-def _say(out: av.container.OutputContainer, voice: av.AudioStream, *, seconds: float) -> None:
+def _write_tone(
+    out: av.container.OutputContainer, stream: av.AudioStream, *, seconds: float
+) -> None:
     for start in range(0, int(16000 * seconds), 1024):
         wave = np.sin(np.arange(start, start + 1024) / 12).astype(np.float32)[None]
         sound = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
         sound.sample_rate, sound.pts = 16000, start
-        out.mux(voice.encode(sound))
-    out.mux(voice.encode(None))
+        out.mux(stream.encode(sound))
+    out.mux(stream.encode(None))
 
 
 def write_sound(path: Path) -> Path:
-    """A file with sound alone."""
+    """Write a file with audio only."""
     with av.open(str(path), "w") as out:
-        _say(out, out.add_stream("aac", rate=16000), seconds=1)
+        _write_tone(out, out.add_stream("aac", rate=16000), seconds=1)
     return path
 
 
+# A key frame every 12 frames, always 3 B-frames between references: I B B B P B B B P ...
 X264 = {
     "preset": "ultrafast",
     "x264-params": "bframes=3:b-adapt=0:keyint=12:min-keyint=12:scenecut=0",
@@ -134,22 +140,22 @@ X265 = {
 }
 UNEVEN = [0, 10, 50, 51, 120, 200, 210, 330, 340, 341, *range(400, 4000, 70)]
 
-# name -> (suffix, arguments of `write`): all hold the frames 0, 1, ... in presentation order
+# kind -> (suffix, arguments of `write`). All present the frames 0, 1, 2 ... in order.
 KINDS: dict[str, tuple[str, dict]] = {
     "h264-b": ("mp4", {"options": X264}),
     "h264-open-gop": ("mp4", {"options": OPEN_GOP}),
     "h264-open-gop-mkv": ("mkv", {"options": OPEN_GOP}),
     "h264-variable-rate": ("mp4", {"options": X264, "times": UNEVEN}),
     "h264-variable-rate-mkv": ("mkv", {"options": X264, "times": UNEVEN}),
-    "h264-turned-90": ("mov", {"options": X264, "turned": 90}),
-    "h264-turned-180": ("mov", {"options": X264, "turned": 180}),
-    "h264-turned-270": ("mp4", {"options": X264, "turned": 270}),
+    "h264-rotated-90": ("mov", {"options": X264, "rotation": 90}),
+    "h264-rotated-180": ("mov", {"options": X264, "rotation": 180}),
+    "h264-rotated-270": ("mp4", {"options": X264, "rotation": 270}),
     "h264-10-bit": ("mp4", {"options": X264, "pix_fmt": "yuv420p10le"}),
     "h264-444": ("mkv", {"options": X264, "pix_fmt": "yuv444p"}),
     "h264-ts": ("ts", {"options": X264}),
     "h264-avi": ("avi", {"options": X264}),
     "h264-raw": ("h264", {"options": X264}),
-    "h264-with-sound": ("mp4", {"options": X264, "audio": True}),
+    "h264-with-audio": ("mp4", {"options": X264, "audio": True}),
     "h264-one-frame": ("mp4", {"options": X264, "frames": 1}),
     "hevc": ("mp4", {"codec": "libx265", "options": X265}),
     "hevc-10-bit": ("mkv", {"codec": "libx265", "options": X265, "pix_fmt": "yuv420p10le"}),
@@ -173,10 +179,10 @@ def make(folder: Path, kind: str) -> Path:
 
 
 def environment_for_torchcodec(folder: Path) -> dict[str, str]:
-    """Environment in which torchcodec finds an FFmpeg: the one that PyAV brings along.
+    """Environment variables with which torchcodec finds the FFmpeg bundled with PyAV.
 
-    torchcodec looks for libavcodec.so.62; in PyAV's wheel for Linux the file is called
-    libavcodec-5e6b81c2.so.62.28.102. Elsewhere the machine needs an FFmpeg of its own.
+    torchcodec looks for libavcodec.so.62, which is libavcodec-5e6b81c2.so.62.28.102 in PyAV's
+    Linux wheel. On other platforms the machine needs an FFmpeg of its own.
     """
     bundled = Path(av.__file__).parents[1] / "av.libs"
     for library in bundled.glob("lib*-*.so.*"):

@@ -1,4 +1,4 @@
-"""Is this machine in order? Versions, decoders, CUDA and speed, each with what to do about it."""
+"""Check this machine: versions, decoders, CUDA and speed, each with advice."""
 
 import copy
 import math
@@ -22,9 +22,9 @@ from zoopraxis.video import Video, open_video, torchcodec_problem
 
 __all__ = ["Finding", "examine"]
 
-NEEDED = ("torch", "torchvision", "av", "numpy", "safetensors")
-OPTIONAL = ("torchcodec", "timm", "tensorboard")  # names of our extras, too
-OPENCV = ("opencv-contrib-python-headless", "opencv-contrib-python")  # either will do
+REQUIRED = ("torch", "torchvision", "av", "numpy", "safetensors")
+OPTIONAL = ("torchcodec", "timm", "tensorboard")  # also the names of our extras
+OPENCV = ("opencv-contrib-python-headless", "opencv-contrib-python")  # either is enough
 CODECS = ("h264", "hevc", "libdav1d", "vp9", "mpeg4", "mpeg2video", "gif")
 
 
@@ -35,9 +35,9 @@ class Finding:
     Parameters
     ----------
     name : str
-        What was looked at.
+        What was checked.
     status : {"ok", "warn", "fail"}
-        Fail: zoopraxis will not work. Warn: it will, but slower or without an option.
+        Fail: zoopraxis does not work. Warn: it works, but slower or without an option.
     value : str
         What was found.
     advice : str, default=""
@@ -51,22 +51,22 @@ class Finding:
 
 
 def examine(*, step: Callable[[str], None] = lambda _: None) -> list[Finding]:
-    """Examine this machine.
+    """Run every check on this machine.
 
     Parameters
     ----------
     step : callable, optional
-        Told the name of each examination before it begins.
+        Called with the name of each check before it starts.
 
     Returns
     -------
     list of Finding
-        In a fixed order.
+        Findings in a fixed order.
     """
     findings: list[Finding] = []
-    for name, look in EXAMINATIONS.items():
+    for name, check in CHECKS.items():
         step(name)
-        findings += look()
+        findings += check()
     return findings
 
 
@@ -78,11 +78,11 @@ def _python() -> list[Finding]:
 
 
 def _packages() -> list[Finding]:
-    needed = [_needed(name, (name,)) for name in NEEDED]
-    return [*needed, _needed("opencv", OPENCV), *map(_optional, OPTIONAL)]
+    required = [_required(name, (name,)) for name in REQUIRED]
+    return [*required, _required("opencv", OPENCV), *map(_optional, OPTIONAL)]
 
 
-def _needed(name: str, distributions: tuple[str, ...]) -> Finding:
+def _required(name: str, distributions: tuple[str, ...]) -> Finding:
     version = next(filter(None, map(_version, distributions)), None)
     if version is None:
         return Finding(name, "fail", "not installed", f"pip install {distributions[0]}")
@@ -92,7 +92,7 @@ def _needed(name: str, distributions: tuple[str, ...]) -> Finding:
 def _optional(name: str) -> Finding:
     version = _version(name)
     if version is None:
-        advice = f"if you want it: pip install 'zoopraxis[{name}]'"
+        advice = f"to use it: pip install 'zoopraxis[{name}]'"
         return Finding(name, "warn", "not installed", advice)
     return Finding(name, "ok", version)
 
@@ -106,7 +106,7 @@ def _version(distribution: str) -> str | None:
 
 def _ffmpeg() -> list[Finding]:
     version = av.ffmpeg_version_info
-    missing = [name for name in CODECS if not _decodes(name)]
+    missing = [name for name in CODECS if not _can_decode(name)]
     if missing:
         advice = "install PyAV's own wheel: pip install --force-reinstall --only-binary av av"
         bundled = Finding("FFmpeg in PyAV", "fail", f"{version}, without {missing}", advice)
@@ -115,11 +115,11 @@ def _ffmpeg() -> list[Finding]:
     program = shutil.which("ffmpeg")
     if program:
         return [bundled, Finding("ffmpeg program", "ok", program)]
-    advice = "nothing here needs it; to convert or repair files: apt-get install ffmpeg"
+    advice = "not required; to convert or repair files: apt-get install ffmpeg"
     return [bundled, Finding("ffmpeg program", "ok", "not found", advice)]
 
 
-def _decodes(codec: str) -> bool:
+def _can_decode(codec: str) -> bool:
     try:
         av.Codec(codec, "r")
     except av.codec.codec.UnknownCodecError:
@@ -128,18 +128,19 @@ def _decodes(codec: str) -> bool:
 
 
 def _decoders() -> list[Finding]:
-    """Decode a clip made here with each decoder, and compare."""
+    """Encode a clip, decode it with each backend, and compare."""
     with tempfile.TemporaryDirectory() as folder:
         path = _write_clip(Path(folder) / "clip.mp4")
         try:
             with open_video(path, decoder="pyav") as video:
-                ours, value = _shuffled(video), f"{video.num_frames} frames of {video.codec}"
+                ours, value = _decode_shuffled(video), f"{video.num_frames} frames of {video.codec}"
         except VideoError as error:
             return [
                 Finding("decoder pyav", "fail", error.problem, "reinstall PyAV: pip install av")
             ]
-        wrong = (ours.float().mean(dim=(1, 2, 3)).diff() <= 0).sum().item()
-        if wrong or len(ours) != CLIP_FRAMES:
+        # Every frame of the clip is brighter than the one before.
+        disorder = (ours.float().mean(dim=(1, 2, 3)).diff() <= 0).sum().item()
+        if disorder or len(ours) != CLIP_FRAMES:
             return [Finding("decoder pyav", "fail", "frames out of order", "reinstall PyAV")]
         return [Finding("decoder pyav", "ok", value), _torchcodec(path, ours)]
 
@@ -149,19 +150,19 @@ def _torchcodec(path: Path, ours: torch.Tensor) -> Finding:
     problem = torchcodec_problem()
     if problem:
         advice = (
-            "PyAV reads everything without it. To use it: pip install 'zoopraxis[torchcodec]', "
-            "install FFmpeg's shared libraries (apt-get install ffmpeg), and a torchcodec that "
-            "fits this torch"
+            "PyAV decodes everything without it. To use it: pip install 'zoopraxis[torchcodec]', "
+            "with FFmpeg's shared libraries (apt-get install ffmpeg) and a torchcodec version "
+            "that matches this torch"
         )
         return Finding(name, "warn", problem, advice)
     try:
         with open_video(path, decoder="torchcodec") as video:
-            worst = (_shuffled(video).int() - ours.int()).abs().max().item()
+            worst = (_decode_shuffled(video).int() - ours.int()).abs().max().item()
     except VideoError as error:
         return Finding(name, "warn", error.problem, "use decoder='pyav'")
     if worst > 2:
-        advice = "use decoder='pyav', and one decoder for all of an experiment"
-        return Finding(name, "warn", f"pixels differ from pyav's by {worst}", advice)
+        advice = "use decoder='pyav', and the same decoder throughout an experiment"
+        return Finding(name, "warn", f"pixels differ from pyav's by up to {worst}", advice)
     return Finding(name, "ok", f"agrees with pyav within {worst}/255")
 
 
@@ -169,22 +170,22 @@ CLIP_FRAMES = 48
 
 
 def _write_clip(path: Path) -> Path:
-    """H.264 with B-frames whose frames grow brighter, so that their order shows."""
+    """Write H.264 with B-frames that get brighter from frame to frame, which shows their order."""
     y, x = np.mgrid[:96, :128]
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.options = {"bf": "3", "g": "12", "crf": "10"}
-        for number in range(CLIP_FRAMES):
-            image = np.stack([x, y, (x + y) // 2], axis=-1) // 2 + 3 * number
+        for i in range(CLIP_FRAMES):
+            image = np.stack([x, y, (x + y) // 2], axis=-1) // 2 + 3 * i
             frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     return path
 
 
-def _shuffled(video: Video) -> torch.Tensor:
-    """All frames in order, decoded in another order."""
+def _decode_shuffled(video: Video) -> torch.Tensor:
+    """Decode all frames in random order, which seeks; return them in order, (N, 3, H, W)."""
     order = np.random.default_rng(0).permutation(video.num_frames)
     parts = [video.frames_at(part) for part in np.array_split(order, 4)]
     return torch.cat(parts)[np.argsort(order)]
@@ -192,31 +193,31 @@ def _shuffled(video: Video) -> torch.Tensor:
 
 def _cuda() -> list[Finding]:
     if torch.cuda.is_available():
-        cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        return [Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(cards)}")]
+        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return [Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(gpus)}")]
     if torch.version.cuda is None:
-        advice = "this torch is built for the CPU; with an NVIDIA card, install torch for CUDA"
+        advice = "this torch is built for the CPU; with an NVIDIA GPU, install torch for CUDA"
     else:
-        advice = "no usable NVIDIA card or driver (see nvidia-smi): training will use the CPU"
+        advice = "no usable NVIDIA GPU or driver (see nvidia-smi): training will use the CPU"
     return [Finding("CUDA", "warn", "not available", advice)]
 
 
 def _threads() -> list[Finding]:
-    # A container may grant fewer cores than the machine has; only Linux says so.
+    # A container may allow fewer cores than the machine has; only Linux reports it.
     limited = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
     threads = torch.get_num_threads()
-    value = f"{threads} for {cores} usable cores"
+    value = f"{threads} on {cores} usable cores"
     if threads > cores:
         return [Finding("threads", "warn", value, f"export OMP_NUM_THREADS={cores}")]
     if threads < cores:
-        advice = f"for one process alone: export OMP_NUM_THREADS={cores}"
+        advice = f"for a single process: export OMP_NUM_THREADS={cores}"
         return [Finding("threads", "ok", value, advice)]
     return [Finding("threads", "ok", value)]
 
 
 def _convolution() -> list[Finding]:
-    """Set a 3D convolution beside the matrix product that it could be."""
+    """Compare the throughput of a 3D convolution with that of a matrix product."""
     video = torch.randn(1, 64, 8, 56, 56)
     convolution = torch.nn.Conv3d(64, 64, 3, padding=1, bias=False)
     multiply_adds = 64 * 64 * 27 * 8 * 56 * 56
@@ -224,46 +225,46 @@ def _convolution() -> list[Finding]:
     with torch.inference_mode():
         conv = 2e-9 * multiply_adds / _seconds(lambda: convolution(video))
         product = 2e-9 * 1024**3 / _seconds(lambda: left @ right)
-    value = f"{conv:.0f} GFLOP/s; a matrix product {product:.0f} GFLOP/s"
+    value = f"{conv:.0f} GFLOP/s; matrix product {product:.0f} GFLOP/s"
     if conv < 0.25 * product:
         advice = (
             "oneDNN may be missing (torch.backends.mkldnn.is_available()) or the machine busy; "
-            "install torch from its own wheels"
+            "install torch from its official wheels"
         )
         return [Finding("3D convolution", "warn", value, advice)]
     return [Finding("3D convolution", "ok", value)]
 
 
-def _half_gradient() -> list[Finding]:
-    """Hold bfloat16 weight gradients of a short clip's convolution to float32.
+def _bfloat16_gradients() -> list[Finding]:
+    """Compare a short clip's bfloat16 weight gradients of a convolution with float32.
 
-    With fewer frames than the kernel is long, PyTorch 2.15 on some CPUs reads memory that nobody
-    wrote.
+    With fewer frames than the temporal kernel size, PyTorch 2.15 on some CPUs reads uninitialised
+    memory.
     """
     name = "bfloat16 gradients"
     worst = max(_gradient_error(torch.randn(8, 64, 2, 7, 7)) for _ in range(20))
     if worst < 0.05:
         return [Finding(name, "ok", f"within {worst:.0e} of float32")]
-    advice = "on the CPU train with train.precision=32, the default"
-    return [Finding(name, "warn", "wrong for clips of two frames", advice)]
+    advice = "on the CPU, train with train.precision=32, the default"
+    return [Finding(name, "warn", "incorrect for clips of two frames", advice)]
 
 
 def _gradient_error(clip: torch.Tensor) -> float:
-    """Relative error of a bfloat16 convolution's weight gradient; infinite if not finite."""
-    whole = torch.nn.Conv3d(clip.shape[1], 64, (3, 1, 1), padding=(1, 0, 0), bias=False)
-    half = copy.deepcopy(whole).bfloat16()
-    upstream = torch.randn_like(whole(clip))
-    whole(clip).backward(upstream)
+    """Relative error of a bfloat16 convolution's weight gradient; inf if it is not finite."""
+    full = torch.nn.Conv3d(clip.shape[1], 64, (3, 1, 1), padding=(1, 0, 0), bias=False)
+    half = copy.deepcopy(full).bfloat16()
+    upstream = torch.randn_like(full(clip))
+    full(clip).backward(upstream)
     half(clip.bfloat16()).backward(upstream.bfloat16())
-    wanted, found = whole.weight.grad, half.weight.grad
-    assert wanted is not None  # noqa: S101 - for the type checker
-    assert found is not None  # noqa: S101
-    error = float((found.float() - wanted).norm() / wanted.norm())
+    expected, actual = full.weight.grad, half.weight.grad
+    assert expected is not None  # noqa: S101 - for the type checker
+    assert actual is not None  # noqa: S101
+    error = float((actual.float() - expected).norm() / expected.norm())
     return error if math.isfinite(error) else math.inf
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Best of five runs, after one to warm up."""
+    """Best time of five runs, after one warm-up run."""
     work()
     times = []
     for _ in range(5):
@@ -273,7 +274,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
-EXAMINATIONS = {
+CHECKS = {
     "python": _python,
     "packages": _packages,
     "FFmpeg": _ffmpeg,
@@ -281,5 +282,5 @@ EXAMINATIONS = {
     "CUDA": _cuda,
     "threads": _threads,
     "3D convolution": _convolution,
-    "bfloat16": _half_gradient,
+    "bfloat16": _bfloat16_gradients,
 }

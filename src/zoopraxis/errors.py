@@ -1,4 +1,4 @@
-"""Errors a user can act on: what went wrong, and what to do about it."""
+"""Errors that a user can act on: what went wrong, and what to do about it."""
 
 __all__ = [
     "CheckpointError",
@@ -35,31 +35,31 @@ class ZoopraxisError(Exception):
 
 
 class VideoError(ZoopraxisError):
-    """A source cannot be opened or decoded."""
+    """A video cannot be opened or decoded."""
 
 
 class DataError(ZoopraxisError):
-    """A data set, list or annotation is not what it should be."""
+    """A data set, list or annotation is missing, malformed or inconsistent."""
 
 
 class ModelNotFoundError(ZoopraxisError):
-    """No model or weights of that name."""
+    """No model or weights have that name."""
 
 
 class ConversionError(ZoopraxisError):
-    """A foreign state dict does not fit the model."""
+    """A state dict from another code base does not fit the model."""
 
 
 class CheckpointError(ZoopraxisError):
-    """A checkpoint file cannot be read or does not fit."""
+    """A checkpoint file cannot be read or does not fit the model."""
 
 
 class DownloadError(ZoopraxisError):
-    """Weights cannot be fetched, or are not what their hash promises."""
+    """Weights cannot be downloaded, or do not match their hash."""
 
 
 class ShapeError(ZoopraxisError):
-    """A tensor has a shape that the function cannot take."""
+    """A tensor has a shape that the function does not accept."""
 
 
 class RecipeError(ZoopraxisError):
@@ -67,4 +67,4 @@ class RecipeError(ZoopraxisError):
 
 
 class TrainingError(ZoopraxisError):
-    """Training cannot go on."""
+    """Training cannot continue."""

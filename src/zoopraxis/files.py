@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file is complete or not there."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ UNFINISHED = ".writing"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by new content, so that a reader sees the old or the new, never a part."""
+    """Write a file atomically: a reader sees the old content or the new, never a part."""
     unfinished = path.with_name(f".{path.name}{UNFINISHED}")
     unfinished.write_bytes(data)
     flush(unfinished)
@@ -17,7 +17,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
+    """Wait until the data of a file, or the entries of a folder, are on disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

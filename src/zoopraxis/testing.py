@@ -1,6 +1,6 @@
 """Checks for models: deterministic weights, goldens, counts, and the contract.
 
-Public, so that others can hold their own networks to them.
+Public, so that others can test their own networks with them.
 """
 
 import csv
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import DataError
-from zoopraxis.models import create_model, model_spec
+from zoopraxis.models import model_spec
 
 __all__ = [
     "Golden",
@@ -36,7 +37,7 @@ __all__ = [
 
 
 def fill(key: str, shape: tuple[int, ...], *, rule: str = "v1") -> NDArray[np.float32]:
-    """Weights that anyone can recompute: a function of the key and the shape alone.
+    """Make weights that anyone can recompute: a function of the key and the shape alone.
 
     Parameters
     ----------
@@ -137,44 +138,35 @@ def read_index(folder: str | Path) -> list[dict[str, str]]:
 
 
 def as_clip(x: Tensor, channels: int) -> Tensor:
-    """Give a reference's input our layout (B, C, T, H, W).
+    """Bring a reference's input into our layout (B, C, T, H, W).
 
-    2D networks take the frames folded into the channels, (B, T*C, H, W), or those of one clip as
-    a batch, (T, C, H, W), or in front of the channels, (B, T, C, H, W).
+    2D networks take frames merged into the channels, (B, T*C, H, W), or those of one clip as a
+    batch, (T, C, H, W), or before the channels, (B, T, C, H, W).
     """
     if x.ndim == 5:
-        in_front = x.shape[1] != channels == x.shape[2]
-        return x.transpose(1, 2) if in_front else x
+        before = x.shape[1] != channels == x.shape[2]
+        return x.transpose(1, 2) if before else x
     if x.shape[1] == channels:
         return x.transpose(0, 1).unsqueeze(0)  # (1, C, T, H, W)
     x = x.reshape(len(x), -1, channels, *x.shape[2:])  # (B, T, C, H, W)
     return x.transpose(1, 2)  # (B, C, T, H, W)
 
 
-def differences(x: Tensor, stack: int) -> Tensor:
-    """Frames (B, C, T * (L + 1), H, W) to the differences of neighbours (B, C, T * L, H, W).
-
-    References take the frames, a model of differences what `zoopraxis.inputs.transforms` made of them.
-    """
-    x = x.reshape(*x.shape[:2], -1, stack + 1, *x.shape[3:])  # (B, C, T, L + 1, H, W)
-    return x.diff(dim=3).flatten(2, 3)  # (B, C, T * L, H, W)
-
-
 @torch.no_grad()
 def golden_error(golden: Golden, model: str, source: str) -> float:
-    """How far our network lies from the reference, relative to the largest output.
+    """Relative error of our network against the reference: over the largest output.
 
     Builds the official state dict, converts it as a user's checkpoint, and runs the model. A
     reference that answers at every frame of one clip is held to the model's `forward_frames`.
-    It runs with one thread, as the references did: PyTorch's convolutions add in another order
-    with two, and deep gated networks enlarge that some hundredfold.
+    It runs with one thread, as the references did: PyTorch's convolutions sum in another order
+    with two, and deep gated networks amplify that some hundredfold.
     """
     state = convert_state_dict(model, golden.state_dict(), source=source)
     network: Any = create_model(model, source=source, num_classes=golden.logits.shape[1])
     network.load_state_dict(state)
-    clip = as_clip(golden.input(), model_spec(model).clip.channels)
-    if model_spec(model).clip.modality == "rgb_diff":
-        clip = differences(clip, model_spec(model).clip.stack)
+    spec = model_spec(model)
+    clip = as_clip(golden.input(), spec.clip.channels)
+    clip = spec.clip.input.from_reference(clip, stack=spec.clip.sampling.stack)
     network.eval()
     every_frame = len(golden.logits) > len(clip)
     with _one_thread():
@@ -184,7 +176,7 @@ def golden_error(golden: Golden, model: str, source: str) -> float:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let PyTorch compute with one thread, and then with as many as before."""
+    """Run PyTorch with one thread, and then with as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

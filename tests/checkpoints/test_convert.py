@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from zoopraxis.checkpoints.convert import convert_state_dict, replace_norm_eps, transpose_kernels
+from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ConversionError, ModelNotFoundError
-from zoopraxis.models import create_model
 from zoopraxis.testing import read_golden
+from zoopraxis.weights.keys import replace_norm_eps, transpose_kernels
 
 GOLDEN = "tests/golden"
 
@@ -52,7 +53,7 @@ def test_a_missing_and_an_unknown_key_are_named(state):
 def test_two_keys_may_not_become_one(state):
     state["stem.conv.weight"] = state["stem.0.weight"]
 
-    with pytest.raises(ConversionError, match=r"two keys become 'stem\.conv\.weight'"):
+    with pytest.raises(ConversionError, match=r"two keys are renamed to 'stem\.conv\.weight'"):
         convert_state_dict("r3d_18", state, source="torchvision")
 
 

@@ -1,4 +1,4 @@
-"""Inflation: a video that repeats one image gives the image network's activations everywhere."""
+"""Inflation: a video that repeats one image has the activations of the image network everywhere."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from zoopraxis.errors import ConversionError
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.inflate import (
     average_channels,
     cubic,
@@ -19,9 +19,9 @@ from zoopraxis.checkpoints.inflate import (
     inflate_weight,
     start_from,
 )
+from zoopraxis.errors import ConversionError
 from zoopraxis.layers.bninception import BNInception
 from zoopraxis.layers.inception_v1 import GoogLeNet
-from zoopraxis.models import create_model
 from zoopraxis.models.tsn import TSN
 from zoopraxis.testing import fill, noise_clip, relative_error
 
@@ -38,7 +38,7 @@ def with_weights(network):
 
 @torch.no_grad()
 def activations(network, x):
-    """What every convolution, norm and pooling gives, by its name."""
+    """Outputs of every convolution, batch norm and pooling, by name."""
     seen = {}
     for name, layer in network.named_modules():
         if isinstance(layer, LAYERS):
@@ -48,58 +48,58 @@ def activations(network, x):
 
 
 def without_time_strides(name, layer):
-    """Filters of three frames behind the stem, as inflated ResNets have them; every frame stays."""
+    """Filters of at most three frames, as in inflated ResNets, without strides in time."""
     return min(cubic(name, layer)[0], 3), 1
 
 
-def assert_interior_equals(image, video, *, frames):
-    """Compare each layer's activations at the middle frame, which no padding reaches."""
+def assert_interior_equals(image, video, *, num_frames):
+    """Compare the activations of every layer at the middle frame, which no padding reaches."""
     assert image.keys() == video.keys()
-    for name, wanted in image.items():
-        assert relative_error(video[name][:, :, frames // 2], wanted) < 1e-5, name
+    for name, expected in image.items():
+        assert relative_error(video[name][:, :, num_frames // 2], expected) < 1e-5, name
 
 
 @pytest.mark.parametrize("init", ["repeat", "centre"])
-def test_a_boring_video_gives_resnet50_its_image_activations_at_every_layer(init):
+def test_resnet50_has_its_image_activations_on_a_boring_video(init):
     image = noise_clip((1, 3, 32, 32))
-    # 18 layers of three frames reach 18 frames far to either side
-    frames = 39
+    # 18 layers of three frames see 18 frames to either side
+    num_frames = 39
     resnet = with_weights(torchvision.models.resnet50())
     inflated = inflate_network(resnet, lengths=without_time_strides, init=init).eval()
-    boring = image[:, :, None].expand(-1, -1, frames, -1, -1)
+    boring = image[:, :, None].expand(-1, -1, num_frames, -1, -1)
 
-    wanted = activations(resnet, image)
+    expected = activations(resnet, image)
 
-    assert len(wanted) == 53 + 53 + 1
-    assert_interior_equals(wanted, activations(inflated, boring), frames=frames)
+    assert len(expected) == 53 + 53 + 1
+    assert_interior_equals(expected, activations(inflated, boring), num_frames=num_frames)
 
 
-def test_a_boring_video_gives_inception_its_image_activations_at_every_layer():
+def test_inception_has_its_image_activations_on_a_boring_video():
     image = noise_clip((1, 3, 32, 32))
-    frames = 29  # ten convolutions and four poolings of three frames reach 14 far
+    num_frames = 29  # ten convolutions and four poolings of three frames see 14 to either side
     inception = with_weights(GoogLeNet())
     inflated = inflate_network(inception, lengths=without_time_strides).eval()
-    boring = image[:, :, None].expand(-1, -1, frames, -1, -1)
+    boring = image[:, :, None].expand(-1, -1, num_frames, -1, -1)
 
-    wanted = activations(inception, image)
+    expected = activations(inception, image)
 
-    assert len(wanted) == 57 + 57 + 13
-    assert_interior_equals(wanted, activations(inflated, boring), frames=frames)
+    assert len(expected) == 57 + 57 + 13
+    assert_interior_equals(expected, activations(inflated, boring), num_frames=num_frames)
 
 
 @torch.no_grad()
-def test_zeros_behind_the_ends_of_a_clip_break_it_there():
+def test_zero_padding_changes_the_first_and_last_frame():
     image = noise_clip((1, 3, 16, 16))
     conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
     boring = image[:, :, None].expand(-1, -1, 7, -1, -1)
 
-    wanted = conv(image)
+    expected = conv(image)
     out = inflate_network(conv)(boring)
 
     # the first and last frame see two frames of three
-    torch.testing.assert_close(out[:, :, 0], wanted * 2 / 3)
-    torch.testing.assert_close(out[:, :, -1], wanted * 2 / 3)
-    torch.testing.assert_close(out[:, :, 1:-1], wanted[:, :, None].expand(-1, -1, 5, -1, -1))
+    torch.testing.assert_close(out[:, :, 0], expected * 2 / 3)
+    torch.testing.assert_close(out[:, :, -1], expected * 2 / 3)
+    torch.testing.assert_close(out[:, :, 1:-1], expected[:, :, None].expand(-1, -1, 5, -1, -1))
 
 
 @torch.no_grad()
@@ -132,28 +132,28 @@ def test_layers_keep_their_options():
 
     inflated = inflate_network(network, lengths=lambda _name, _layer: (1, 1))
 
-    wanted = network(image)[:, :, None].expand(-1, -1, 3, -1, -1)
-    torch.testing.assert_close(inflated(boring), wanted)
-    # the mean of two frames, each of four pixels, is over twice the divisor
+    expected = network(image)[:, :, None].expand(-1, -1, 3, -1, -1)
+    torch.testing.assert_close(inflated(boring), expected)
+    # the mean of two frames, each of four pixels, has twice the divisor
     assert inflate_network(network[4])(boring).shape == (1, 2, 1, 4, 4)
     torch.testing.assert_close(inflate_network(network[4])(boring)[:, :, 0], network[4](image))
 
 
 class NormAndMore(nn.BatchNorm2d):
-    """As timm's norms with an activation inside."""
+    """Like timm's batch norms with an activation inside."""
 
 
-def test_googlenets_weights_become_those_of_i3d():
+def test_weights_of_googlenet_become_those_of_i3d():
     googlenet = with_weights(GoogLeNet(num_classes=400))
     i3d = create_model("i3d_inception")
-    shapes = {k: v.shape for k, v in i3d.trunk.state_dict().items()}
+    shapes = {k: v.shape for k, v in i3d.backbone.state_dict().items()}
 
-    state = inflate_state_dict(googlenet.trunk.state_dict(), shapes)
+    state = inflate_state_dict(googlenet.backbone.state_dict(), shapes)
 
-    i3d.trunk.load_state_dict(state)
-    weight = googlenet.trunk.conv_1a.conv.weight
-    torch.testing.assert_close(i3d.trunk.conv_1a.conv.weight.sum(dim=2), weight)
-    torch.testing.assert_close(i3d.trunk.conv_1a.conv.weight[:, :, 3], weight / 7)
+    i3d.backbone.load_state_dict(state)
+    weight = googlenet.backbone.conv_1a.conv.weight
+    torch.testing.assert_close(i3d.backbone.conv_1a.conv.weight.sum(dim=2), weight)
+    torch.testing.assert_close(i3d.backbone.conv_1a.conv.weight[:, :, 3], weight / 7)
 
 
 def test_inflated_filters_by_hand():
@@ -166,11 +166,11 @@ def test_inflated_filters_by_hand():
     assert centred[0, 0, :, 0].tolist() == [[0, 0], [3, 6], [0, 0]]
 
 
-def test_says_what_does_not_fit():
+def test_the_error_says_what_does_not_fit():
     state = {"conv.weight": torch.zeros(4, 3, 3, 3)}
     with pytest.raises(ConversionError, match="1 keys missing, 1 keys unknown"):
         inflate_state_dict(state, {"conv1.weight": (4, 3, 3, 3, 3)})
-    with pytest.raises(ConversionError, match="does not become"):
+    with pytest.raises(ConversionError, match="cannot be inflated to"):
         inflate_state_dict(state, {"conv.weight": (4, 3, 3, 5, 5)})
     with pytest.raises(ConversionError, match="no inflated form of InstanceNorm2d"):
         inflate_network(nn.Sequential(nn.InstanceNorm2d(3)))
@@ -182,9 +182,9 @@ def test_says_what_does_not_fit():
 
 def test_cross_modality_weights_are_those_of_the_two_stream_code():
     with np.load(GOLDEN / "twostream_cross_modality.npz") as arrays:
-        weight, wanted = (torch.from_numpy(arrays[name]) for name in ("input", "output"))
+        weight, expected = (torch.from_numpy(arrays[name]) for name in ("input", "output"))
 
-    assert relative_error(average_channels(weight, 20), wanted) < 1e-6
+    assert relative_error(average_channels(weight, 20), expected) < 1e-6
 
 
 @pytest.mark.parametrize("channels", [1, 2, 20])
@@ -195,12 +195,12 @@ def test_cross_modality_by_hand(channels):
 
 
 def test_the_first_convolution_is_found():
-    assert first_convolution(GoogLeNet()) == "trunk.conv_1a.conv.weight"
+    assert first_convolution(GoogLeNet()) == "backbone.conv_1a.conv.weight"
     with pytest.raises(ConversionError, match="Linear has no convolution"):
         first_convolution(nn.Linear(2, 2))
 
 
-def test_only_named_tensors_start_anew():
+def test_only_named_tensors_may_be_missing():
     gated = create_model("test_gsm")
     flat = TSN(partial(BNInception, divide=8), num_classes=12)
     gates = {key for key in gated.state_dict() if ".shift." in key}

@@ -7,10 +7,11 @@ import torch
 from typer.testing import CliRunner
 
 from videos import write
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.cli import app
 from zoopraxis.errors import ZoopraxisError
-from zoopraxis.checkpoints.hub import save_model
-from zoopraxis.models import create_model, model_spec
+from zoopraxis.models import model_spec
 from zoopraxis.prediction.pipeline import predict
 from zoopraxis.prediction.timeline import predict_timeline
 from zoopraxis.video import open_video
@@ -21,10 +22,10 @@ def model(tmp_path_factory):
     """A tiny network with four named classes."""
     torch.manual_seed(0)
     spec = model_spec("test_r2plus1d")
-    network = create_model(spec.name, num_classes=4)
-    labels = ["walk", "run", "sit down", "stand up"]
+    labels = ("walk", "run", "sit down", "stand up")
+    config = ModelConfig(name=spec.name, clip=spec.clip, labels=labels)
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    return str(save_model(path, network, name=spec.name, args={}, clip=spec.clip, labels=labels))
+    return str(save_model(path, config.build(), config))
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +98,24 @@ def test_the_overlay_of_one_video(model, video, tmp_path):
 
 def test_an_unknown_model_is_an_error(video):
     assert isinstance(call(video, "--model", "r2plus1d_19").exception, ZoopraxisError)
+
+
+def test_a_folder_called_like_a_model_does_not_shadow_it(video, tmp_path, monkeypatch):
+    (tmp_path / "test_r2plus1d").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = call(video, "--model", "test_r2plus1d", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["model"] == "test_r2plus1d"
+
+
+def test_the_folder_of_a_run_is_its_best_weights(model, video, tmp_path):
+    import shutil
+    from pathlib import Path
+
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    for ending in (".safetensors", ".json"):
+        shutil.copy(Path(model).with_suffix(ending), tmp_path / "runs" / "x" / f"best{ending}")
+    done = call(video, "--model", tmp_path / "runs" / "x", "--json")
+    found = json.loads(done.stdout)
+    assert found["model"].endswith("runs/x/best.safetensors")
+    assert found["top"] == json.loads(predict(video, model).to_json())["top"]

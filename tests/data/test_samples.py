@@ -186,3 +186,33 @@ def test_label_files(tmp_path):
         label_names(write(path, "\n"))
     with pytest.raises(DataError, match="no label list called 'kinetics'"):
         label_names("kinetics")
+
+
+def test_segments_and_files_beside_a_video(tmp_path):
+    lines = (
+        "path,start,end,label,flow,skeleton",
+        "a.mp4,0,1.5,run,flow/a,",
+        "a.mp4,1.5,,jump,,a.json",
+    )
+    write(tmp_path / "list.csv", "\n".join(lines))
+    first, second = read_samples(tmp_path / "list.csv")
+    assert (first.start, first.end, second.start, second.end) == (0.0, 1.5, 1.5, None)
+    assert first.flow == str(tmp_path / "flow" / "a")
+    assert (first.skeleton, second.skeleton) == ("", str(tmp_path / "a.json"))
+    assert first.group == second.group == "a.mp4"  # of one file: on one side of a split
+    assert (first.name, second.name) == ("a.mp4 [0, 1.5)", "a.mp4 [1.5, end)")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "problem"),
+    [
+        ("2", "1", "line 2: the segment ends at 1 s, before its start 2 s"),
+        ("soon", "", "line 2: start is 'soon'"),
+        ("nan", "", "line 2: start is 'nan'"),
+        ("", "-1", "line 2: end is '-1'"),
+    ],
+)
+def test_times_that_make_no_segment(tmp_path, start, end, problem):
+    write(tmp_path / "list.csv", f"path,start,end,label\na.mp4,{start},{end},run")
+    with pytest.raises(DataError, match=problem):
+        read_samples(tmp_path / "list.csv")

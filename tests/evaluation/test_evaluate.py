@@ -1,30 +1,55 @@
 """Evaluation of real files: views, bad videos, caches, and the page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from colours import opened
 from videos import write_frames
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
 from zoopraxis.evaluation.evaluate import Evaluation, evaluate, read_evaluation
-from zoopraxis.checkpoints.hub import OpenModel
 from zoopraxis.evaluation.report import worst_clips, write_report
-from zoopraxis.spec import ClipSpec
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
 
-CLIP = ClipSpec(frames=4, resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
+CLIP = ClipSpec(
+    sampling=Sampling(num_frames=4), input=RGB(resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
+)
 
 
 class Brightness(nn.Module):
     """Logits (dark, bright) from the mean pixel of a clip: right on grey videos by construction."""
 
+    def __init__(self, gain=20.0):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(gain))
+        self.seen = 0  # clips
+
     def forward(self, x):
+        self.seen += len(x)
         bright = x.mean(dim=(1, 2, 3, 4))
-        return torch.stack([0.5 - bright, bright - 0.5], dim=1) * 20
+        return torch.stack([0.5 - bright, bright - 0.5], dim=1) * self.gain
 
 
-NET = OpenModel(Brightness(), "brightness", CLIP, ("dark", "bright"))
+class Brightening(Brightness):
+    """Whether the end of a clip is brighter than its beginning."""
+
+    def forward(self, x):
+        self.seen += len(x)
+        up = (x[:, :, -1] - x[:, :, 0]).mean(dim=(1, 2, 3))
+        return torch.stack([-up, up], dim=1) * self.gain
+
+
+def network(kind=Brightness, *, gain=20.0, clip=CLIP, labels=("dark", "bright")):
+    model = kind(gain)
+    net = opened(model, "brightness", clip, labels)
+    return replace(net, config=net.config.of_weights(model.state_dict()))
+
+
+NET = network()
 
 
 @pytest.fixture
@@ -63,31 +88,119 @@ def test_labels_are_matched_by_name(folder):
         evaluate(NET, read_samples(folder))
 
 
-def test_kept_logits_spare_the_work_and_another_evaluation_is_refused(folder, tmp_path):
-    keep = tmp_path / "logits.npz"
-    first = evaluate(NET, read_samples(folder), views=2, keep=keep)
-    for path in folder.rglob("*.mp4"):  # nothing is read again
-        path.write_bytes(b"")
+def test_a_list_of_numbers_is_read_with_the_models_labels(folder, tmp_path):
+    lines = [f"{path} {number}" for number, path in enumerate(sorted(folder.rglob("0.mp4")))]
+    (tmp_path / "list.txt").write_text("\n".join(lines))  # bright 0, dark 1
+    net = network(labels=("bright", "dark"))
 
-    again = evaluate(NET, read_samples(folder), views=2, keep=keep)
+    result = evaluate(net, read_samples(tmp_path / "list.txt", labels=net.labels))
 
+    assert result.truth == (0, 1)
+
+
+# Kept logits: nothing is found under another identity.
+
+
+def test_kept_logits_spare_the_work(folder, tmp_path):
+    net, said = network(), []
+
+    first = evaluate(net, read_samples(folder), views=2, keep=tmp_path / "out", say=said.append)
+    again = evaluate(net, read_samples(folder), views=2, keep=tmp_path / "out", say=said.append)
+
+    assert net.model.seen == 4 * 2
     assert np.array_equal(again.logits, first.logits)
-    assert not again.unread
-    assert read_evaluation(keep).summary() == first.summary()
-    with pytest.raises(DataError, match="its views differ"):
-        evaluate(NET, read_samples(folder), views=3, keep=keep)
+    (kept,) = (tmp_path / "out").glob("logits-*.npz")
+    assert read_evaluation(kept).summary() == first.summary()
+    assert said == [f"resuming from {kept}"]
 
 
-def test_a_stopped_evaluation_goes_on(folder, tmp_path):
-    keep = tmp_path / "logits.npz"
-    whole = evaluate(NET, read_samples(folder), views=2, keep=keep)
+def test_backwards_is_another_evaluation(folder, tmp_path):
+    for label, levels in (("dark", range(12, 0, -1)), ("bright", range(1, 13))):
+        frames = np.stack([np.full((32, 32, 3), 20 * level, np.uint8) for level in levels])
+        for number in range(2):
+            write_frames(folder / label / f"{number}.mp4", frames)
+    net, samples, said = network(Brightening), read_samples(folder), []
+
+    forwards = evaluate(net, samples, keep=tmp_path / "out", say=said.append)
+    backwards = evaluate(net, samples, keep=tmp_path / "out", reverse=True, say=said.append)
+
+    assert (forwards.summary()["top1"], backwards.summary()["top1"]) == (1.0, 0.0)
+    assert evaluate(net, samples, keep=tmp_path / "out").summary()["top1"] == 1.0  # still there
+    assert "starting from scratch" in said[0]
+
+
+OTHERS = {
+    "weights": lambda folder: (network(gain=1.0), read_samples(folder), {}),
+    "labels": lambda folder: (network(labels=("bright", "dark")), read_samples(folder), {}),
+    "clip": lambda folder: (network(clip=CLIP.change(num_frames=2)), read_samples(folder), {}),
+    "precision": lambda folder: (network(), read_samples(folder), {"precision": "bfloat16"}),
+    "views": lambda folder: (network(), read_samples(folder), {"views": 3}),
+    "crops": lambda folder: (network(), read_samples(folder), {"crops": 3, "views": 1}),
+    "direction": lambda folder: (network(), read_samples(folder), {"reverse": True}),
+    "fewer videos": lambda folder: (
+        network(),
+        read_samples(folder).of_groups(["dark/0.mp4", "bright/0.mp4"]),
+        {},
+    ),
+    "segments": lambda folder: (network(), with_ends(read_samples(folder), 0.2), {}),
+    "file": lambda folder: (network(), rewritten(folder), {}),
+    "place": lambda folder: (network(), moved(folder), {}),
+}
+
+
+def with_ends(samples, end):
+    return replace(samples, samples=tuple(replace(sample, end=end) for sample in samples))
+
+
+def rewritten(folder):
+    """The same names, one of another content."""
+    write_frames(folder / "dark" / "0.mp4", np.full((12, 32, 32, 3), 90, np.uint8))
+    return read_samples(folder)
+
+
+def moved(folder):
+    """The same names in another folder."""
+    folder.rename(folder.with_name("elsewhere"))
+    return read_samples(folder.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_another_evaluation_starts_from_scratch_and_says_so(what, folder, tmp_path):
+    evaluate(network(), read_samples(folder), views=2, keep=tmp_path / "out")
+    net, samples, settings = OTHERS[what](folder)
+    said = []
+
+    evaluate(net, samples, keep=tmp_path / "out", say=said.append, **{"views": 2, **settings})
+
+    assert net.model.seen >= len(samples)
+    assert len(list((tmp_path / "out").glob("logits-*.npz"))) == 2
+    assert "starting from scratch" in said[0]
+
+
+def test_a_stopped_evaluation_resumes(folder, tmp_path):
+    samples, out = read_samples(folder), tmp_path / "out"
+    whole = evaluate(network(), samples, views=2, keep=out)
+    (kept,) = out.glob("logits-*.npz")
     half = whole.logits.copy()
     half[2:] = np.nan
-    Evaluation(**{**whole.__dict__, "logits": half}).save(keep)
+    replace(whole, logits=half).save(kept)
+    net, done = network(), []
 
-    again = evaluate(NET, read_samples(folder), views=2, keep=keep)
+    again = evaluate(net, samples, views=2, keep=out, progress=lambda n, of: done.append((n, of)))
 
     np.testing.assert_array_equal(again.logits, whole.logits)
+    assert net.model.seen == 2 * 2
+    assert done == [(3, 4), (4, 4)]
+
+
+def test_a_kept_file_under_a_false_name_is_refused(folder, tmp_path):
+    samples, out = read_samples(folder), tmp_path / "out"
+    whole = evaluate(network(), samples, keep=out)
+    (kept,) = out.glob("logits-*.npz")
+    replace(whole, key="of something else").save(kept)
+
+    with pytest.raises(DataError, match="holds another evaluation"):
+        evaluate(network(), samples, keep=out)
 
 
 def fake(logits, truth, **fields):
@@ -118,7 +231,7 @@ def test_the_surest_mistakes_come_first():
     mistakes = worst_clips(fake(logits, (0, 0, 0, 0)))
 
     assert [m.name for m in mistakes] == ["v1", "v2", "v3"]
-    assert (mistakes[0].true, mistakes[0].guess) == ("a", "b")
+    assert (mistakes[0].true, mistakes[0].predicted) == ("a", "b")
 
 
 def test_the_page_holds_everything_itself(folder, tmp_path):

@@ -4,10 +4,9 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
-from zoopraxis.explain.gates import draw_gates, overlay, save_gates
-from zoopraxis.models import create_model
-from zoopraxis.models.gsm import gate_maps
+from zoopraxis.explain.gates import draw_gates, gate_maps, overlay, save_gates
 from zoopraxis.testing import noise_clip
 
 
@@ -19,6 +18,24 @@ def test_open_is_red_negative_is_blue_closed_is_grey():
 
     # a tenth of 100 and nine tenths of the colour
     assert pixels == [[240, 46, 10], [10, 82, 240], [100, 100, 100]]
+
+
+@torch.no_grad()
+def test_gate_maps_show_every_gate():
+    torch.manual_seed(0)
+    model = create_model("test_gsm").eval()
+    clip = noise_clip((2, 3, 4, 64, 64))
+
+    maps = gate_maps(model, clip)
+
+    assert len(maps) == 10
+    first = maps["backbone.inception_3a.conv_1x1"]
+    assert first.shape == (2, 4, 2, 8, 8)
+    assert 0.01 < first.abs().max() <= 1
+    assert not model.backbone.inception_3a.conv_1x1.shift.gate._forward_hooks
+    torch.testing.assert_close(
+        gate_maps(model, clip[1:])["backbone.inception_3a.conv_1x1"], first[1:]
+    )
 
 
 def test_the_sheet_of_a_network_is_a_picture(tmp_path):
@@ -37,5 +54,5 @@ def test_the_sheet_of_a_network_is_a_picture(tmp_path):
 def test_other_frames_than_the_gates_are_refused():
     frames = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
 
-    with pytest.raises(ShapeError, match=r"3 frames came with gates of \[4\] frames"):
+    with pytest.raises(ShapeError, match=r"3 frames with gates of \[4\] frames"):
         draw_gates(frames, {"a": torch.zeros(1, 4, 2, 2, 2)})

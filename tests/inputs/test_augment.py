@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from zoopraxis.inputs import RGB
 from zoopraxis.inputs.augment import Augment, Draw, draw_augment
 from zoopraxis.inputs.crops import corner_positions, scaled_size
-from zoopraxis.spec import ClipSpec
 
 
 def rng(seed=0):
@@ -15,7 +15,10 @@ def rng(seed=0):
 
 
 def test_multi_scale_crops_are_the_published_ones():
-    clip, augment = ClipSpec(resize=256, size=224), Augment(crop="multi_scale_corner")
+    clip, augment = (
+        RGB(resize=256, size=224),
+        Augment(crop="multi_scale_corner"),
+    )
     generator = rng()
     draws = [draw_augment((256, 340), clip, augment, rng=generator) for _ in range(2000)]
     assert {d.scaled for d in draws} == {(256, 340)}
@@ -29,13 +32,16 @@ def test_multi_scale_crops_are_the_published_ones():
 
 
 def test_a_multi_scale_side_close_to_the_input_is_the_input():
-    clip, augment = ClipSpec(resize=256, size=222), Augment(crop="multi_scale_corner")
+    clip, augment = (
+        RGB(resize=256, size=222),
+        Augment(crop="multi_scale_corner"),
+    )
     boxes = {draw_augment((256, 340), clip, augment, rng=rng(s)).box[2] for s in range(99)}
     assert boxes == {256, 222, 192, 168}
 
 
 def test_scale_jitter_spans_its_range_and_crops_inside():
-    clip, generator = ClipSpec(resize=256, size=224), rng()
+    clip, generator = RGB(resize=256, size=224), rng()
     draws = [draw_augment((240, 320), clip, Augment(), rng=generator) for _ in range(3000)]
     shorter = [d.scaled[0] for d in draws]
     assert (min(shorter), max(shorter)) == (256, 320)
@@ -49,13 +55,13 @@ def test_scale_jitter_spans_its_range_and_crops_inside():
 
 
 def test_scale_jitter_of_a_fixed_shape_scales_both_sides():
-    clip = ClipSpec(resize=(128, 171), size=112)
+    clip = RGB(resize=(128, 171), size=112)
     augment = Augment(jitter=(1.25, 1.25))
     assert draw_augment((240, 320), clip, augment, rng=rng()).scaled == (160, 214)  # 213.75
 
 
 def test_resized_crops_have_the_area_and_shape_they_drew():
-    clip, generator = ClipSpec(size=224), rng()
+    clip, generator = RGB(size=224), rng()
     augment = Augment(crop="resized", area=(0.25, 0.25), ratio=(1.0, 1.0))
     draw = draw_augment((200, 300), clip, augment, rng=generator)
     assert draw.scaled == (200, 300)
@@ -74,18 +80,18 @@ def test_resized_crops_have_the_area_and_shape_they_drew():
 
 def test_resized_crops_are_as_often_wide_as_tall():
     generator, augment = rng(), Augment(crop="resized", area=(0.1, 0.3))
-    boxes = [draw_augment((200, 300), ClipSpec(), augment, rng=generator).box for _ in range(2000)]
+    boxes = [draw_augment((200, 300), RGB(), augment, rng=generator).box for _ in range(2000)]
     assert abs(np.mean([math.log(w / h) for _, _, h, w in boxes])) < 0.02
 
 
 def test_resized_crops_fall_back_to_the_largest_that_fits():
     augment = Augment(crop="resized", area=(1.0, 1.0), ratio=(1.0, 1.0))
-    draw = draw_augment((100, 400), ClipSpec(size=112), augment, rng=rng())
+    draw = draw_augment((100, 400), RGB(size=112), augment, rng=rng())
     assert draw.box == (0, 150, 100, 100)
 
 
 def test_center_and_random_crops():
-    clip = ClipSpec(resize=128, size=112)
+    clip = RGB(resize=128, size=112)
     center = draw_augment((240, 320), clip, Augment(crop="center", flip=0), rng=rng())
     assert center == Draw(scaled=(128, 170), box=(8, 29, 112, 112))
     tops = {
@@ -98,13 +104,13 @@ def test_center_and_random_crops():
 @pytest.mark.parametrize(("probability", "expected"), [(0.0, 0), (1.0, 200)])
 def test_flip_probability(probability, expected):
     augment = Augment(flip=probability)
-    flips = [draw_augment((256, 256), ClipSpec(), augment, rng=rng(s)).flip for s in range(200)]
+    flips = [draw_augment((256, 256), RGB(), augment, rng=rng(s)).flip for s in range(200)]
     assert sum(flips) == expected
 
 
 def test_colours_are_drawn_within_their_strength_in_any_order():
     augment = Augment(brightness=0.4, contrast=0.2)
-    draws = [draw_augment((256, 256), ClipSpec(), augment, rng=rng(s)).colour for s in range(200)]
+    draws = [draw_augment((256, 256), RGB(), augment, rng=rng(s)).colour for s in range(200)]
     assert {tuple(name for name, _ in d) for d in draws} == {
         ("brightness", "contrast"),
         ("contrast", "brightness"),

@@ -8,13 +8,13 @@ video_utils.py and clip_sampler.py.
 import numpy as np
 import pytest
 
-from zoopraxis.inputs.conventions import TEST, TRAIN, torchvision_track, tsn_val
 from zoopraxis.errors import ZoopraxisError
-from zoopraxis.spec import ClipSpec
+from zoopraxis.inputs.conventions import TEST, TRAIN, torchvision_track, tsn_val
+from zoopraxis.inputs.sampling import Sampling
 
-FOUR_BY_EIGHT = ClipSpec(frames=4, stride=8)
-EIGHT_BY_EIGHT = ClipSpec(frames=8, stride=8)
-THREE = ClipSpec(frames=3, sampling="segments")
+FOUR_BY_EIGHT = Sampling(num_frames=4, stride=8)
+EIGHT_BY_EIGHT = Sampling(num_frames=8, stride=8)
+THREE = Sampling(num_frames=3, mode="segments")
 
 TABLE = [
     # start 68 * i / 2, then 31/3 further each time
@@ -29,23 +29,23 @@ TABLE = [
     ("tsn", 10, 30.0, THREE, 1, [[1, 5, 8]]),
     ("tsn", 2, 30.0, THREE, 1, [[0, 1, 1]]),
     # 9/7 per segment: 0.64 1.93 3.21 4.5 5.79 7.07 8.36
-    ("tsn", 9, 30.0, ClipSpec(frames=7, sampling="segments"), 1, [[0, 1, 3, 4, 5, 7, 8]]),
+    ("tsn", 9, 30.0, Sampling(num_frames=7, mode="segments"), 1, [[0, 1, 3, 4, 5, 7, 8]]),
     # four starts, two in each segment: 1 and 3
-    ("tsn", 8, 30.0, ClipSpec(frames=2, sampling="segments", stack=5), 1,
+    ("tsn", 8, 30.0, Sampling(num_frames=2, mode="segments", stack=5), 1,
      [[1, 2, 3, 4, 5, 3, 4, 5, 6, 7]]),
     ("tsm_twice", 10, 30.0, THREE, 2, [[1, 5, 8], [0, 3, 6]]),
     ("gsm_twice", 10, 30.0, THREE, 2, [[0, 3, 6], [1, 5, 8]]),
     # every eighth of 64 frames, starts 0 and 36
-    ("tsm_dense", 100, 30.0, ClipSpec(frames=8), 2,
+    ("tsm_dense", 100, 30.0, Sampling(num_frames=8), 2,
      [[0, 8, 16, 24, 32, 40, 48, 56], [36, 44, 52, 60, 68, 76, 84, 92]]),
-    ("tsm_dense", 40, 30.0, ClipSpec(frames=8), 1, [[0, 8, 16, 24, 32, 0, 8, 16]]),
-    ("torchvision", 10, 30.0, ClipSpec(frames=4), 1, [[0, 1, 2, 3]]),
-    ("torchvision", 10, 30.0, ClipSpec(frames=4), 2, [[0, 1, 2, 3], [6, 7, 8, 9]]),
+    ("tsm_dense", 40, 30.0, Sampling(num_frames=8), 1, [[0, 8, 16, 24, 32, 0, 8, 16]]),
+    ("torchvision", 10, 30.0, Sampling(num_frames=4), 1, [[0, 1, 2, 3]]),
+    ("torchvision", 10, 30.0, Sampling(num_frames=4), 2, [[0, 1, 2, 3], [6, 7, 8, 9]]),
     # track 0 1 3 4 6 7 of 30 to 20 fps: three clips of four
-    ("torchvision", 10, 30.0, ClipSpec(frames=4, fps=20.0), 3,
+    ("torchvision", 10, 30.0, Sampling(num_frames=4, fps=20.0), 3,
      [[0, 1, 3, 4], [1, 3, 4, 6], [3, 4, 6, 7]]),
-    ("i3d", 5, 30.0, ClipSpec(frames=8), 1, [[0, 1, 2, 3, 4, 0, 1, 2]]),
-    ("i3d", 9, 30.0, ClipSpec(frames=8), 1, [[0, 1, 2, 3, 4, 5, 6, 7, 8]]),
+    ("i3d", 5, 30.0, Sampling(num_frames=8), 1, [[0, 1, 2, 3, 4, 0, 1, 2]]),
+    ("i3d", 9, 30.0, Sampling(num_frames=8), 1, [[0, 1, 2, 3, 4, 5, 6, 7, 8]]),
 ]  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_ten_views_of_pyslowfast_never_reach_the_end():
 
 def test_tsn_rounds_as_the_official_code_does():
     # in doubles, exact answers such as 9 come out as 8.999999999999998
-    clip = ClipSpec(frames=25, sampling="segments")
+    clip = Sampling(num_frames=25, mode="segments")
     for count in range(1, 400):
         tick = count / 25
         official = [int(tick / 2.0 + tick * x) for x in range(25)]
@@ -93,7 +93,7 @@ def test_tsn_training_on_a_short_video_is_a_still():
 
 
 def test_tsn_training_sorts_draws_where_stacks_are_long():
-    clip = ClipSpec(frames=3, sampling="segments", stack=5)
+    clip = Sampling(num_frames=3, mode="segments", stack=5)
     rng = np.random.default_rng(0)
     clips = np.concatenate([TRAIN["tsn"](6, 30.0, clip, rng=rng) for _ in range(100)])
     starts = clips[:, ::5]  # two starts for three segments
@@ -103,8 +103,8 @@ def test_tsn_training_sorts_draws_where_stacks_are_long():
 
 
 def test_tsm_dense_training_never_draws_the_last_start():
-    assert _drawn("tsm_dense", 67, ClipSpec(frames=8))[0] == {0, 1, 2}  # 3 would fit
-    assert _drawn("tsm_dense", 64, ClipSpec(frames=8))[0] == {0}
+    assert _drawn("tsm_dense", 67, Sampling(num_frames=8))[0] == {0, 1, 2}  # 3 would fit
+    assert _drawn("tsm_dense", 64, Sampling(num_frames=8))[0] == {0}
 
 
 def test_pyslowfast_training_draws_a_real_start():

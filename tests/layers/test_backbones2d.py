@@ -1,4 +1,4 @@
-"""Image networks against their references, and time folded into the batch."""
+"""Image networks against their references, and time merged into the batch."""
 
 from pathlib import Path
 
@@ -8,16 +8,19 @@ import torch.nn.functional as F
 import torchvision
 
 from zoopraxis.checkpoints.convert import rename
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ModelNotFoundError, ShapeError
-from zoopraxis.layers.frames import fold, unfold
-from zoopraxis.layers.inception_v3 import RENAME_INCEPTIONV3_TORCHVISION, TORCHVISION, InceptionV3
+from zoopraxis.layers.frames import merge_time, split_time
+from zoopraxis.layers.inception_v3 import TORCHVISION, InceptionV3
 from zoopraxis.layers.mobilenet_v2 import MobileNetV2
-from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d
+from zoopraxis.layers.resnet2d import ResNet2d
 from zoopraxis.layers.timm2d import TimmBackbone, blocks_of
-from zoopraxis.layers.vgg import RENAME_VGG, VGG16
-from zoopraxis.models import create_model
+from zoopraxis.layers.vgg import VGG16
 from zoopraxis.spec import Source
 from zoopraxis.testing import noise_clip, read_golden, relative_error
+from zoopraxis.weights.keys.inception_v3 import RENAME_INCEPTIONV3_TORCHVISION
+from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
+from zoopraxis.weights.keys.vgg import RENAME_VGG
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -75,19 +78,19 @@ def test_vgg_is_torchvisions():
     assert relative_error(ours(frames).flatten(1), hidden) < 1e-5
 
 
-def test_stacks_of_flow_are_folded_frame_by_frame():
+def test_stacks_of_flow_are_merged_frame_by_frame():
     # x of frame t is 10 t, y is 10 t + 1
     clip = torch.tensor([[10.0 * t, 10.0 * t + 1] for t in range(4)]).T[None, :, :, None, None]
 
-    assert fold(clip, stack=2).flatten(1).tolist() == [[0, 1, 10, 11], [20, 21, 30, 31]]
+    assert merge_time(clip, stack=2).flatten(1).tolist() == [[0, 1, 10, 11], [20, 21, 30, 31]]
     with pytest.raises(ShapeError, match="4 frames do not split into stacks of 3"):
-        fold(clip, stack=3)
+        merge_time(clip, stack=3)
 
 
-def test_unfolding_undoes_folding():
+def test_splitting_undoes_merging():
     clip = noise_clip((2, 3, 4, 5, 5))
 
-    assert torch.equal(unfold(fold(clip), 4), clip)
+    assert torch.equal(split_time(merge_time(clip), 4), clip)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_timm_networks_serve_the_families(family):
     torch.manual_seed(0)
     options = {"gate_std": 0.1} if family == "gsm" else {}
     model = create_model(
-        f"{family}_timm", backbone="resnet10t", frames=4, num_classes=5, **options
+        f"{family}_timm", backbone="resnet10t", num_frames=4, num_classes=5, **options
     ).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

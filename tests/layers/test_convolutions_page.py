@@ -7,20 +7,19 @@ import torch
 from torch import nn
 
 from zoopraxis.layers.conv3d import (
-    Conv2Plus1d,
     channel_interactions,
     conv_spatial,
     conv_spatiotemporal,
-    mid_channels,
 )
 from zoopraxis.models.csn import PointThenDepth
+from zoopraxis.models.r2plus1d import Conv2Plus1d
 from zoopraxis.testing import count_macs, count_params
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "convolutions.md"
 CONVS = (
     lambda: conv_spatial(64, 64),
     lambda: conv_spatiotemporal(64, 64),
-    lambda: Conv2Plus1d(64, 64, mid_channels(64, 64)),
+    lambda: Conv2Plus1d(64, 64),
     lambda: nn.Conv3d(64, 64, 3, padding=1, groups=4, bias=False),
     lambda: nn.Conv3d(64, 64, 3, padding=1, groups=64, bias=False),
     lambda: PointThenDepth(64, 64, stride=(1, 1)),

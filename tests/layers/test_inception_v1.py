@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from zoopraxis.checkpoints.convert import rename
-from zoopraxis.layers.inception_v1 import GOOGLENET_TORCHVISION, GoogLeNet, pool_size
+from zoopraxis.layers.inception_v1 import GoogLeNet, pool_size
 from zoopraxis.testing import count_macs, count_params, read_golden, relative_error
+from zoopraxis.weights.keys.inception_v1 import GOOGLENET_TORCHVISION
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -31,6 +32,6 @@ def test_it_has_the_published_size():
     assert count_macs(network, (1, 3, 224, 224)) == 1_498_376_192
 
 
-def test_the_first_two_poolings_leave_time_alone():
+def test_the_first_two_poolings_keep_time():
     assert pool_size("pool_2a", 3, 2) == ((1, 3, 3), (1, 2, 2))
     assert pool_size("pool_4a", 3, 2) == ((3, 3, 3), (2, 2, 2))

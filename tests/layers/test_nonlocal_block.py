@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from zoopraxis.errors import ShapeError
-from zoopraxis.layers.nonlocal_block import NonLocalBlock, insert_nonlocal
+from zoopraxis.layers.nonlocal_block import NonLocalBlock
 
 KINDS = ["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 
 
-def awake(**args):
-    """Return a block whose parameters are all at work."""
-    torch.manual_seed(1)  # with 0 the ReLU of the concatenation lets no pair pass
+def random_block(**args):
+    """Return a block none of whose parameters is zero."""
+    torch.manual_seed(1)  # with 0 the ReLU of the concatenation is zero for all pairs
     block = NonLocalBlock(4, **args).eval()
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -50,7 +49,7 @@ def by_the_sum(block, x):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pool", [(1, 1, 1), (1, 2, 2)])
 def test_is_the_papers_sum(kind, pool):
-    block = awake(similarity=kind, pool=pool)
+    block = random_block(similarity=kind, pool=pool)
     x = torch.randn(2, 4, 2, 2, 4)
 
     torch.testing.assert_close(block(x), by_the_sum(block, x), rtol=1e-4, atol=1e-5)
@@ -58,7 +57,7 @@ def test_is_the_papers_sum(kind, pool):
 
 @torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS)
-def test_is_the_identity_until_it_has_learned(kind):
+def test_starts_as_the_identity(kind):
     x = torch.randn(1, 4, 2, 4, 4)
 
     assert torch.equal(NonLocalBlock(4, similarity=kind)(x), x)
@@ -67,7 +66,7 @@ def test_is_the_identity_until_it_has_learned(kind):
 @torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS)
 def test_reaches_from_the_first_frame_to_the_last(kind):
-    block = awake(similarity=kind)
+    block = random_block(similarity=kind)
     x = torch.randn(1, 4, 6, 4, 4)
     changed = x.clone()
     changed[:, :, -1] += 5 * torch.randn(4, 4, 4)
@@ -78,39 +77,19 @@ def test_reaches_from_the_first_frame_to_the_last(kind):
 @torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS)
 def test_groups_of_frames_are_clips_of_their_own(kind):
-    block = awake(similarity=kind, frames=2)
+    block = random_block(similarity=kind, num_frames=2)
     x = torch.randn(3, 4, 6, 4, 4)
 
-    first = block.look(x[:, :, :2])
+    first = block(x[:, :, :2])
 
     torch.testing.assert_close(block(x)[:, :, :2], first)
-    assert not torch.allclose(block.look(x)[:, :, :2], first, rtol=1e-3)
+    block.num_frames = None
+    assert not torch.allclose(block(x)[:, :, :2], first, rtol=1e-3)
 
 
-def test_has_the_bottlenecks_parameters():
+def test_has_the_parameters_of_the_papers_bottleneck():
     # theta, phi, g: C C/2 + C/2; out: C/2 C + C; norm: 2 C
     block = NonLocalBlock(512)
 
     count = sum(parameter.numel() for parameter in block.parameters())
     assert count == 3 * (512 * 256 + 256) + (256 * 512 + 512) + 2 * 512
-
-
-def test_goes_into_any_stage_behind_the_named_blocks():
-    stage = torch.nn.Sequential(*(torch.nn.Conv3d(4, 4, 1) for _ in range(3)))
-
-    longer = insert_nonlocal(stage, 4, after=(0, 2), similarity="dot_product")
-
-    assert [name for name, _ in longer.named_children()] == [
-        "0",
-        "nonlocal0",
-        "1",
-        "2",
-        "nonlocal2",
-    ]
-    x = torch.randn(1, 4, 2, 4, 4)
-    assert torch.equal(longer.eval()(x), stage(x))
-
-
-def test_says_which_block_is_not_there():
-    with pytest.raises(ShapeError, match="no block 3 in a stage of 1 blocks"):
-        insert_nonlocal(torch.nn.Sequential(torch.nn.Identity()), 4, after=(3,))

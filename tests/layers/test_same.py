@@ -23,7 +23,7 @@ from zoopraxis.layers.same import SamePad, same_padding
         (9, 1, 2, (0, 0)),
     ],
 )
-def test_zeros_before_and_behind(size, kernel, stride, pads):
+def test_zeros_before_and_after(size, kernel, stride, pads):
     assert same_padding(size, kernel, stride) == pads
     assert (size + sum(pads) - kernel) // stride + 1 == -(-size // stride)
 
@@ -31,7 +31,7 @@ def test_zeros_before_and_behind(size, kernel, stride, pads):
 def test_each_axis_gets_its_own_zeros():
     x = torch.ones(1, 1, 5, 4, 3)
 
-    out = SamePad((3, 3, 2), (2, 2, 2), measured=3)(x)
+    out = SamePad((3, 3, 2), (2, 2, 2))(x)
 
     # 5 -> (1, 1), 4 -> (0, 1), 3 -> (0, 1)
     assert out.shape == (1, 1, 7, 5, 4)
@@ -49,6 +49,6 @@ def test_axes_that_are_not_measured_are_padded_as_even():
 
 def test_images_are_padded_too():
     conv = nn.Conv2d(1, 1, 7, stride=2)
-    pad = SamePad((7, 7), (2, 2), measured=2)
+    pad = SamePad((7, 7), (2, 2))
 
     assert conv(pad(torch.zeros(1, 1, 225, 224))).shape == (1, 1, 113, 112)

@@ -1,15 +1,17 @@
-"""The shifts, checked by hand on clips whose values name their frame."""
+"""The shift, checked by hand on clips whose values name their frame, and against its plain form."""
 
 import pytest
 import torch
 
 from zoopraxis.errors import ShapeError
-from zoopraxis.layers.shift import gate_shift, temporal_shift
+from zoopraxis.layers.shift import temporal_shift
+from zoopraxis.models.tsm import fast_shift, shift
 
 
-def named_frames(frames, channels):
+def named_frames(num_frames, channels):
     """Frame t is filled with t, from 1: (T, C, 1, 1)."""
-    return torch.arange(1.0, frames + 1)[:, None, None, None].expand(frames, channels, 1, 1)
+    frames = torch.arange(1.0, num_frames + 1)[:, None, None, None]
+    return frames.expand(num_frames, channels, 1, 1)
 
 
 def test_channels_come_from_the_next_and_the_previous_frame():
@@ -19,6 +21,28 @@ def test_channels_come_from_the_next_and_the_previous_frame():
     assert out[1].tolist() == [0, 1, 2, 3]
     assert out[2].tolist() == [0, 1, 2, 3]
     assert (out[3:] == torch.tensor([1.0, 2, 3, 4])).all()
+
+
+def test_the_plain_form_moves_an_eighth_each_way():
+    out = shift(named_frames(4, 16), 4)[:, :, 0, 0].T  # (C, T)
+
+    assert out[:2].tolist() == [[2, 3, 4, 0]] * 2
+    assert out[2:4].tolist() == [[0, 1, 2, 3]] * 2
+    assert out[4:].tolist() == [[1, 2, 3, 4]] * 12
+
+
+@pytest.mark.parametrize("channels", [7, 8, 20])
+def test_the_fast_form_equals_the_plain_form_and_its_gradient(channels):
+    x = torch.randn(6, channels, 3, 5, requires_grad=True)
+    grad = torch.randn(6, channels, 3, 5)
+
+    plain, fast = shift(x, 3), fast_shift(x, 3)
+
+    assert torch.equal(fast, plain)
+    ours, theirs = torch.autograd.grad(fast, x, grad), torch.autograd.grad(plain, x, grad)
+    assert torch.equal(ours[0], theirs[0])
+    with torch.no_grad():
+        assert torch.equal(fast_shift(x, 3), plain)
 
 
 def test_clips_of_a_batch_do_not_mix():
@@ -45,32 +69,16 @@ def test_layout_of_the_input_is_kept():
     assert torch.equal(out, temporal_shift(x.contiguous(), 4, future=1, past=1))
 
 
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.filterwarnings("ignore:`torch.jit", "ignore::torch.jit.TracerWarning")
+def test_can_be_traced(requires_grad):
+    x = torch.randn(4, 8, 3, 5, requires_grad=requires_grad)
+
+    traced = torch.jit.trace(lambda x: fast_shift(x, 4), x)
+
+    assert torch.equal(traced(2 * x), shift(2 * x, 4))
+
+
 def test_says_what_is_wrong_with_the_batch():
     with pytest.raises(ShapeError, match="10 images does not split into clips of 4"):
         temporal_shift(torch.zeros(10, 8, 1, 1), 4, future=1, past=1)
-
-
-def test_closed_gates_only_interleave():
-    x = torch.arange(8.0).reshape(1, 8, 1, 1)
-
-    out = gate_shift(x, torch.zeros(1, 2, 1, 1), 1).flatten()
-
-    assert out.tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
-
-
-def test_gates_divide_what_goes_from_what_stays():
-    x = 100 * named_frames(3, 4)
-    gate = torch.tensor([0.25, 0.5]).expand(3, 2)[:, :, None, None]
-
-    out = gate_shift(x, gate, 3)[:, :, 0, 0].T  # (C, T)
-
-    # three quarters of 100 t stay, a quarter of 100 (t + 1) comes; half and half of 100 (t - 1)
-    assert out[0].tolist() == [75 + 50, 150 + 75, 225]
-    assert out[2].tolist() == [50, 100 + 50, 150 + 100]
-
-
-def test_gradients_of_the_gates():
-    x = torch.randn(6, 8, 2, 2, dtype=torch.double, requires_grad=True)
-    gate = torch.randn(6, 2, 2, 2, dtype=torch.double, requires_grad=True)
-
-    assert torch.autograd.gradcheck(lambda x, gate: gate_shift(x, gate, 3), (x, gate))

@@ -1,11 +1,11 @@
-"""Beyond short snippets: where the maxima are taken, by hand on frames of one number."""
+"""Beyond short snippets: where features are pooled, checked by hand on frames of one pixel."""
 
 import pytest
 import torch
 from torch import nn
 
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
-from zoopraxis.models import create_model
 from zoopraxis.models.beyond_short_snippets import (
     ConvPooling,
     DeepLSTM,
@@ -25,7 +25,7 @@ class Pixels(nn.Module):
     def __init__(self, *, in_channels):
         super().__init__()
 
-    def forward(self, x, _frames):
+    def forward(self, x, _num_frames):
         return x
 
 
@@ -37,7 +37,7 @@ def clip_of(values):
 
 
 def build(kind, **options):
-    """A network of one hidden unit in each layer: y = 2 relu(x + 1) behind both."""
+    """A network of one hidden unit in each layer: y = 2 relu(x + 1) after both."""
     model = kind(Pixels, side=1, hidden=1, num_classes=1, **options).eval()
     model.fc1.weight.data[:] = torch.tensor([[1.0, 0.0, 0.0]][: model.fc1.in_features])
     model.fc1.bias.data[:] = 1.0
@@ -50,20 +50,20 @@ RISING = [float(t) for t in range(20)]  # windows from 0, 5 and 10; their maxima
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
+    ("kind", "expected"),
     [(ConvPooling, [40]), (LatePooling, [40]), (SlowPooling, [40]), (LocalPooling, [20, 30, 40])],
 )
 @torch.no_grad()
-def test_features_of_a_rising_clip(kind, wanted):
-    options = {"frames": 20} if kind is LocalPooling else {}
+def test_features_of_a_rising_clip(kind, expected):
+    options = {"num_frames": 20} if kind is LocalPooling else {}
     model = build(kind, **options)
 
-    assert model.forward_features(clip_of(RISING))[0, 0, :, 0, 0].tolist() == wanted
+    assert model.forward_features(clip_of(RISING))[0, 0, :, 0, 0].tolist() == expected
 
 
 @torch.no_grad()
-def test_the_place_of_the_maximum_decides_which_frames_can_be_told_together():
-    # two channels are high, never in one frame; the hidden unit wants both at once
+def test_the_place_of_the_pooling_decides_which_frames_are_combined():
+    # two channels are high, never in the same frame; the hidden unit needs both at once
     clip = torch.zeros(1, 3, 20, 1, 1)
     clip[0, 0, 2] = clip[0, 1, 4] = 1.0
 
@@ -73,15 +73,15 @@ def test_the_place_of_the_maximum_decides_which_frames_can_be_told_together():
         model.fc1.bias.data[:] = -1.0
         return model.forward_features(clip).flatten().tolist()
 
-    assert answer(ConvPooling) == [2]  # 1 + 1 - 1, twice: the maximum comes first
+    assert answer(ConvPooling) == [2]  # 2 * (1 + 1 - 1): the maximum comes first
     assert answer(LatePooling) == [0]  # no frame has both
     assert answer(SlowPooling) == [2]  # both are in the first window
 
 
 @torch.no_grad()
-def test_filters_over_time_see_ten_frames_five_apart():
+def test_filters_over_time_span_ten_frames_five_apart():
     model = TimeConvolution(Pixels, side=1, num_classes=2)
-    model.conv.weight.zero_()[0, 0, 3, 1, 1] = 1.0  # the fourth of each ten
+    model.conv.weight.zero_()[0, 0, 3, 1, 1] = 1.0  # the fourth frame of each window
     model.conv.bias.zero_()
 
     out = model.conv(clip_of(RISING))[0, 0, :, 0, 0]
@@ -91,10 +91,7 @@ def test_filters_over_time_see_ten_frames_five_apart():
 
 @torch.no_grad()
 def test_later_answers_of_the_lstm_count_more():
-    def mean(*, in_channels):
-        return Pixels(in_channels=in_channels)
-
-    model = DeepLSTM(mean, cells=2, num_classes=1).eval()
+    model = DeepLSTM(Pixels, cells=2, num_classes=1).eval()
     model.head.linear.weight[:] = torch.tensor([[1.0, 0.0]])
     model.head.linear.bias.zero_()
     features = torch.zeros(1, 2, 4, 1, 1)
@@ -104,7 +101,7 @@ def test_later_answers_of_the_lstm_count_more():
     assert model.forward_head(features).item() == pytest.approx((1000 + 200 + 30) / 10)
 
 
-def test_windows_want_ten_frames():
+def test_windows_need_ten_frames():
     with pytest.raises(ShapeError, match="9 frames do not fill a window of 10"):
         windows(torch.zeros(1, 1, 9, 1, 1))
 
@@ -114,3 +111,13 @@ def test_the_classifier_of_local_pooling_sees_every_window():
         model = create_model("snippets_alexnet_local_120")
 
     assert model.linear.in_features == 23 * 4096
+
+
+@torch.no_grad()
+def test_a_new_classifier_of_local_pooling_sees_every_window_too():
+    model = build(LocalPooling, num_frames=20)
+
+    model.reset_classifier(5)
+
+    assert model.num_classes == 5
+    assert model(clip_of(RISING)).shape == (1, 5)

@@ -1,6 +1,6 @@
 """Caffe releases: the layers of the authors' prototxts become ours, and compute the same.
 
-``caffe_layers.json`` has names and shapes of layers with blobs, as the prototxts say.
+``caffe_layers.json`` has the names and shapes of the blobs of every layer, from the prototxts.
 """
 
 import json
@@ -15,9 +15,10 @@ from torch import nn
 
 from caffe_files import random_layers, write_net
 from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.checkpoints.saved import convert_file, open_model
 from zoopraxis.errors import ConversionError
-from zoopraxis.checkpoints.hub import convert_file, open_model, read_state_dict
-from zoopraxis.models import create_model
 from zoopraxis.models.off import KERNELS
 from zoopraxis.testing import fill, noise_clip, relative_error
 
@@ -27,7 +28,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 def layers_of(net):
     if net != "p3d":
         return json.loads((GOLDEN / "caffe_layers.json").read_text())[net]["layers"]
-    # of this net the list has convolutions; behind each is a norm
+    # for this net the list has convolutions alone; a batch norm follows each
     layers = {}
     nets = json.loads((GOLDEN / "p3d199_caffe_layers.json").read_text())["nets"]
     for entry in nets["kinetics"]["layers"]:
@@ -43,26 +44,26 @@ def layers_of(net):
 
 
 def tagged(net):
-    """Blobs that are full of their own number, from 1; they take no memory."""
+    """Blobs filled with their own number, from 1; expanded, they take no memory."""
     shapes = {f"{k}.{i}": s for k, blobs in layers_of(net).items() for i, s in enumerate(blobs)}
     return {key: torch.tensor(float(n)).expand(s) for n, (key, s) in enumerate(shapes.items(), 1)}
 
 
 def tags(state):
-    """Numbers of the blobs by our key; counters of norms are left out."""
+    """Numbers of the blobs by our key, without the counters of batch norms."""
     return {key: float(t[(0,) * t.ndim]) for key, t in state.items() if t.ndim}
 
 
-FRONT = {"0": "weight", "1": "bias", "2": "running_mean", "3": "running_var"}
+KINDS = {"0": "weight", "1": "bias", "2": "running_mean", "3": "running_var"}
 
 
 def in_pytorch(state, rename):
-    """Blobs with the names and shapes of a PyTorch port, for sources that goldens vouch for."""
+    """Blobs with the names and shapes of a PyTorch port, whose source has a golden."""
     out = {}
     for key, tensor in state.items():
         layer, _, number = key.rpartition(".")
         vector = tensor.ndim == 2 and tensor.shape[0] == 1
-        out[f"{rename(layer)}.{FRONT[number]}"] = tensor[0] if vector else tensor
+        out[f"{rename(layer)}.{KINDS[number]}"] = tensor[0] if vector else tensor
     return out
 
 
@@ -110,7 +111,7 @@ def c3d_port(layer):
         ("p3d", "p3d_199", "p3d_pytorch", p3d_port),
     ],
 )
-def test_blobs_land_where_the_ports_parameters_do(net, model, port, rename):
+def test_blobs_become_the_same_tensors_as_the_ports_parameters(net, model, port, rename):
     blobs = tagged(net)
 
     ours = tags(convert_state_dict(model, blobs, source="caffe"))
@@ -120,7 +121,7 @@ def test_blobs_land_where_the_ports_parameters_do(net, model, port, rename):
     assert sorted(ours.values()) == list(range(1, len(blobs) + 1))
 
 
-def test_the_image_network_that_tsn_starts_from_has_another_head():
+def test_the_image_network_that_initialises_tsn_has_another_head():
     blobs = tagged("tsn_rgb")
     images = {key.replace("fc-action", "fc"): tensor for key, tensor in blobs.items()}
     images |= {"fc.0": torch.zeros(1000, 1024), "fc.1": torch.zeros(1000)}
@@ -135,11 +136,11 @@ def test_the_image_network_that_tsn_starts_from_has_another_head():
 
 
 def number_of(blobs, key):
-    """What `tagged` filled a blob with."""
+    """The number that `tagged` filled a blob with."""
     return list(blobs).index(key) + 1
 
 
-def test_blobs_of_lrcn_land_in_the_encoder_the_lstm_and_the_head():
+def test_blobs_of_lrcn_become_encoder_lstm_and_head():
     blobs = tagged("lrcn_rgb")
 
     ours = tags(convert_state_dict("lrcn_hybrid", blobs, source="caffe"))
@@ -155,7 +156,7 @@ def test_blobs_of_lrcn_land_in_the_encoder_the_lstm_and_the_head():
 
 
 @torch.no_grad()
-def test_gates_of_the_lstm_are_caffes():
+def test_gates_of_the_lstm_are_those_of_caffe():
     blobs = tagged("lrcn_rgb")
     random = torch.Generator().manual_seed(0)
     w_x, b, w_h = (
@@ -170,7 +171,7 @@ def test_gates_of_the_lstm_are_caffes():
     steps, _ = lstm(x)
 
     h = c = torch.zeros(256)
-    for t in range(5):  # as Caffe's LSTMUnit: input, forget, output, cell
+    for t in range(5):  # as in Caffe's LSTMUnit: input, forget, output, cell
         i, f, o, g = (w_x @ x[0, t] + b + w_h @ h).chunk(4)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
@@ -178,7 +179,7 @@ def test_gates_of_the_lstm_are_caffes():
 
 
 def off_blobs():
-    """Tagged, but for the filters: these are constants."""
+    """Tagged blobs, except the filters, which are constants."""
     cross = torch.tensor(KERNELS["cross"]).expand(32, 1, 3, 3)
     constants = {".0": cross, ".1": torch.zeros(32)}
     return {
@@ -187,19 +188,19 @@ def off_blobs():
     }
 
 
-def test_blobs_of_off_land_once():
+def test_every_blob_of_off_is_used_once():
     blobs = off_blobs()
 
     state = convert_state_dict("off_cross_bninception_7", blobs, source="caffe")
 
     head, ours = state["head.linear.weight"], tags(state)
-    # two classifiers are one
+    # two classifiers become one
     assert head[0, 0] == number_of(blobs, "fc-action.0")
     assert head[0, -1] == number_of(blobs, "fc-action-motion.0")
     biases = number_of(blobs, "fc-action.1"), number_of(blobs, "fc-action-motion.1")
     assert ours["head.linear.bias"] == sum(biases)
     for key, blob in {
-        "trunk.inception_5b.conv_pool_proj.norm.running_var": "inception_5b/pool_proj_bn.3",
+        "backbone.inception_5b.conv_pool_proj.norm.running_var": "inception_5b/pool_proj_bn.3",
         "units.3c.before_difference.weight": "motion_conv_gen_3c.0",
         "units.5a.before_gradient.bias": "motion_spatial_down_5a.1",
         "fine.0.weight": "motion_conv_trans_28.0",
@@ -218,7 +219,7 @@ def test_blobs_of_off_land_once():
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_other_filters_than_offs_are_refused(number):
+def test_filters_other_than_offs_are_refused(number):
     blobs = off_blobs()
     key = f"motion_spatial_grad_4a.{number}"
     blobs[key] = blobs[key] + 1e-3
@@ -228,11 +229,11 @@ def test_other_filters_than_offs_are_refused(number):
 
 
 def blobs_of_rule(net):
-    """Blobs filled by `fill`, named as PyTorch would; those of norms are (1, C)."""
+    """Blobs filled by `fill`, by their names in PyTorch; those of batch norms are (1, C)."""
     blobs = {}
     for layer, shapes in layers_of(net).items():
         for index, shape in enumerate(shapes):
-            kind = "weight_hh" if (layer, index) == ("lstm1", 2) else FRONT[str(index)]
+            kind = "weight_hh" if (layer, index) == ("lstm1", 2) else KINDS[str(index)]
             vector = shape[1:] if shape[0] == 1 and len(shape) == 2 else shape
             values = torch.from_numpy(fill(f"{layer}.{kind}", tuple(vector))).reshape(shape)
             blobs[f"{layer}.{index}"] = values
@@ -243,7 +244,7 @@ def blobs_of_rule(net):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("net", "model", "frames", "size"),
+    ("net", "model", "num_frames", "size"),
     [
         ("tsn_rgb", "tsn_bninception_3", 3, 224),
         ("p3d", "p3d_199", 16, 160),
@@ -254,24 +255,24 @@ def blobs_of_rule(net):
         pytest.param("off_rgb", "off_cross_bninception_7", 25, 224, marks=pytest.mark.slow),
     ],
 )
-def test_nets_give_what_caffe_gave(net, model, frames, size):
+def test_nets_output_what_caffe_output(net, model, num_frames, size):
     expected = torch.from_numpy(np.load(GOLDEN / "caffe_outputs.npz")[net])
     state = convert_state_dict(model, blobs_of_rule(net), source="caffe")
     network = create_model(model, source="caffe", num_classes=len(expected)).eval()
     network.load_state_dict(state)
-    if net in ("p3d", "c3d_sports1m"):  # whose input in Caffe is a clip, not a batch of images
-        clip = noise_clip((1, 3, frames, size, size))
+    if net in ("p3d", "c3d_sports1m"):  # their input in Caffe is a clip, not a batch of images
+        clip = noise_clip((1, 3, num_frames, size, size))
     else:
-        clip = noise_clip((frames, 3, size, size)).transpose(0, 1)[None]
+        clip = noise_clip((num_frames, 3, size, size)).transpose(0, 1)[None]
 
     error = relative_error(network(clip)[0], expected)
 
     assert error < 1e-5
 
 
-# A small P3D in the authors' terms, computed as their prototxt says.
+# A small P3D with the authors' names, computed layer by layer as in their prototxt.
 
-P3D = {  # layer: width of the convolution, its kernel
+P3D = {  # layer: shape of the kernel
     "conv1": (8, 3, 1, 7, 7),
     **{f"res2a_branch{part}": shape for part, shape in {
         "1": (32, 8, 1, 1, 1), "2a": (8, 8, 1, 1, 1), "2b": (8, 8, 1, 3, 3),
@@ -289,7 +290,7 @@ P3D = {  # layer: width of the convolution, its kernel
 
 
 def small_p3d():
-    """Layers of a P3D of one block a stage, A, B, C and 2D; the blobs of norms are (1, C)."""
+    """Layers of a P3D of one block per stage: A, B, C and 2D; blobs of batch norms are (1, C)."""
     shapes = {}
     for name, shape in P3D.items():
         norm = "bn_conv1" if name == "conv1" else name.replace("res", "bn")
@@ -339,7 +340,7 @@ class Prototxt:
 
 @torch.no_grad()
 @pytest.mark.parametrize("layout", ["2015", "2015 unpacked", "2015 double"])
-def test_p3d_computes_what_its_prototxt_says(tmp_path, layout):
+def test_p3d_equals_its_prototxt(tmp_path, layout):
     layers = small_p3d()
     path = write_net(tmp_path / "p3d.caffemodel", layers, layout)
     model = create_model("test_p3d", source="caffe").eval()
@@ -351,7 +352,7 @@ def test_p3d_computes_what_its_prototxt_says(tmp_path, layout):
 
 
 @torch.no_grad()
-def test_c3d_computes_what_its_prototxt_says(tmp_path):
+def test_c3d_equals_its_prototxt(tmp_path):
     widths = {"conv1a": (8, 3), "conv2a": (16, 8), "conv3a": (32, 16), "conv3b": (32, 32)}
     widths |= {"conv4a": (64, 32), "conv4b": (64, 64), "conv5a": (64, 64), "conv5b": (64, 64)}
     shapes = {name: [(*pair, 3, 3, 3), (pair[0],)] for name, pair in widths.items()}
@@ -367,14 +368,14 @@ def test_c3d_computes_what_its_prototxt_says(tmp_path):
     for name in widths:
         x = F.relu(F.conv3d(x, *blobs[name], padding=1))
         if name not in ("conv3a", "conv4a", "conv5a"):
-            frames = 1 if name == "conv1a" else min(2, x.shape[2])
-            x = F.max_pool3d(x, (frames, 2, 2), stride=(frames, 2, 2), ceil_mode=True)
+            t = 1 if name == "conv1a" else min(2, x.shape[2])
+            x = F.max_pool3d(x, (t, 2, 2), stride=(t, 2, 2), ceil_mode=True)
     x = F.relu(F.linear(x.flatten(1), *blobs["fc6-1"]))
     x = F.linear(F.relu(F.linear(x, *blobs["fc7-1"])), *blobs["fc8-1"])
     torch.testing.assert_close(model(clip), x, rtol=1e-4, atol=1e-6)
 
 
-def test_a_caffemodel_becomes_a_file_of_ours(tmp_path):
+def test_a_caffemodel_becomes_safetensors_and_a_config(tmp_path):
     path = write_net(tmp_path / "p3d.caffemodel", small_p3d())
 
     out = convert_file(path, model="test_p3d", source="caffe", out=tmp_path / "a.safetensors")
@@ -385,7 +386,7 @@ def test_a_caffemodel_becomes_a_file_of_ours(tmp_path):
     expected.load_state_dict(opened.model.state_dict())
     clip = noise_clip((1, 3, 16, 32, 32))
     assert torch.equal(opened.model(clip), expected(clip))
-    assert json.loads((tmp_path / "a.json").read_text())["file"] == "p3d.caffemodel"
+    assert json.loads((tmp_path / "a.json").read_text())["origin"]["file"] == "p3d.caffemodel"
 
 
 def test_a_net_without_its_last_layers_is_refused(tmp_path):

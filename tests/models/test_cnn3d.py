@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
-from zoopraxis.models import create_model
 from zoopraxis.models.cnn3d import gradients, hardwired, lucas_kanade
 from zoopraxis.testing import count_params, noise_clip
 
@@ -65,7 +65,7 @@ def test_flow_finds_a_small_motion():
     torch.testing.assert_close(inside, torch.tensor([0.3, -0.2]), atol=0.01, rtol=0)
 
 
-def test_nothing_moves_where_nothing_is_seen():
+def test_flow_is_zero_without_texture():
     assert (lucas_kanade(torch.ones(1, 7, 10, 10)) == 0).all()
 
 
@@ -102,13 +102,13 @@ def test_larger_clips_average_their_positions():
     features = model.forward_features(wide)
 
     assert features.shape == (1, 128, 1, 1, 2)
-    wanted = (
+    expected = (
         model.output(features[..., 0].flatten(1)) + model.output(features[..., 1].flatten(1))
     ) / 2
-    torch.testing.assert_close(model(wide), wanted)
+    torch.testing.assert_close(model(wide), expected)
 
 
-def test_says_what_it_wants():
+def test_says_what_it_expects():
     with pytest.raises(ShapeError, match=r"expected \(B, 1, 7, H, W\)"):
         hardwired(torch.zeros(1, 3, 7, 60, 40))
     with pytest.raises(ShapeError, match="flow of shape"):

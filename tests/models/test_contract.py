@@ -3,8 +3,17 @@
 import pytest
 import torch
 
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
-from zoopraxis.models import FAMILIES, create_model, family_of, list_models, model_spec
+from zoopraxis.models import (
+    FAMILIES,
+    VideoClassifier,
+    family_of,
+    list_models,
+    model_size,
+    model_spec,
+    registry,
+)
 from zoopraxis.testing import count_macs, count_params, noise_clip
 
 TINY = list_models("test_*")
@@ -27,21 +36,39 @@ def clip(spec):
 
 
 def test_every_family_has_a_tiny_variant():
-    assert {family_of(model_spec(name)) for name in TINY} == set(FAMILIES)
+    assert {family_of(name) for name in TINY} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("name", [*list_models(), *TINY])
-def test_parameters_and_macs_are_those_of_the_row(name):
-    spec = model_spec(name)
+def test_parameters_and_macs_are_those_of_the_table(name):
+    spec, size = model_spec(name), model_size(name)
     with torch.device("meta"):
         model = create_model(name)
 
-    assert count_params(model) / 1e6 == pytest.approx(spec.params_m, abs=0.00501)
-    assert count_macs(model, (1, *spec.clip.shape)) / 1e9 == pytest.approx(spec.macs_g, abs=0.00501)
+    assert count_params(model) / 1e6 == pytest.approx(size.params_m, abs=0.00501)
+    assert count_macs(model, (1, *spec.clip.shape)) / 1e9 == pytest.approx(size.gmacs, abs=0.00501)
+
+
+def test_the_table_of_sizes_has_every_model_and_no_other():
+    assert set(registry._sizes()) == {*list_models(), *TINY}
+
+
+def test_a_second_entry_of_one_name_is_refused(monkeypatch):
+    registry._entries.cache_clear()
+    monkeypatch.setattr(registry, "FAMILIES", ("p3d", "p3d"))
+
+    with pytest.raises(ValueError, match=r"two models are called 'p3d_63': in models/p3d\.py"):
+        registry._entries()
+    registry._entries.cache_clear()
+
+
+def test_every_model_is_a_video_classifier(model, clip):
+    assert isinstance(model, VideoClassifier)
+    assert model(clip).shape == (2, model.num_classes)
 
 
 @pytest.mark.parametrize("name", [*list_models(), *TINY])
-def test_features_have_the_strides_of_the_row(name):
+def test_features_have_the_strides_of_the_entry(name):
     spec = model_spec(name)
     with torch.device("meta"):
         model = create_model(name).eval()
@@ -70,7 +97,7 @@ def map_of(model, shape):
 
 
 def takes_any_length(model, spec):
-    """Whether clips longer than the row's are taken; a network of relations refuses them."""
+    """Whether clips longer than the entry's are taken; a network of relations refuses them."""
     channels, frames, *size = spec.clip.shape
     try:
         map_of(model, (channels, 2 * frames, *size))
@@ -105,10 +132,10 @@ def test_forward_is_features_then_head(model, clip):
 
 
 @torch.no_grad()
-def test_reset_head_changes_the_classes_and_nothing_else(model, clip):
+def test_reset_classifier_changes_the_classes_and_nothing_else(model, clip):
     before = model.forward_features(clip)
 
-    model.reset_head(5)
+    model.reset_classifier(5)
 
     assert model(clip).shape == (2, 5)
     torch.testing.assert_close(model.forward_features(clip), before)

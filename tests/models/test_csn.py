@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.layers.conv3d import channel_interactions
-from zoopraxis.layers.resnet3d import Bottleneck3d
-from zoopraxis.models import create_model, model_spec
-from zoopraxis.models.csn import PointThenDepth, bottleneck_dg, depthwise
+from zoopraxis.models.csn import BottleneckDG, PointThenDepth, depthwise
+from zoopraxis.models.registry import model_size
 from zoopraxis.testing import count_macs, count_params
 
-# Table 2: multiply-adds (G) at 8 x 224 x 224, parameters (M), channel interactions (G)
+# Table 2: GMACs at 8 x 224 x 224, parameters (M), channel interactions (G)
 TABLE_2 = {
     "csn_bottleneck_26": (14.3, 20.4, 0.42),
     "ir_csn_26": (4.0, 1.7, 0.27),
@@ -51,7 +51,7 @@ def test_published_costs_of_depth_152_are_counted_at_256_pixels(name, params, pu
     model = on_meta(name)
 
     assert params_without_norms(model) / 1e6 == pytest.approx(params, abs=0.051)
-    assert model_spec(name).macs_g * (256 / 224) ** 2 == pytest.approx(published_g, abs=0.051)
+    assert model_size(name).gmacs * (256 / 224) ** 2 == pytest.approx(published_g, abs=0.051)
 
 
 def test_interactions_are_pairs_that_meet_in_an_output():
@@ -69,7 +69,7 @@ def test_the_preserved_network_has_the_interactions_of_resnet3d():
 
 @torch.no_grad()
 def test_depth_wise_channels_do_not_meet():
-    conv = depthwise(3, 3, 3, stride=(1, 1))
+    conv = depthwise(3, 3, stride=(1, 1))
     x = torch.randn(1, 3, 3, 3, 3)
     poked = x.clone()
     poked[:, 0] += 1.0
@@ -100,9 +100,7 @@ def test_simple_d_has_a_pointwise_convolution_only_where_channels_change():
 
 
 def test_bottleneck_dg_groups_all_its_convolutions():
-    block = bottleneck_dg(Bottleneck3d, 16)(
-        256, 64, conv=depthwise, stride=(1, 1), shortcut=nn.Identity()
-    )
+    block = BottleneckDG(256, 64, conv=depthwise, stride=(1, 1), shortcut=nn.Identity())
 
     assert [c.groups for c in (block.conv1, block.conv2, block.conv3)] == [16, 64, 4]
 

@@ -1,15 +1,15 @@
-"""ECO: what each half reads, the two streams, and the sizes of the authors' networks."""
+"""ECO: the input of each half, the two streams, and the sizes of the authors' networks."""
 
 import pytest
 import torch
 
-from zoopraxis.models import create_model
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models.eco import ECOLite, LowerInception, PreActivated, TwoLevelInception
 from zoopraxis.testing import count_macs, count_params
 
 
 @torch.no_grad()
-def test_the_lower_half_is_the_beginning_of_bninception():
+def test_the_lower_half_is_bninception_up_to_block_3c():
     torch.manual_seed(0)
     whole = TwoLevelInception(divide=16).eval()
     half = LowerInception(divide=16).eval()
@@ -19,11 +19,11 @@ def test_the_lower_half_is_the_beginning_of_bninception():
     low, flat = whole.forward_levels(x, 2)
 
     torch.testing.assert_close(half(x, 2), low)
-    torch.testing.assert_close(whole(x, 2), flat)  # the tap does not change the network
+    torch.testing.assert_close(whole(x, 2), flat)  # the tap changes nothing
 
 
 @torch.no_grad()
-def test_the_projection_sees_the_activated_input_and_a_plain_shortcut_the_raw_one():
+def test_projections_see_the_activated_input_and_identities_the_raw_one():
     same, halved = PreActivated(1, 1).eval(), PreActivated(1, 2).eval()
     for block in (same, halved):
         block.conv2.weight.zero_()
@@ -38,7 +38,7 @@ def test_the_projection_sees_the_activated_input_and_a_plain_shortcut_the_raw_on
 
 
 @torch.no_grad()
-def test_lite_relates_frames_only_above_the_third_block():
+def test_frames_do_not_mix_below_the_3d_network():
     torch.manual_seed(0)
     model = ECOLite(divide=16, num_classes=3).eval()
     x = torch.randn(4, 3, 64, 64)  # four frames

@@ -1,9 +1,9 @@
-"""FstCN: sampling, the T-P operator, and the fusion of scores, by hand."""
+"""FstCN: sampling, the T-P operator, and the fusion of scores, checked by hand."""
 
 import pytest
 import torch
 
-from zoopraxis.models import create_model
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models.fstcn import (
     FstCN,
     TemporalLayers,
@@ -16,7 +16,7 @@ from zoopraxis.testing import count_params
 
 
 @torch.no_grad()
-def test_frames_are_a_stride_apart_and_differences_reach_further():
+def test_frames_are_a_stride_apart_and_differences_span_a_distance():
     model = create_model("test_fstcn", length=5, stride=5, distance=9)
     squares = torch.arange(30.0).square()[None, None, :, None, None].expand(1, 3, 30, 2, 2)
 
@@ -27,23 +27,23 @@ def test_frames_are_a_stride_apart_and_differences_reach_further():
 
 
 @torch.no_grad()
-def test_transform_lays_positions_out_and_permute_reorders_channels():
+def test_transformation_flattens_positions_and_permutation_reorders_channels():
     operator = TransformPermute(3)
     x = torch.zeros(1, 2, 3, 2, 2)
     for t in range(2):
         for f in range(3):
             x[0, t, f] = torch.tensor([[0.0, 1.0], [2.0, 3.0]]) + 10 * f + 100 * t
 
-    assert operator(x)[0, 3].tolist() == [[3, 13, 23], [103, 113, 123]]  # last position: time x F
+    assert operator(x)[0, 3].tolist() == [[3, 13, 23], [103, 113, 123]]  # last position, time x F
     operator.permutation.copy_(torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]))
     assert operator(x)[0, 0].tolist() == [[10, 20, 0], [110, 120, 100]]
 
 
 @torch.no_grad()
-def test_temporal_layers_reach_one_and_two_frames():
+def test_temporal_layers_span_three_and_five_frames():
     torch.manual_seed(0)
     layers = TemporalLayers(4, width=8).eval()
-    layers.conv3.bias.fill_(10.0)  # no ReLU cuts
+    layers.conv3.bias.fill_(10.0)  # no ReLU is inactive
     layers.conv5.bias.fill_(10.0)
     x = torch.randn(1, 4, 7, 6)
     poked = x.clone()
@@ -74,11 +74,11 @@ def test_the_spatial_path_sees_the_middle_frame_alone():
     ("probabilities", "index"),
     [([1.0, 0.0, 0.0, 0.0], 1.0), ([0.25] * 4, 0.0), ([0.7, 0.1, 0.1, 0.1], (4 * 0.7 - 1) / 3)],
 )
-def test_concentration_tells_peaked_scores_from_flat_ones(probabilities, index):
+def test_concentration_is_high_for_peaked_scores(probabilities, index):
     assert concentration(torch.tensor(probabilities)).item() == pytest.approx(index, abs=1e-6)
 
 
-def test_fusion_trusts_peaked_crops_and_takes_the_best_clip():
+def test_fusion_weights_peaked_crops_and_takes_the_maximum_over_clips():
     peaked, flat = [0.9, 0.1, 0.0], [1 / 3, 1 / 3, 1 / 3]
     lean = [0.2, 0.2, 0.6]
     scores = torch.tensor([[peaked, flat], [lean, lean]])  # two clips of two crops
@@ -87,7 +87,7 @@ def test_fusion_trusts_peaked_crops_and_takes_the_best_clip():
 
 
 @torch.no_grad()
-def test_the_paper_s_crop_ends_in_sixteen_positions():
+def test_the_papers_crop_ends_in_sixteen_positions():
     with torch.device("meta"):
         model = FstCN()
         still, moving = model.forward_paths(torch.zeros(1, 3, 30, 204, 204))

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from zoopraxis.checkpoints.convert import rename
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
 from zoopraxis.layers.bninception import BNInception
-from zoopraxis.models import create_model
-from zoopraxis.models.gsm import Gate, GatedConvNorm2d, GateShift, VolumeGate, gate_maps
+from zoopraxis.models.gsm import FrameGate, Gate, GatedConvNorm2d, GateShift, gate_shift
 from zoopraxis.models.tsn import TSN
 from zoopraxis.spec import Source
 from zoopraxis.testing import count_macs, count_params, noise_clip, read_golden, relative_error
@@ -18,15 +18,67 @@ from zoopraxis.testing import count_macs, count_params, noise_clip, read_golden,
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-@pytest.mark.parametrize("gate", [Gate, VolumeGate])
+@pytest.mark.parametrize("gate", [Gate, FrameGate])
 @torch.no_grad()
 def test_the_module_is_the_authors(gate):
     golden = read_golden("gsm_module_c16_t4", GOLDEN)
     rules = ((r"^gsm\.conv3D\.", "gate."), (r"^gsm\.bn\.", "gate.norm."))
-    module = GateShift(16, gate=gate)
+    module = GateShift(16)
+    module.gate = gate(16)
     module.load_state_dict(rename(golden.state_dict(), Source(rename=rules)))
 
     assert relative_error(module.eval()(golden.input(), 4), golden.output) < 1e-6
+
+
+def test_the_fast_gate_equals_the_plain_gate_and_its_gradient():
+    plain, fast = Gate(8).double(), FrameGate(8).double()
+    torch.nn.init.normal_(plain.weight, std=0.1)
+    torch.nn.init.normal_(plain.bias, std=0.1)
+    fast.load_state_dict(plain.state_dict())
+    x = torch.randn(6, 8, 5, 4, dtype=torch.double, requires_grad=True)
+
+    out = {gate: gate(x, 3) for gate in (plain, fast)}
+
+    torch.testing.assert_close(out[fast], out[plain])
+    assert out[plain].abs().max() > 0.1
+    weigh = torch.randn(6, 2, 5, 4, dtype=torch.double)
+    grads = [
+        torch.autograd.grad((out[gate] * weigh).sum(), (x, *gate.parameters()))
+        for gate in (plain, fast)
+    ]
+    for ours, theirs in zip(*grads, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_closed_gates_only_interleave():
+    x = torch.arange(8.0).reshape(1, 8, 1, 1)
+
+    out = gate_shift(x, torch.zeros(1, 2, 1, 1), 1).flatten()
+
+    assert out.tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_gates_divide_what_goes_from_what_stays():
+    x = 100 * torch.arange(1.0, 4.0)[:, None, None, None].expand(3, 4, 1, 1)  # 100 t, from t = 1
+    gate = torch.tensor([0.25, 0.5]).expand(3, 2)[:, :, None, None]
+
+    out = gate_shift(x, gate, 3)[:, :, 0, 0].T  # (C, T)
+
+    # three quarters of 100 t stay, a quarter of 100 (t + 1) comes; half and half of 100 (t - 1)
+    assert out[0].tolist() == [75 + 50, 150 + 75, 225]
+    assert out[2].tolist() == [50, 100 + 50, 150 + 100]
+
+
+def test_gradients_of_the_gates():
+    x = torch.randn(6, 8, 2, 2, dtype=torch.double, requires_grad=True)
+    gate = torch.randn(6, 2, 2, 2, dtype=torch.double, requires_grad=True)
+
+    assert torch.autograd.gradcheck(lambda x, gate: gate_shift(x, gate, 3), (x, gate))
+
+
+def test_the_batch_must_split_into_clips():
+    with pytest.raises(ShapeError, match="10 images does not split into clips of 4"):
+        gate_shift(torch.zeros(10, 8, 1, 1), torch.zeros(10, 2, 1, 1), 4)
 
 
 def test_gates_start_closed_and_learn():
@@ -62,7 +114,7 @@ def test_training_starts_as_the_2d_network():
 
 def places(name):
     with torch.device("meta"):
-        modules = create_model(name).trunk.named_modules()
+        modules = create_model(name).backbone.named_modules()
     return [key.removesuffix(".shift") for key, module in modules if isinstance(module, GateShift)]
 
 
@@ -93,22 +145,6 @@ def test_ten_places_in_inceptionv3():
 def test_a_gate_needs_four_channels():
     with pytest.raises(ShapeError, match="6 channels do not split"):
         GateShift(6)
-
-
-@torch.no_grad()
-def test_gate_maps_show_every_gate():
-    torch.manual_seed(0)
-    model = create_model("test_gsm").eval()
-    clip = noise_clip((2, 3, 4, 64, 64))
-
-    maps = gate_maps(model, clip)
-
-    assert len(maps) == 10
-    first = maps["trunk.inception_3a.conv_1x1"]
-    assert first.shape == (2, 4, 2, 8, 8)
-    assert 0.01 < first.abs().max() <= 1
-    assert not model.trunk.inception_3a.conv_1x1.shift.gate._forward_hooks
-    torch.testing.assert_close(gate_maps(model, clip[1:])["trunk.inception_3a.conv_1x1"], first[1:])
 
 
 @pytest.mark.parametrize(

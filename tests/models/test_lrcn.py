@@ -1,15 +1,15 @@
-"""LRCN: what each step of the LSTM has seen, and what of it the classifier reads."""
+"""LRCN: the frames that each step of the LSTM has seen, and the steps that are classified."""
 
 import pytest
 import torch
 
-from zoopraxis.models import create_model
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models.lrcn import LRCN
 from zoopraxis.testing import count_params, noise_clip
 
 
 def steps_changed(model, frame):
-    """Steps whose output changes with one frame, of a clip of 4."""
+    """Outputs that change with one frame of a clip of 4, (F, T)."""
     clip = noise_clip((1, 3, 4, 64, 64))
     other = clip.clone()
     other[:, :, frame] += 1.0
@@ -18,7 +18,7 @@ def steps_changed(model, frame):
 
 
 @torch.no_grad()
-def test_one_direction_knows_the_past_and_two_know_the_future_too():
+def test_one_direction_sees_the_past_and_two_see_the_future_too():
     torch.manual_seed(0)
     forward = create_model("test_lrcn", directions=1, layers=1).eval()
     both = create_model("test_lrcn", directions=2, layers=1).eval()
@@ -50,7 +50,7 @@ def test_size_is_that_of_the_resnet_code():
 
 
 @torch.no_grad()
-def test_the_authors_network_takes_227_pixels():
+def test_the_authors_network_expects_227_pixels():
     with torch.device("meta"):
         encoder = create_model("lrcn_hybrid").encoder
     sizes = []
@@ -61,9 +61,9 @@ def test_the_authors_network_takes_227_pixels():
     assert sizes == [(96, 111, 111), (384, 26, 26), (384, 13, 13)]
 
 
-@pytest.mark.parametrize("frames", [1, 7])
+@pytest.mark.parametrize("num_frames", [1, 7])
 @torch.no_grad()
-def test_clips_may_be_of_any_length(frames):
+def test_clips_may_have_any_length(num_frames):
     model = create_model("test_lrcn").eval()
 
-    assert model(noise_clip((1, 3, frames, 64, 64))).shape == (1, 12)
+    assert model(noise_clip((1, 3, num_frames, 64, 64))).shape == (1, 12)

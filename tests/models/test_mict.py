@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from zoopraxis.models import create_model, model_spec
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models.mict import ForwardConv, Tube
+from zoopraxis.models.registry import model_size
 
 
 @torch.no_grad()
-def test_a_tube_looks_forward_in_time_and_sees_zeros_behind_the_end():
+def test_a_tube_looks_forward_in_time_and_sees_zeros_after_the_end():
     conv = ForwardConv(1, 1, kernel=3, stride=(1, 1)).eval()
     conv.norm.eps = 0.0
     conv.conv.weight.zero_()
@@ -34,25 +35,25 @@ def test_the_2d_piece_takes_every_second_frame_and_sees_it_alone():
 
 
 @torch.no_grad()
-def test_motion_is_added_behind_the_first_2d_block():
+def test_motion_is_added_after_the_first_2d_block():
     tube = Tube(2, 2, blocks=1, stride=(1, 1)).eval()
     x = torch.randn(1, 2, 4, 3, 3)
 
     torch.testing.assert_close(tube(x), tube.motion(x) + tube.blocks[0](x))
 
 
-@pytest.mark.parametrize(("version", "frames"), [("v1", 1), ("v2", 4)])
-def test_versions_stride_in_time_by_sixteen_and_four(version, frames):
+@pytest.mark.parametrize(("version", "num_frames"), [("v1", 1), ("v2", 4)])
+def test_versions_stride_in_time_by_sixteen_and_four(version, num_frames):
     with torch.device("meta"):
         model = create_model(f"mict_18_{version}")
         clip = torch.zeros(1, 3, 16, 160, 160)
 
-    assert model.forward_features(clip).shape == (1, 512, frames, 5, 5)
+    assert model.forward_features(clip).shape == (1, 512, num_frames, 5, 5)
 
 
 def test_sizes_are_those_the_port_publishes():
-    assert model_spec("mict_18_v1").params_m == pytest.approx(16.1, abs=0.051)
-    assert model_spec("mict_34_v2").params_m == pytest.approx(26.2, abs=0.051)
+    assert model_size("mict_18_v1").params_m == pytest.approx(16.1, abs=0.051)
+    assert model_size("mict_34_v2").params_m == pytest.approx(26.2, abs=0.051)
 
 
 @torch.no_grad()

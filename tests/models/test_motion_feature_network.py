@@ -22,11 +22,11 @@ def clip_that_moves(down, right):
 
 @pytest.mark.parametrize(("index", "step"), list(enumerate(STEPS)))
 @torch.no_grad()
-def test_the_filter_of_the_right_step_finds_nothing_left(index, step):
+def test_only_the_filter_of_the_correct_step_gives_zero(index, step):
     out = motion_filter(clip_that_moves(*step), 2)[0, :, 1:7, 1:7]  # inside, (5, 6, 6)
 
-    left = out.abs().amax(dim=(1, 2)) == 0
-    assert left.tolist() == [i == index for i in range(5)]
+    is_zero = out.abs().amax(dim=(1, 2)) == 0
+    assert is_zero.tolist() == [i == index for i in range(5)]
 
 
 @torch.no_grad()

@@ -1,12 +1,12 @@
-"""The non-local nets: where the blocks are, and that they leave the network as it was."""
+"""The non-local networks: where the blocks are, and that they leave the network as it was."""
 
 import pytest
 import torch
-from torch.nn.functional import batch_norm
 
-from zoopraxis.layers.inflated_resnet import thaw_norms
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.errors import ShapeError
 from zoopraxis.layers.nonlocal_block import NonLocalBlock, PooledNonLocal
-from zoopraxis.models import create_model
+from zoopraxis.models.nonlocal_net import insert_nonlocal
 from zoopraxis.testing import count_params, noise_clip
 
 FIVE = {"layer2.nonlocal1", "layer2.nonlocal3"} | {f"layer3.nonlocal{i}" for i in (1, 3, 5)}
@@ -17,7 +17,7 @@ def places(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "expected"),
     [
         ("c2d_nln_r50_8x8", FIVE),
         ("i3d_nln_r101_8x8", FIVE),
@@ -25,9 +25,9 @@ def places(model):
         ("slowfast_nln_r101_50_50_16x8", {f"slow.layer3.nonlocal{i}" for i in (6, 13, 20)}),
     ],
 )
-def test_blocks_are_where_the_authors_put_them(name, wanted):
+def test_blocks_are_where_the_authors_put_them(name, expected):
     with torch.device("meta"):
-        assert places(create_model(name)) == wanted
+        assert places(create_model(name)) == expected
 
 
 @torch.no_grad()
@@ -38,6 +38,7 @@ def test_a_network_computes_the_same_until_its_blocks_have_learned():
     clip = noise_clip((1, 3, 8, 64, 64), seed=1)
 
     assert torch.equal(model(clip), plain(clip))
+    assert list(model.layer2._modules) == ["0", "1", "nonlocal1"]
 
     torch.nn.init.ones_(model.layer2.nonlocal1.norm.weight)
     torch.nn.init.normal_(model.layer2.nonlocal1.out.bias)
@@ -52,32 +53,19 @@ def test_published_parameters(name, params):
         assert round(count_params(create_model(name)) / 1e6, 1) == params
 
 
-def test_frozen_norms_keep_their_scale_and_shift():
-    scale, shift, x = torch.rand(4), torch.rand(4), torch.randn(2, 4, 1, 3, 3)
-    frozen = {"0.norm3.weight": scale, "0.norm3.bias": shift, "nonlocal1.out.bias": shift}
-
-    state = thaw_norms(frozen)
-
-    def norm(name):
-        statistics = (state[f"{name}.{kind}"] for kind in ("running_mean", "running_var"))
-        return batch_norm(x, *statistics, state[f"{name}.weight"], state[f"{name}.bias"])
-
-    torch.testing.assert_close(norm("0.norm3"), torch.addcmul(spread(shift), x, spread(scale)))
-    torch.testing.assert_close(norm("nonlocal1.norm"), x)
+def test_says_which_block_is_not_there():
+    with pytest.raises(ShapeError, match="layer2 has 2 blocks, and no block 3"):
+        insert_nonlocal(create_model("test_i3d_resnet"), {"layer2": (3,)}, "dot_product")
 
 
-def spread(vector):
-    return vector.view(-1, 1, 1, 1)
-
-
-def test_long_clips_are_compared_in_groups_of_four_frames_in_the_second_stage():
+def test_long_clips_are_related_in_groups_of_four_frames_in_the_second_stage():
     with torch.device("meta"):
         model = create_model("i3d_nln_r50_128x1")
-    groups = {n: m.frames for n, m in model.named_modules() if isinstance(m, NonLocalBlock)}
+    groups = {n: m.num_frames for n, m in model.named_modules() if isinstance(m, NonLocalBlock)}
     assert groups == {name: 4 if name.startswith("layer2") else None for name in FIVE}
 
 
-def test_mmaction2s_blocks_pool_behind_their_convolutions():
+def test_blocks_of_mmaction2_pool_after_their_convolutions():
     with torch.device("meta"):
         model = create_model("i3d_nln_r50_32x2", source="mmaction2")
         plain = create_model("i3d_nln_r50_32x2")

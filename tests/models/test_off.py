@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoopraxis.models import create_model
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models.off import OFFUnit, Residual, TimeUnit
 
 
@@ -17,21 +17,21 @@ def unit(gradient):
 
 
 def ramp(across, down, later):
-    """Two frames whose brightness rises by so much a pixel and a frame: (2, 1, 5, 5)."""
+    """Two frames whose brightness rises by these steps per pixel and frame: (2, 1, 5, 5)."""
     t, y, x = torch.meshgrid(*(torch.arange(float(n)) for n in (2, 5, 5)), indexing="ij")
     return (100 + across * x + down * y + later * t).unsqueeze(1)
 
 
 @pytest.mark.parametrize(
-    ("gradient", "wanted"),
+    ("gradient", "expected"),
     [("sobel", [8 * 3, 8 * 5, 7]), ("cross", [2 * 3 - 2 * 5, 7])],  # along x, along y; in time
 )
 @torch.no_grad()
-def test_gradients_of_a_ramp(gradient, wanted):
+def test_gradients_of_a_ramp(gradient, expected):
     out = unit(gradient)(ramp(3.0, 5.0, 7.0), 2)
 
-    assert out.shape == (1, len(wanted), 5, 5)
-    assert out[0, :, 2, 2].tolist() == wanted
+    assert out.shape == (1, len(expected), 5, 5)
+    assert out[0, :, 2, 2].tolist() == expected
 
 
 @torch.no_grad()

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from zoopraxis.layers.conv3d import mid_channels
-from zoopraxis.models import create_model
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.layers.conv3d import conv_spatiotemporal
+from zoopraxis.models.r2plus1d import Conv2Plus1d, mid_channels
 from zoopraxis.testing import count_macs, count_params, noise_clip
 
-# name, frames, pixels, published M parameters and G multiply-adds (tables 1 and 2 and VMZ's zoo)
+# name, frames, pixels, published M parameters and GMACs (tables 1 and 2 and VMZ's model zoo)
 PUBLISHED = [
     ("r2d_18", 16, 112, 11.5, 2.2),
     ("fr2d_18", 16, 112, 11.4, 27.6),
@@ -38,20 +39,53 @@ def norm_params(model):
     return sum(m.weight.numel() + m.bias.numel() for m in norms)
 
 
-@pytest.mark.parametrize(("name", "frames", "pixels", "params", "macs"), PUBLISHED)
-def test_published_parameters_and_multiply_adds(name, frames, pixels, params, macs):
-    # the authors count the weights of convolutions and classifier, without the norms
+@pytest.mark.parametrize(("name", "num_frames", "pixels", "params", "gmacs"), PUBLISHED)
+def test_published_parameters_and_multiply_adds(name, num_frames, pixels, params, gmacs):
+    # the authors count the weights of convolutions and classifier, without the batch norms
     with torch.device("meta"):
-        model = create_model(name, frames=frames)
+        model = create_model(name, num_frames=num_frames)
 
     assert round((count_params(model) - norm_params(model)) / 1e6, 1) == params
-    assert round(count_macs(model, (1, 3, frames, pixels, pixels)) / 1e9, 1) == macs
+    assert round(count_macs(model, (1, 3, num_frames, pixels, pixels)) / 1e9, 1) == gmacs
 
 
 def test_middle_channels_keep_the_parameters_of_the_3d_convolution():
     # 27 * 64 * 64 = 110592 weights; M = 144 gives 9*64*144 + 3*144*64 = 110592
     assert mid_channels(64, 64) == 144
     assert mid_channels(64, 128) == 230
+    factorised, whole = Conv2Plus1d(64, 64), conv_spatiotemporal(64, 64)
+    assert count_params(factorised) - 2 * 144 == count_params(whole) == 110592
+
+
+@torch.no_grad()
+def test_a_factorised_convolution_without_its_relu_is_a_3d_convolution():
+    torch.manual_seed(0)
+    factorised = Conv2Plus1d(2, 3, mid=4, stride=(2, 2)).eval()
+    factorised.norm.eps = 0.0
+    factorised.relu = torch.nn.Identity()
+    whole = conv_spatiotemporal(2, 3, stride=(2, 2))
+    # (C', M, t, 1, 1) and (M, C, 1, h, w) to (C', C, t, h, w)
+    temporal, spatial = factorised.temporal.weight[..., 0, 0], factorised.spatial.weight[:, :, 0]
+    whole.weight.copy_(torch.einsum("omt,mihw->oithw", temporal, spatial))
+    x = torch.randn(1, 2, 5, 6, 6)
+
+    torch.testing.assert_close(factorised(x), whole(x), rtol=1e-4, atol=1e-5)
+
+
+def test_torchvision_counts_middle_channels_once_per_block():
+    with torch.device("meta"):
+        paper, torchvision = create_model("r2plus1d_vmz_18"), create_model("r2plus1d_18")
+
+    def middles(model):
+        return [
+            [block.conv1.norm.num_features, block.conv2.norm.num_features]
+            for stage in (model.layer1, model.layer2)
+            for block in stage
+        ]
+
+    assert middles(paper) == [[144, 144], [144, 144], [230, 288], [288, 288]]
+    assert middles(torchvision) == [[144, 144], [144, 144], [230, 230], [288, 288]]
+    assert round(count_params(torchvision) / 1e6, 1) == 31.5
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,13 @@
 """3D ResNets and DenseNet: the parts that tell the study's families apart, by hand."""
 
-import re
-
 import pytest
 import torch
 from torch import nn
 
-from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.layers.conv3d import conv_spatiotemporal
 from zoopraxis.layers.resnet3d import project
-from zoopraxis.models import create_model, list_models, model_spec
 from zoopraxis.models.densenet3d import DenseLayer
-from zoopraxis.models.r2plus1d import full
 from zoopraxis.models.resnet3d import PaddedShortcut, PreActivationBasic, pad
 
 
@@ -44,7 +41,9 @@ def test_shortcuts_of_type_a_have_no_parameters():
 
 @torch.no_grad()
 def test_pre_activation_leaves_the_sum_as_it_is():
-    block = PreActivationBasic(2, 2, conv=full, stride=(1, 1), shortcut=nn.Identity()).eval()
+    block = PreActivationBasic(
+        2, 2, conv=conv_spatiotemporal, stride=(1, 1), shortcut=nn.Identity()
+    ).eval()
     block.conv2.weight.zero_()
     x = torch.tensor([-3.0, 5.0]).reshape(1, 2, 1, 1, 1)
 
@@ -55,7 +54,9 @@ def test_pre_activation_leaves_the_sum_as_it_is():
 def test_pre_activation_shortcut_sees_the_raw_input():
     shortcut = project(1, 1, stride=(1, 1)).eval()
     nn.init.constant_(shortcut.conv.weight, 1.0)
-    block = PreActivationBasic(1, 1, conv=full, stride=(1, 1), shortcut=shortcut).eval()
+    block = PreActivationBasic(
+        1, 1, conv=conv_spatiotemporal, stride=(1, 1), shortcut=shortcut
+    ).eval()
     block.conv2.weight.zero_()
     x = torch.full((1, 1, 1, 1, 1), -2.0)
 
@@ -98,16 +99,6 @@ def test_stem_t3s2_halves_time_by_its_stride_alone():
     assert model.forward_features(clip).shape == (1, 512, 1, 4, 4)
 
 
-def test_checkpoints_have_the_classes_of_their_data_sets():
-    classes = {w.file: w.num_classes for w in model_spec("resnet3d_50").weights}
-
-    assert classes["r3d50_KMS_200ep.pth"] == 700 + 339 + 100
-    assert classes["r3d50_KM_200ep.pth"] == 700 + 339
-    names = [*list_models(family="resnet3d"), *list_models(family="densenet3d")]
-    tags = [w.tag for n in names for w in model_spec(n).weights]
-    assert (len(tags), tags.count("kinetics400")) == (17 + 11, 11)
-
-
 def test_networks_of_2018_have_a_stem_of_64_channels():
     with torch.device("meta"):
         old, new = create_model("resnext3d_101_stem64"), create_model("resnext3d_101")
@@ -115,28 +106,3 @@ def test_networks_of_2018_have_a_stem_of_64_channels():
     assert old.stem.conv.weight.shape[0] == 64
     assert new.stem.conv.weight.shape[0] == 128
     assert [p.shape for p in old.layer2.parameters()] == [p.shape for p in new.layer2.parameters()]
-
-
-def test_dense_layers_of_2018_have_dots_in_their_names():
-    state = create_model("densenet3d_121", num_classes=3).state_dict()
-
-    def name_of_2018(key):
-        key = re.sub(r"^stem\.(conv|norm)\.", r"module.features.\g<1>0.", key)
-        key = re.sub(
-            r"^blocks\.(\d)\.(\d+)\.(norm|conv)",
-            lambda m: (
-                f"module.features.denseblock{int(m[1]) + 1}.denselayer{int(m[2]) + 1}.{m[3]}."
-            ),
-            key,
-        )
-        key = re.sub(
-            r"^transitions\.(\d)", lambda m: f"module.features.transition{int(m[1]) + 1}", key
-        )
-        key = re.sub(r"^norm\.", "module.features.norm5.", key)
-        return re.sub(r"^head\.linear\.", "module.classifier.", key)
-
-    foreign = {name_of_2018(key): tensor for key, tensor in state.items()}
-    converted = convert_state_dict("densenet3d_121", foreign, source="hara")
-
-    assert "module.features.denseblock1.denselayer1.norm.1.weight" in foreign
-    assert all(converted[key] is tensor for key, tensor in state.items())

@@ -1,11 +1,20 @@
-"""S3D: what is separable, what is gated, where filters reach over time."""
+"""S3D: what is separable, what is gated, where filters span time."""
 
 import pytest
 import torch
 from torch import nn
 
-from zoopraxis.models import create_model, list_models
-from zoopraxis.models.s3d import TEMPORAL, Gated, S3DLayers, SpaceToDepth, same_stem
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.models import list_models
+from zoopraxis.models.s3d import (
+    S3D,
+    TEMPORAL,
+    Gated,
+    S3DLayers,
+    SpaceToDepth,
+    cubic,
+    same_stem,
+)
 from zoopraxis.testing import count_params, noise_clip
 
 
@@ -24,9 +33,9 @@ def test_self_gating_by_hand():
 
 
 def test_space_to_depth_keeps_the_ports_order():
-    # a pixel's value is its place: 100 t + 10 h + w
-    places = torch.arange(2.0)
-    x = places[:, None, None] * 100 + places[:, None] * 10 + places
+    # a pixel's value encodes its position: 100 t + 10 h + w
+    positions = torch.arange(2.0)
+    x = positions[:, None, None] * 100 + positions[:, None] * 10 + positions
 
     out = SpaceToDepth()(x[None, None])
 
@@ -34,8 +43,8 @@ def test_space_to_depth_keeps_the_ports_order():
 
 
 @torch.no_grad()
-def test_folding_is_a_stem_of_4_8_8_pixels():
-    stem = S3DLayers(stem=lambda i, o: nn.Conv3d(8 * i, o, (2, 4, 4))).stem(1, 1)
+def test_space_to_depth_makes_a_stem_of_4_8_8_pixels():
+    stem = nn.Conv3d(8, 1, (2, 4, 4))
     x = noise_clip((1, 1, 4, 8, 8))
 
     out = stem(SpaceToDepth()(x))
@@ -50,16 +59,16 @@ def test_folding_is_a_stem_of_4_8_8_pixels():
 def temporal_parts(name):
     """Parts of a network that have a filter longer than one frame, the stem left out."""
     with torch.device("meta"):
-        trunk = create_model(name).trunk
+        backbone = create_model(name).backbone
     return {
         path.split(".")[0]
-        for path, layer in trunk.named_modules()
+        for path, layer in backbone.named_modules()
         if isinstance(layer, nn.Conv3d) and layer.kernel_size[0] > 1
     } - {"conv_1a"}
 
 
 @pytest.mark.parametrize("name", list_models("*_heavy_*"))
-def test_filters_reach_over_time_above_or_below_a_part(name):
+def test_filters_span_time_above_or_below_a_part(name):
     kind, part = name.split("_heavy_")
     first = TEMPORAL.index(f"mixed_{part}")
 
@@ -68,15 +77,15 @@ def test_filters_reach_over_time_above_or_below_a_part(name):
     assert temporal_parts(name) == (above if kind.endswith("top") else below)
 
 
-def test_gates_stand_behind_conv_2c_and_every_branch():
+def test_gates_follow_conv_2c_and_every_branch():
     with torch.device("meta"):
-        trunk = create_model("s3dg").trunk
+        backbone = create_model("s3dg").backbone
 
-    gates = {path for path, layer in trunk.named_modules() if isinstance(layer, Gated)}
+    gates = {path for path, layer in backbone.named_modules() if isinstance(layer, Gated)}
 
-    places = ("branch0", "branch1.1", "branch2.1", "branch3.1")
+    positions = ("branch0", "branch1.1", "branch2.1", "branch3.1")
     modules = [part for part in TEMPORAL if part.startswith("mixed")]
-    assert gates == {"conv_2c"} | {f"{m}.{place}" for m in modules for place in places}
+    assert gates == {"conv_2c"} | {f"{m}.{place}" for m in modules for place in positions}
 
 
 @torch.no_grad()
@@ -99,11 +108,9 @@ def test_sizes_are_the_references(name, params):
 
 
 def test_everything_cubic_is_i3d_but_for_the_stem():
-    from zoopraxis.models.s3d import S3D, cubic
-
     with torch.device("meta"):
-        i3d, s3d = create_model("i3d_inception"), S3D(S3DLayers(stem=same_stem, reach=cubic))
+        i3d, s3d = create_model("i3d_inception"), S3D(S3DLayers(stem=same_stem, conv3d=cubic))
 
-    stem = "trunk.conv_1a.conv.weight"
+    stem = "backbone.conv_1a.conv.weight"
     shapes = {key: tensor.shape for key, tensor in s3d.state_dict().items() if key != stem}
     assert shapes == {k: t.shape for k, t in i3d.state_dict().items() if k != stem}

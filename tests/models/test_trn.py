@@ -1,4 +1,4 @@
-"""Relations of frames: which are drawn, and the authors' numbers."""
+"""TRN: which relations are drawn, their logits by hand, and the authors' numbers."""
 
 from itertools import combinations
 from pathlib import Path
@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from zoopraxis.checkpoints.convert import rename
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
-from zoopraxis.models import create_model
-from zoopraxis.models.trn import RENAME_RELATIONS, MultiScale, SingleScale, draw_relations
+from zoopraxis.models.trn import MultiScale, SingleScale, draw_relations
 from zoopraxis.spec import Source
 from zoopraxis.testing import count_params, noise_clip, read_golden, relative_error
+from zoopraxis.weights.trn import RENAME_RELATIONS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -27,7 +28,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 @torch.no_grad()
 def test_relations_give_the_references_logits(golden, head):
     golden = read_golden(golden, GOLDEN)
-    rules = (*RENAME_RELATIONS, (r"^relate\.", ""))
+    rules = (*RENAME_RELATIONS, (r"^head\.", ""))
     head.load_state_dict(rename(golden.state_dict(), Source(rename=rules)))
 
     assert relative_error(head.eval()(golden.input()), golden.output) < golden.tolerance
@@ -58,7 +59,7 @@ def test_all_relations_of_two_among_three_frames_by_hand():
 
 
 @torch.no_grad()
-def test_training_draws_anew_and_evaluation_does_not():
+def test_training_draws_new_relations_and_evaluation_does_not():
     torch.manual_seed(0)
     head = MultiScale(8, 4, num_classes=2)
     x = noise_clip((1, 8, 4))
@@ -69,8 +70,22 @@ def test_training_draws_anew_and_evaluation_does_not():
 
 @torch.no_grad()
 def test_says_how_many_frames_it_relates():
-    with pytest.raises(ShapeError, match="clip of 3 frames came, this network relates 4"):
+    with pytest.raises(ShapeError, match="this network relates 4 frames, the clip has 3"):
         create_model("test_trn")(noise_clip((1, 3, 3, 64, 64)))
+
+
+@pytest.mark.parametrize("kind", [MultiScale, SingleScale])
+def test_every_relation_is_reset(kind):
+    head = kind(4, 8, num_classes=5)
+    hidden = [key for key in head.state_dict() if "hidden" in key]
+    before = {key: tensor.clone() for key, tensor in head.state_dict().items()}
+
+    head.reset(3)
+
+    after = head.state_dict()
+    assert head.num_classes == 3
+    assert all(torch.equal(after[key], before[key]) for key in hidden)
+    assert all(len(after[key]) == 3 for key in after if key not in hidden)
 
 
 def test_parameters_of_the_authors_code():

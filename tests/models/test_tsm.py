@@ -3,16 +3,18 @@
 import pytest
 import torch
 
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.layers.nonlocal_block import PooledNonLocal
 from zoopraxis.layers.resnet2d import Bottleneck2d
-from zoopraxis.models import create_model, tsm
-from zoopraxis.models.tsm import InPlaceBottleneck, PooledNonLocal, TSMBottleneck
+from zoopraxis.models import tsm
+from zoopraxis.models.tsm import InPlaceBottleneck, TSMBottleneck
 from zoopraxis.testing import count_macs, count_params, noise_clip
 
 
 def shifts(name):
     with torch.device("meta"):
-        trunk = create_model(name).trunk
-    stages = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
+        backbone = create_model(name).backbone
+    stages = (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4)
     return ["".join(".x"[isinstance(b, TSMBottleneck)] for b in stage) for stage in stages]
 
 
@@ -42,15 +44,15 @@ def test_the_shortcut_is_shifted_in_place_only():
 def test_bninception_shifts_all_its_parts_but_the_first(monkeypatch):
     seen = []
 
-    def shift(x, frames):
-        seen.append((x.shape[1], frames))
+    def shift(x, num_frames):
+        seen.append((x.shape[1], num_frames))
         return x
 
-    monkeypatch.setattr(tsm, "shift", shift)
+    monkeypatch.setattr(tsm, "fast_shift", shift)
     with torch.device("meta"):
         create_model("tsm_block_bninception_8")(torch.zeros(1, 3, 8, 224, 224))
 
-    # of the second convolution, and of modules 3a to 5b, what comes in
+    # input channels of the second convolution, and of modules 3a to 5b
     channels = [64, 192, 256, 320, 576, 576, 576, 608, 608, 608 + 448, 1024]
     assert seen == [(count, 8) for count in channels]
 
@@ -60,7 +62,7 @@ def test_bninception_shifts_all_its_parts_but_the_first(monkeypatch):
     [("embedded_gaussian", 1.0), ("gaussian", 1.0), ("dot_product", 1.5 * 1.5)],
 )
 @torch.no_grad()
-def test_nonlocal_blocks_pool_behind_their_convolutions(similarity, attention):
+def test_nonlocal_blocks_pool_after_their_convolutions(similarity, attention):
     block = PooledNonLocal(2, similarity=similarity).eval()
     for name, parameter in block.named_parameters():
         torch.nn.init.constant_(parameter, 1.0 if name.endswith("weight") else 0.0)

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from zoopraxis.checkpoints.convert import convert_state_dict
+from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.inflate import cross_modality
-from zoopraxis.models import create_model
 from zoopraxis.models.two_stream import CNNM2048
 from zoopraxis.testing import count_params
 
@@ -13,7 +12,7 @@ from zoopraxis.testing import count_params
 def only_sees(channel):
     """A tiny flow stream whose first layer reads one channel of its stack of 3 fields."""
     model = create_model("test_two_stream_flow").eval()
-    weight = model.trunk.stem.conv.weight.data
+    weight = model.backbone.stem.conv.weight.data
     weight[:, :channel] = 0
     weight[:, channel + 1 :] = 0
     return model
@@ -45,31 +44,11 @@ def test_flow_filters_are_the_mean_of_rgb_filters_and_the_rest_is_kept():
     state = cross_modality(flow, rgb)
 
     flow.load_state_dict(state)
-    first = "trunk.stem.conv.weight"
+    first = "backbone.stem.conv.weight"
     expected = (rgb[first][:, 0] + rgb[first][:, 1] + rgb[first][:, 2]) / 3
     for channel in range(6):
         torch.testing.assert_close(state[first][:, channel], expected)
     assert all(torch.equal(state[key], rgb[key]) for key in rgb if key != first)
-
-
-def test_the_loader_that_puts_the_first_field_last_is_undone():
-    theirs = create_model("test_two_stream_flow").state_dict()
-    for old, new in (("trunk.stem.conv.", "conv1_custom."), ("trunk.stem.norm.", "bn1.")):
-        theirs = {key.replace(old, new): value for key, value in theirs.items()}
-    theirs = {key.replace("trunk.", "").replace(".norm", ".bn"): v for key, v in theirs.items()}
-    theirs = {key.replace("head.linear.", "fc_custom."): value for key, value in theirs.items()}
-    for name, place in (("conv", 0), ("norm", 1), ("bn", 1)):
-        old, new = f".shortcut.{name}.", f".downsample.{place}."
-        theirs = {key.replace(old, new): value for key, value in theirs.items()}
-    filters = torch.arange(6.0)[None, :, None, None].expand(16, 6, 7, 7)
-    theirs["conv1_custom.weight"] = filters  # of x1, y1, x2, y2, x0, y0
-
-    plain = convert_state_dict("test_two_stream_flow", theirs, source="two_stream")
-    turned = convert_state_dict("test_two_stream_flow", theirs, source="two_stream_loader")
-
-    first = "trunk.stem.conv.weight"
-    assert plain[first][0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
-    assert turned[first][0, :, 0, 0].tolist() == [4, 5, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +62,10 @@ def test_size_is_that_of_the_resnet_code(name, params):
 @torch.no_grad()
 def test_cnn_m_has_the_map_sizes_of_the_paper():
     with torch.device("meta"):
-        trunk = CNNM2048()
+        backbone = CNNM2048()
     sizes = []
-    for layer in (trunk.conv1, trunk.conv2, trunk.conv5):
+    for layer in (backbone.conv1, backbone.conv2, backbone.conv5):
         layer.register_forward_hook(lambda _layer, _args, out: sizes.append(tuple(out.shape[1:])))
 
-    assert trunk(torch.zeros(1, 3, 224, 224, device="meta")).shape == (1, 2048, 1, 1)
+    assert backbone(torch.zeros(1, 3, 224, 224, device="meta")).shape == (1, 2048, 1, 1)
     assert sizes == [(96, 109, 109), (256, 26, 26), (512, 13, 13)]

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from zoopraxis.prediction.aggregate import MODES, Prediction, aggregate
 from zoopraxis.errors import ShapeError, ZoopraxisError
+from zoopraxis.prediction.aggregate import MODES, Prediction, aggregate
 
 # softmax rows: (.6, .3, .1) and (.1, .2, .7)
 PROBABILITIES = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
@@ -45,7 +45,7 @@ def test_modes(mode, expected):
 def test_probabilities_are_not_softmaxed_again():
     given = aggregate(PROBABILITIES, mode="mean_given")
     assert given.tolist() == pytest.approx([0.35, 0.25, 0.4])
-    with pytest.raises(ZoopraxisError, match="for probabilities, but the model gives"):
+    with pytest.raises(ZoopraxisError, match="expects probabilities, but the model gives"):
         aggregate(LOGITS, mode="mean_given")
 
 
@@ -61,7 +61,7 @@ def test_half_precision_logits_give_float_scores(mode):
 
 
 def test_unknown_modes_and_no_views_are_refused():
-    with pytest.raises(ZoopraxisError, match="no mode called 'mean'"):
+    with pytest.raises(ZoopraxisError, match="unknown mode 'mean'"):
         aggregate(LOGITS, mode="mean")
     with pytest.raises(ShapeError, match="V >= 1"):
         aggregate(torch.zeros(0, 3))
@@ -71,7 +71,7 @@ def test_unknown_modes_and_no_views_are_refused():
 
 def prediction(**changes):
     arguments = {
-        "source": "a.mp4",
+        "video": "a.mp4",
         "model": "m",
         "labels": ("run", "sit", "wave"),
         "times": [(0.0, 1.0), (1.0, 2.5)],
@@ -104,4 +104,4 @@ def test_json_has_the_labels_and_every_view():
     assert found["views"][1]["start"] == 1.0
     assert found["views"][1]["end"] == 2.5
     assert found["views"][1]["logits"] == pytest.approx(LOGITS[1].tolist())
-    assert (found["source"], found["model"], found["mode"]) == ("a.mp4", "m", "mean_probability")
+    assert (found["video"], found["model"], found["mode"]) == ("a.mp4", "m", "mean_probability")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from videos import numbers_of, write
-from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.errors import VideoError
+from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.overlay import COLOURS, draw, rows_at, write_overlay
 from zoopraxis.prediction.timeline import Segment, Timeline
 from zoopraxis.video import open_video
@@ -17,7 +17,7 @@ SPANS = ((0.0, 0.25, "walk"), (0.25, 1.0, "run"))
 
 def prediction():
     return Prediction(
-        source="v",
+        video="v",
         model="m",
         mode="mean_probability",
         labels=("walk", "run", "sit", "fall"),
@@ -32,7 +32,7 @@ def timeline():
         Segment(start=0.0, end=0.4, label="walk", score=0.9),
         Segment(start=0.4, end=1.6, label="run", score=0.5),
     )
-    return Timeline(source="v", model="m", segments=parts)
+    return Timeline(video="v", model="m", segments=parts)
 
 
 def test_the_picture_above_the_panel_is_untouched():

@@ -4,40 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+from colours import GREEN, RED, MeanColour, colours, opened, painted
 from videos import numbers_of, write
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.errors import ModelNotFoundError, ShapeError, VideoError
-from zoopraxis.checkpoints.hub import OpenModel, save_model
-from zoopraxis.models import create_model, model_spec
-from zoopraxis.prediction.pipeline import extract_features, predict, run, view_clips
-from zoopraxis.spec import ClipSpec
+from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
+from zoopraxis.models import model_spec
+from zoopraxis.prediction.pipeline import extract_features, predict, run, view_inputs
 from zoopraxis.video import open_video
-
-
-class MeanColour(nn.Module):
-    """Logits are how red, green and blue a clip is."""
-
-    def forward_features(self, x):
-        return x  # (B, 3, T, S, S)
-
-    def forward(self, x):
-        return self.forward_features(x).mean(dim=(2, 3, 4))
-
-
-def colours(clip=None):
-    clip = clip or ClipSpec(frames=4, resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
-    return OpenModel(MeanColour(), "colours", clip, ("red", "green", "blue"))
-
-
-def painted(*parts):
-    """Frames (N, 3, 24, 32) of colours: (2, (255, 0, 0)) is two red ones."""
-    rows = [
-        torch.tensor(rgb, dtype=torch.uint8)[None, :, None, None].expand(n, 3, 24, 32)
-        for n, rgb in parts
-    ]
-    return torch.cat(rows)
-
-
-RED, GREEN = (255, 0, 0), (0, 255, 0)
 
 
 def test_predict_sees_the_frames_of_every_view():
@@ -67,7 +43,10 @@ def test_crops_follow_their_view():
 def test_crops_look_at_different_places():
     video = painted((4, RED)).clone()
     video[..., 22:] = torch.tensor(GREEN, dtype=torch.uint8)[:, None, None]  # the right third
-    clip = ClipSpec(frames=4, resize=24, size=24, mean=(0.0,) * 3, std=(1.0,) * 3)
+    clip = ClipSpec(
+        sampling=Sampling(num_frames=4),
+        input=RGB(resize=24, size=24, mean=(0.0,) * 3, std=(1.0,) * 3),
+    )
     found = predict(video, colours(clip), crops=3)
     green = found.logits[:, 1].tolist()
     assert green == pytest.approx([2 / 24, 6 / 24, 10 / 24])  # columns 0, 4 and 8 to +24
@@ -75,9 +54,12 @@ def test_crops_look_at_different_places():
 
 def test_a_video_file_gives_the_frames_that_were_sampled(tmp_path):
     path = write(tmp_path / "numbers.mp4", frames=40)
-    clip = ClipSpec(frames=4, stride=3, resize=48, size=48, mean=(0.0,), std=(1.0,))
+    clip = ClipSpec(
+        sampling=Sampling(num_frames=4, stride=3),
+        input=RGB(resize=48, size=48, mean=(0.0,), std=(1.0,)),
+    )
     with open_video(path) as video:
-        clips, times = view_clips(video, clip, views=3)
+        clips, times = view_inputs(video, Media(path=video), clip, views=3)
         expected = [[0, 3, 6, 9], [15, 18, 21, 24], [30, 33, 36, 39]]
         shown = [[round(time * 25) for time in pair] for pair in times]
         frames = video.frames_at(expected[2])
@@ -93,14 +75,13 @@ def test_a_model_by_name_and_by_file_agree(tmp_path):
     torch.manual_seed(0)
     model = create_model(name, num_classes=7)
     clip = model_spec(name).clip
-    path = save_model(
-        tmp_path / "m.safetensors", model, name=name, args={}, clip=clip, labels=labels
-    )
+    config = ModelConfig(name=name, clip=clip, labels=tuple(labels))
+    path = save_model(tmp_path / "m.safetensors", model, config)
     video = torch.randint(0, 256, (20, 3, 40, 48), dtype=torch.uint8)
     from_file = predict(video, str(path), views=2)
-    opened = predict(video, OpenModel(model, "mine", clip, tuple(labels)), views=2)
-    torch.testing.assert_close(from_file.logits, opened.logits)
-    assert from_file.labels == opened.labels
+    in_memory = predict(video, opened(model, "mine", clip, labels), views=2)
+    torch.testing.assert_close(from_file.logits, in_memory.logits)
+    assert from_file.labels == in_memory.labels
     assert from_file.labels[0].startswith("class ")
     assert sum(aggregate_all(from_file)) == pytest.approx(1, abs=1e-5)
 
@@ -111,8 +92,8 @@ def aggregate_all(prediction):
 
 def test_batches_do_not_change_the_answer():
     video = torch.randint(0, 256, (40, 3, 24, 32), dtype=torch.uint8)
-    alone = predict(video, colours(), views=5, batch=1).logits
-    assert torch.equal(alone, predict(video, colours(), views=5, batch=2).logits)
+    alone = predict(video, colours(), views=5, batch_size=1).logits
+    assert torch.equal(alone, predict(video, colours(), views=5, batch_size=2).logits)
 
 
 def test_half_precision_is_near():
@@ -146,10 +127,10 @@ def test_features_of_a_network_of_the_zoo():
     torch.manual_seed(0)
     spec = model_spec("test_r2plus1d")
     model = create_model(spec.name).eval()
-    net = OpenModel(model, spec.name, spec.clip, ())
+    net = opened(model, spec.name, spec.clip, ())
     video = torch.randint(0, 256, (20, 3, 40, 48), dtype=torch.uint8)
-    with open_video(video) as opened:
-        clips, _ = view_clips(opened, spec.clip)
+    with open_video(video) as track:
+        clips, _ = view_inputs(track, Media(path=video), spec.clip)
     features = extract_features(video, net)  # (1, C)
     assert features.shape == (1, model.num_features)
     with torch.inference_mode():
@@ -162,6 +143,27 @@ def test_errors_pass_through(tmp_path):
         predict(tmp_path / "none.mp4", colours())
     with pytest.raises(ModelNotFoundError):
         predict(painted((4, RED)), "no_such_model")
-    wrong = OpenModel(MeanColour(), "colours", colours().clip, ("red", "green"))
+    wrong = colours(labels=("red", "green"))
     with pytest.raises(ShapeError, match="2 labels"):
         predict(painted((4, RED)), wrong)
+
+
+def test_a_segment_is_looked_at_as_if_it_were_the_video():
+    video = painted((30, RED), (10, GREEN), (30, RED))
+    found = predict(Media(path=video, start=1.2, end=1.6), colours())  # frames 30 to 39 of 25 fps
+    assert found.logits.argmax(1).tolist() == [1]
+    assert 1.2 <= found.times[0][0] < found.times[0][1] <= 1.6
+    assert predict(video[30:40], colours()).logits.tolist() == found.logits.tolist()
+
+
+class Parts(nn.Module):
+    """A network of two inputs."""
+
+    def forward(self, first, second):
+        return torch.stack([first.mean(dim=(1, 2)), second.mean(dim=1)], dim=1)
+
+
+def test_a_network_may_take_several_tensors():
+    first, second = torch.arange(10.0).view(5, 2, 1), torch.arange(5.0).view(5, 1)
+    out = run(Parts(), (first, second), batch_size=2)
+    assert out.tolist() == [[2 * n + 0.5, n] for n in range(5)]

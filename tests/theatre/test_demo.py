@@ -2,14 +2,14 @@
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from zoopraxis.theatre.demo import run_demo
+from zoopraxis.training.recipe import recipe_path
 from zoopraxis.video import open_video
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "theatre_r2plus1d.toml"
+RECIPE = recipe_path("theatre_r2plus1d")
 
 
 @pytest.mark.slow

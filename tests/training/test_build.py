@@ -3,29 +3,45 @@
 import pytest
 import torch
 
-from zoopraxis.errors import ConversionError
-from zoopraxis.checkpoints.hub import convert_file, save_model
-from zoopraxis.models import create_model, model_spec
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.checkpoints.saved import convert_file, save_model
+from zoopraxis.errors import ConversionError, ModelNotFoundError
+from zoopraxis.models import model_spec
 from zoopraxis.models.tsm import TSM
+from zoopraxis.training.build import start_network
 from zoopraxis.training.recipe import ModelPart
-from zoopraxis.training.build import build_network, clip_before
 
 
-def test_clips_are_those_of_the_weights_a_run_starts_from():
-    row = model_spec("r2plus1d_34").clip
+def config_of(name):
+    spec = model_spec(name)
+    return ModelConfig(name=name, clip=spec.clip, labels=tuple(str(k) for k in range(12)))
 
-    assert clip_before(ModelPart(name="r2plus1d_34")) == row
-    assert clip_before(ModelPart(name="r2plus1d_34", weights="ig65m_32f")) == row
-    assert clip_before(ModelPart(name="r2plus1d_34", weights="run/best.safetensors")) == row
-    assert clip_before(ModelPart(name="r2plus1d_34", weights="ig65m_8f")).frames == 8
+
+def started(**part):
+    return start_network(ModelPart(**part), labels=tuple(str(k) for k in range(12)))
+
+
+def test_a_run_from_scratch_takes_the_clip_of_its_entry():
+    model, config = started(name="test_tsm", source="mmaction2")
+
+    assert config.clip == model_spec("test_tsm").clip
+    assert config.source == "mmaction2"
+    assert model.num_classes == 12
+
+
+def test_weights_that_are_neither_tag_nor_file():
+    with pytest.raises(ModelNotFoundError, match="no weights called 'ig65m_9f'") as caught:
+        started(name="r2plus1d_34", weights="ig65m_9f")
+    assert "ig65m_8f" in caught.value.hint
 
 
 def as_the_authors_save(model):
     """State dict of a two-stream ResNet with the keys of its authors."""
     names = (
-        ("trunk.stem.conv.", "conv1_custom."),
-        ("trunk.stem.norm.", "bn1."),
-        ("trunk.", ""),
+        ("backbone.stem.conv.", "conv1_custom."),
+        ("backbone.stem.norm.", "bn1."),
+        ("backbone.", ""),
         (".norm", ".bn"),
         ("shortcut.conv.", "downsample.0."),
         ("shortcut.bn.", "downsample.1."),
@@ -46,9 +62,11 @@ def test_a_flow_stream_starts_from_a_converted_rgb_stream(tmp_path):
     convert_file(tmp_path / "rgb.pth.tar", model="test_two_stream", source="two_stream", out=file)
 
     part = ModelPart(name="test_two_stream_flow", weights=str(file))
-    same, fewer = (build_network(part, num_classes=k).state_dict() for k in (12, 5))
+    same, fewer = (
+        start_network(part, labels=tuple(str(n) for n in range(k)))[0].state_dict() for k in (12, 5)
+    )
 
-    first = "trunk.stem.conv.weight"
+    first = "backbone.stem.conv.weight"
     mean = rgb.state_dict()[first].mean(dim=1)
     assert same[first].shape[1] == 6
     assert all(torch.equal(same[first][:, channel], mean) for channel in range(6))
@@ -59,25 +77,18 @@ def test_a_flow_stream_starts_from_a_converted_rgb_stream(tmp_path):
 
 def test_a_network_that_shifts_starts_from_one_that_does_not(tmp_path):
     still = create_model("test_tsn")
-    spec = model_spec("test_tsn")
-    labels = [str(k) for k in range(12)]
-    file = save_model(
-        tmp_path / "a.safetensors", still, name="test_tsn", args={}, clip=spec.clip, labels=labels
-    )
+    file = save_model(tmp_path / "a.safetensors", still, config_of("test_tsn"))
 
-    shifting = build_network(ModelPart(name="test_tsm", weights=str(file)), num_classes=12)
+    shifting, config = started(name="test_tsm", weights=str(file))
 
     assert type(shifting) is TSM
+    assert config.clip == model_spec("test_tsm").clip
     for key, tensor in still.state_dict().items():
         assert torch.equal(shifting.state_dict()[key], tensor)
 
 
 def test_a_stranger_is_refused(tmp_path):
-    file = tmp_path / "a.safetensors"
-    spec = model_spec("test_off")
-    save_model(
-        file, create_model("test_off"), name="test_off", args={}, clip=spec.clip, labels=["a"] * 12
-    )
+    file = save_model(tmp_path / "a.safetensors", create_model("test_off"), config_of("test_off"))
 
-    with pytest.raises(ConversionError, match="not of a relative of this network"):
-        build_network(ModelPart(name="test_tsm", weights=str(file)), num_classes=12)
+    with pytest.raises(ConversionError, match="not of a related architecture"):
+        started(name="test_tsm", weights=str(file))

@@ -8,19 +8,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.errors import DataError, RecipeError, TrainingError, VideoError
-from zoopraxis.checkpoints.hub import open_model
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import default_recipe
 
 BASE = [
-    "clip.frames=4",
+    "clip.num_frames=4",
     "clip.stride=2",
     "clip.size=32",
     "clip.resize=36",
     "augment.flip=0",
     "train.epochs=2",
-    "train.batch=4",
+    "train.batch_size=4",
 ]
 
 
@@ -43,7 +43,9 @@ def close(a, b):
 
 def test_learns_which_way_a_square_moves(squares, tmp_path):
     run = train(
-        recipe(squares, "train.epochs=12", "optim.name=adamw", "optim.lr=0.003", "train.batch=6"),
+        recipe(
+            squares, "train.epochs=12", "optim.name=adamw", "optim.lr=0.003", "train.batch_size=6"
+        ),
         tmp_path / "run",
     )
 
@@ -64,7 +66,7 @@ def test_the_folder_of_a_run(squares, tmp_path):
     assert (run.out / "curves.png").read_bytes()[:4] == b"\x89PNG"
     opened = open_model(run.final)
     assert opened.labels == ("left", "right")
-    assert (opened.clip.frames, opened.clip.size) == (4, 32)
+    assert (opened.clip.sampling.num_frames, opened.clip.input.size) == (4, 32)
     best = max(run.history, key=lambda row: row["val_top1"])  # the first of equals
     assert best["epoch"] == run.best_epoch
 
@@ -82,7 +84,7 @@ def test_same_seed_same_weights_whoever_decodes(squares, tmp_path):
 def test_pieces_of_a_batch_add_up_to_it(squares, tmp_path):
     changes = ("train.freeze_norms=all", "optim.clip_grad=0.5", "optim.lr=0.1")
     whole = train(recipe(squares, *changes), tmp_path / "whole")
-    pieces = train(recipe(squares, *changes, "train.accumulate=4"), tmp_path / "pieces")
+    pieces = train(recipe(squares, *changes, "train.micro_batches=4"), tmp_path / "pieces")
     free = train(recipe(squares, *changes, "optim.clip_grad=0"), tmp_path / "free")
 
     close(weights(whole), weights(pieces))
@@ -94,7 +96,7 @@ def test_one_step_of_sgd_by_hand(squares, tmp_path):
     # One step on all clips: weights move by lr * gradient of the mean loss.
     changes = (
         "data.val_fraction=0",
-        "train.batch=16",
+        "train.batch_size=16",
         "train.epochs=1",
         "train.freeze_norms=all",
         "augment.crop=center",
@@ -187,7 +189,7 @@ def test_or_is_skipped_and_counted(with_broken, tmp_path, accumulate):
             with_broken,
             "data.val_fraction=0",
             "train.on_bad_video=skip",
-            f"train.accumulate={accumulate}",
+            f"train.micro_batches={accumulate}",
         ),
         tmp_path / "run",
     )
@@ -218,7 +220,7 @@ def test_loss_that_is_not_finite_names_the_clips(squares, tmp_path):
 
 
 def test_so_does_that_of_validation(squares, tmp_path):
-    explodes = recipe(squares, *EXPLODES, "train.batch=12", "train.epochs=1")
+    explodes = recipe(squares, *EXPLODES, "train.batch_size=12", "train.epochs=1")
     with pytest.raises(TrainingError, match=r"validation loss is not finite on .*/\d\.mp4"):
         train(explodes, tmp_path / "run")
 

@@ -18,7 +18,7 @@ def test_mixup_mixes_clips_and_targets_alike():
     targets = torch.eye(4)
     clips = torch.arange(4.0)[:, None, None, None, None].expand(4, 3, 2, 2, 2)
 
-    mixed, soft = mixup(clips, targets, alpha=0.4, rng=np.random.default_rng(0))
+    (mixed,), soft = mixup((clips,), targets, alpha=0.4, rng=np.random.default_rng(0))
 
     assert torch.allclose(soft.sum(1), torch.ones(4))
     assert torch.allclose(mixed[:, 0, 0, 0, 0], soft @ torch.arange(4.0))  # clip k is filled by k
@@ -27,11 +27,11 @@ def test_mixup_mixes_clips_and_targets_alike():
 
 def test_no_mixup_without_alpha():
     clips, targets = torch.rand(2, 3, 1, 1, 1), torch.eye(2)
-    assert mixup(clips, targets, alpha=0, rng=np.random.default_rng(0)) == (clips, targets)
+    assert mixup((clips,), targets, alpha=0, rng=np.random.default_rng(0)) == ((clips,), targets)
 
 
 def test_cross_entropy_is_summed_and_smoothed():
-    logits = torch.tensor([[0.0, math.log(3)], [0.0, math.log(3)]])  # shares 1/4, 3/4
+    logits = torch.tensor([[0.0, math.log(3)], [0.0, math.log(3)]])  # probabilities 1/4, 3/4
     targets = targets_of([1, 0], 2)
 
     loss = loss_sum(logits, targets, multi_label=False)
@@ -45,7 +45,7 @@ def test_cross_entropy_is_summed_and_smoothed():
 
 
 def test_several_labels_are_a_mean_over_classes():
-    logits = torch.tensor([[0.0, math.log(3)]])  # shares 1/2, 3/4
+    logits = torch.tensor([[0.0, math.log(3)]])  # probabilities 1/2, 3/4
     loss = loss_sum(logits, torch.tensor([[1.0, 0.0]]), multi_label=True)
     assert loss.item() == pytest.approx((-math.log(1 / 2) - math.log(1 / 4)) / 2)
 

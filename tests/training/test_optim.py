@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from zoopraxis.errors import RecipeError
-from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, rate_factor, set_rates
+from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, lr_factor, set_lr
 from zoopraxis.training.recipe import OptimPart
 
 
@@ -21,19 +21,19 @@ def network() -> nn.Module:
 )
 def test_warm_up_then_cosine(epoch, expected):
     optim = OptimPart(warmup_epochs=2, schedule="cosine")
-    assert math.isclose(rate_factor(epoch, optim, epochs=10), expected, abs_tol=1e-12)
+    assert math.isclose(lr_factor(epoch, optim, epochs=10), expected, abs_tol=1e-12)
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 1), (3.9, 1), (4, 0.1), (7.5, 0.01)])
 def test_steps(epoch, expected):
     optim = OptimPart(schedule="step", milestones=(4, 7), gamma=0.1)
-    assert math.isclose(rate_factor(epoch, optim, epochs=10), expected)
+    assert math.isclose(lr_factor(epoch, optim, epochs=10), expected)
 
 
 def test_constant_and_a_warm_up_of_the_whole_length():
-    assert rate_factor(9.5, OptimPart(schedule="constant"), epochs=10) == 1
-    assert rate_factor(5, OptimPart(warmup_epochs=10), epochs=10) == 0.5
-    assert rate_factor(10, OptimPart(warmup_epochs=10), epochs=10) == 1
+    assert lr_factor(9.5, OptimPart(schedule="constant"), epochs=10) == 1
+    assert lr_factor(5, OptimPart(warmup_epochs=10), epochs=10) == 0.5
+    assert lr_factor(10, OptimPart(warmup_epochs=10), epochs=10) == 1
 
 
 def names_by_group(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[tuple]:
@@ -49,7 +49,7 @@ def test_head_learns_faster_and_norms_do_not_decay():
     optim = OptimPart(lr=0.2, lr_scale={r"\bhead": 10.0}, weight_decay=0.5, decay_norms=False)
 
     optimizer = build_optimizer(model, optim)
-    set_rates(optimizer, 0.1)
+    set_lr(optimizer, 0.1)
 
     assert names_by_group(model, optimizer) == [
         (1.0, 0.5, ["stem.weight"]),
@@ -67,7 +67,7 @@ def test_adamw_takes_its_settings():
 
 
 def test_pattern_that_fits_nothing():
-    with pytest.raises(RecipeError, match=r"'\^classifier' is found in no parameter"):
+    with pytest.raises(RecipeError, match=r"'\^classifier' matches no parameter"):
         build_optimizer(network(), OptimPart(lr_scale={"^classifier": 10.0}))
 
 

@@ -17,11 +17,11 @@ from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import default_recipe
 
 SETTINGS = [
-    "clip.frames=4",
+    "clip.num_frames=4",
     "clip.size=32",
     "clip.resize=36",
     "train.epochs=3",
-    "train.batch=4",
+    "train.batch_size=4",
     "train.ema=0.9",
     "optim.clip_grad=1.0",
 ]
@@ -73,7 +73,7 @@ def test_killed_in_an_epoch_it_goes_on_to_the_same_weights(squares, tmp_path, on
     assert not (out / "final.safetensors").exists()
     resumed = finish(command(squares, out, "--resume", *settings))
 
-    assert "going on at epoch 2, step " in resumed.stderr
+    assert "resuming at epoch 2, step " in resumed.stderr
     for name in ("best.safetensors", "final.safetensors"):
         expected, found = load_file(whole.out / name), load_file(out / name)
         assert all(torch.equal(expected[key], found[key]) for key in expected)

@@ -2,22 +2,28 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.errors import RecipeError
+from zoopraxis.models import FAMILIES, list_models, model_spec
 from zoopraxis.theatre import Settings, make_theatre
-from zoopraxis.models import FAMILIES, create_model, model_spec
 from zoopraxis.training.loop import train
 from zoopraxis.training.optim import build_optimizer
-from zoopraxis.training.recipe import read_recipe
+from zoopraxis.training.recipe import SHIPPED, read_recipe
+from zoopraxis.weights import weights_of
 
-RECIPES = sorted(FOLDER.glob("*.toml"))
+RECIPES = sorted(SHIPPED.glob("*.toml"))
 
 
-def test_there_are_recipes():
-    assert {p.stem for p in RECIPES} >= {"finetune", "theatre_r2plus1d"}
+def test_recipes_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # outside a checkout
+    assert read_recipe("finetune", ["data.train=x"]).data.train == "x"
+    with pytest.raises(RecipeError, match="no recipe called 'finetun'") as caught:
+        read_recipe("finetun")
+    assert "did you mean finetune" in caught.value.hint
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -32,8 +38,10 @@ def test_recipe_fits_its_network(path):
     count = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
     assert count == sum(p.numel() for p in model.parameters())
     clip = recipe.clip_spec(spec.clip)
-    assert clip.size <= min(clip.resize if isinstance(clip.resize, tuple) else (clip.resize,))
-    assert recipe.model.weights in ("", *(w.tag for w in spec.weights))
+    assert clip.input.size <= min(
+        clip.input.resize if isinstance(clip.input.resize, tuple) else (clip.input.resize,)
+    )
+    assert recipe.model.weights in ("", *(w.tag for w in weights_of(spec.name)))
 
 
 def test_fine_tuning_is_one_to_ten():
@@ -60,15 +68,15 @@ def theatre(tmp_path_factory):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path):
     changes = [
-        f"model.name=test_{family}",
+        f"model.name={list_models('test_*', family=family)[0]}",
         'model.weights=""',
         f'data.train="{theatre}"',
         "data.val_fraction=0.5",
         "data.workers=0",
         "optim.warmup_epochs=0",
         "train.epochs=1",
-        "train.batch=4",
-        "train.accumulate=1",
+        "train.batch_size=4",
+        "train.micro_batches=1",
     ]
     path = next(p for p in RECIPES if p.stem == family)
     recipe = replace(read_recipe(path, changes), clip={})  # the tiny variant has its own

@@ -6,7 +6,7 @@ import pytest
 
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.errors import RecipeError
-from zoopraxis.training.sampler import Share, TrainOrder, ValOrder, epoch_order
+from zoopraxis.training.sampler import Shard, TrainOrder, ValOrder, epoch_order
 
 
 def samples(labels: list[int]) -> SampleList:
@@ -17,14 +17,14 @@ def samples(labels: list[int]) -> SampleList:
 TEN = samples([0] * 8 + [1] * 2)
 
 
-def order(*, rank: int = 0, world: int = 1, accumulate: int = 1, balanced: bool = False):
+def order(*, rank: int = 0, world: int = 1, micro_batches: int = 1, balanced: bool = False):
     return TrainOrder(
         TEN,
-        batch=4,
-        accumulate=accumulate,
+        batch_size=4,
+        micro_batches=micro_batches,
         seed=3,
         balanced=balanced,
-        share=Share(rank=rank, world=world),
+        shard=Shard(rank=rank, world=world),
     )
 
 
@@ -38,15 +38,15 @@ def test_an_epoch_takes_every_clip_once_in_another_order():
 def test_steps_hold_the_same_clips_whoever_takes_them():
     alone = list(order())
     assert [len(piece) for piece in alone] == [4, 4]  # 2 of 10 wait for another epoch
-    shares = [list(order(rank=r, world=2, accumulate=2)) for r in range(2)]
+    shards = [list(order(rank=r, world=2, micro_batches=2)) for r in range(2)]
     for step, whole in enumerate(alone):
-        pieces = [piece for share in shares for piece in share[2 * step : 2 * step + 2]]
+        pieces = [piece for shard in shards for piece in shard[2 * step : 2 * step + 2]]
         assert [len(p) for p in pieces] == [1, 1, 1, 1]
         assert {key for piece in pieces for key in piece} == set(whole)
 
 
 def test_starts_in_the_middle():
-    whole, rest = order(accumulate=2), order(accumulate=2)
+    whole, rest = order(micro_batches=2), order(micro_batches=2)
     whole.start(5, 0)
     rest.start(5, 1)
 
@@ -66,14 +66,14 @@ def test_balanced_draws_every_class_equally_often():
 
 
 def test_validation_takes_each_once():
-    shares = [list(ValOrder(7, batch=2, share=Share(rank=r, world=2))) for r in range(2)]
-    assert shares[0] == [[(0, 0), (0, 2)], [(0, 4), (0, 6)]]
-    assert shares[1] == [[(0, 1), (0, 3)], [(0, 5)]]
-    assert len(ValOrder(7, batch=2, share=Share())) == 4
+    shards = [list(ValOrder(7, batch_size=2, shard=Shard(rank=r, world=2))) for r in range(2)]
+    assert shards[0] == [[(0, 0), (0, 2)], [(0, 4), (0, 6)]]
+    assert shards[1] == [[(0, 1), (0, 3)], [(0, 5)]]
+    assert len(ValOrder(7, batch_size=2, shard=Shard())) == 4
 
 
 def test_refusals():
-    with pytest.raises(RecipeError, match="batch = 4 does not divide into 3 devices"):
+    with pytest.raises(RecipeError, match="batch_size = 4 does not divide into 3 devices"):
         order(world=3)
-    with pytest.raises(RecipeError, match="batch = 12 is more than the 10 training videos"):
-        TrainOrder(TEN, batch=12, accumulate=1, seed=0, balanced=False, share=Share())
+    with pytest.raises(RecipeError, match="batch_size = 12 exceeds the 10 training videos"):
+        TrainOrder(TEN, batch_size=12, micro_batches=1, seed=0, balanced=False, shard=Shard())

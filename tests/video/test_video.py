@@ -1,4 +1,4 @@
-"""Exactly the asked frames, of every awkward kind of video, read by the numbers drawn in them."""
+"""Exactly the requested frames, for every difficult kind of video, told by their drawn number."""
 
 import itertools
 import json
@@ -22,8 +22,8 @@ from videos import (
     X264,
     environment_for_torchcodec,
     make,
+    numbered_frame,
     numbers_of,
-    picture,
     write,
 )
 from zoopraxis.errors import VideoError
@@ -36,23 +36,23 @@ def clip(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_frame_is_the_asked_one(kind, tmp_path):
+def test_every_frame_is_the_requested_one(kind, tmp_path):
     count = KINDS[kind][1].get("frames", 40)
     with open_video(make(tmp_path, kind)) as video:
         assert (video.num_frames, video.height, video.width) == (count, HEIGHT, WIDTH)
         together = video.frames_at(np.arange(count))
         assert numbers_of(together) == list(range(count))
-        # Backwards, so that each is sought by itself: the same pixels, not just the same number.
-        for number in reversed(range(count)):
-            assert torch.equal(video.frames_at([number])[0], together[number])
+        # In reverse order each frame needs its own seek: same pixels, not just the same number.
+        for i in reversed(range(count)):
+            assert torch.equal(video.frames_at([i])[0], together[i])
         some = np.arange(1, count, 7)
         assert torch.equal(video.frames_at(some), together[some])
 
 
-def test_numbers_keep_their_order_shape_and_repetitions(clip):
-    asked = [[30, 2, 2], [39, 0, 30]]
+def test_indices_keep_their_order_shape_and_repetitions(clip):
+    indices = [[30, 2, 2], [39, 0, 30]]
     with open_video(clip) as video:
-        frames = video.frames_at(asked)
+        frames = video.frames_at(indices)
         assert frames.shape == (2, 3, 3, HEIGHT, WIDTH)
         assert frames.dtype == torch.uint8
         assert numbers_of(frames.flatten(0, 1)) == [30, 2, 2, 39, 0, 30]
@@ -65,23 +65,23 @@ def test_colours_are_those_that_were_drawn(tmp_path):
     path = write(tmp_path / "a.mkv", pix_fmt="yuv444p", options=lossless, frames=3)
     with open_video(path) as video:
         frames = video.frames_at([0, 1, 2]).movedim(1, -1).numpy().astype(int)
-    drawn = np.stack([picture(n) for n in range(3)]).astype(int)
+    drawn = np.stack([numbered_frame(i) for i in range(3)]).astype(int)
     assert np.abs(frames - drawn).max() <= 4  # 8-bit YUV and back
 
 
-def test_resizes_as_it_decodes(clip, tmp_path):
+def test_resizes_while_decoding(clip, tmp_path):
     with open_video(clip) as video:
         assert video.frames_at([5], resize=24).shape == (1, 3, 24, 32)
         assert video.frames_at([5], resize=(20, 20)).shape == (1, 3, 20, 20)
         small = video.frames_at([5], resize=(24, 32)).float()
         full = video.frames_at([5]).float()
     by_torch = torch.nn.functional.interpolate(full, size=(24, 32), mode="bilinear", antialias=True)
-    assert (small - by_torch).abs().mean() < 2  # they round and weigh differently
-    with open_video(make(tmp_path, "h264-turned-90")) as video:
+    assert (small - by_torch).abs().mean() < 2  # rounding and filter weights differ
+    with open_video(make(tmp_path, "h264-rotated-90")) as video:
         assert numbers_of(video.frames_at([9, 4], resize=24)) == [9, 4]
 
 
-def test_times_are_the_files(tmp_path):
+def test_timestamps_are_those_of_the_file(tmp_path):
     with open_video(make(tmp_path, "h264-variable-rate")) as video:
         np.testing.assert_allclose(video.timestamps, np.array(UNEVEN[:40]) / 1000, atol=1e-9)
         assert video.fps == pytest.approx(39 / (UNEVEN[39] / 1000))
@@ -91,14 +91,15 @@ def test_times_are_the_files(tmp_path):
         assert video.duration == pytest.approx(1.6)
 
 
-@pytest.mark.parametrize("turned", [90, 180, 270])
-def test_says_how_it_turned(turned, tmp_path):
-    with open_video(make(tmp_path, f"h264-turned-{turned}")) as video:
-        assert (video.rotation, video.width, video.height) == (turned, WIDTH, HEIGHT)
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotation_is_reported_and_applied(rotation, tmp_path):
+    with open_video(make(tmp_path, f"h264-rotated-{rotation}")) as video:
+        assert (video.rotation, video.width, video.height) == (rotation, WIDTH, HEIGHT)
 
 
-def test_frames_before_the_cut_are_no_frames(tmp_path):
-    # A stream cut at a key frame of an open GOP begins with pictures that nobody can decode.
+def test_undecodable_frames_after_a_cut_are_not_counted(tmp_path):
+    # Cut at the key frame I12 of an open GOP, a stream starts I12 B10 B9 B11 P16 ...; the three
+    # B-frames reference P8, which is gone.
     keys = itertools.count()
     counter = {"keys": 0}
 
@@ -115,29 +116,30 @@ def test_frames_before_the_cut_are_no_frames(tmp_path):
     assert numbers == list(range(12, 40))
 
 
-def test_frames_that_the_edit_list_hides_are_no_frames(tmp_path):
+def test_frames_outside_the_edit_list_are_not_counted(tmp_path):
+    # Times are shifted by 200 ms, so frames 0 to 4 lie before the start of the edit list.
     path = write(tmp_path / "trimmed.mp4", options=X264, times=range(0, 1600, 40), shift=200)
     with open_video(path) as video:
         assert numbers_of(video.frames_at(np.arange(video.num_frames))) == list(range(5, 40))
 
 
-def test_bytes_are_a_file(clip):
+def test_opens_the_bytes_of_a_file(clip):
     with open_video(clip.read_bytes()) as video:
         assert numbers_of(video.frames_at([39, 3])) == [39, 3]
         assert video.name == "bytes"
 
 
-def test_takes_the_best_stream_unless_told(tmp_path):
+def test_opens_the_best_stream_by_default(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as out:
         streams = [out.add_stream("mpeg4", rate=25) for _ in range(2)]
-        for stream, side in zip(streams, (1, 2), strict=True):
-            stream.width, stream.height = WIDTH * side, HEIGHT * side
+        for stream, factor in zip(streams, (1, 2), strict=True):
+            stream.width, stream.height = WIDTH * factor, HEIGHT * factor
         streams[0].disposition, streams[1].disposition = 0, av.stream.Disposition.default
-        for number in range(4):
-            frame = av.VideoFrame.from_ndarray(picture(number + 40), format="rgb24")
+        for i in range(4):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(i + 40), format="rgb24")
             for stream in streams:
-                frame.pts, frame.time_base = number, Fraction(1, 25)
+                frame.pts, frame.time_base = i, Fraction(1, 25)
                 out.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
         for stream in streams:
             out.mux(stream.encode())
@@ -150,23 +152,23 @@ def test_takes_the_best_stream_unless_told(tmp_path):
         open_video(path, stream=7)
 
 
-def test_a_folder_is_in_natural_order(tmp_path):
-    for number in range(11):
-        file = str(tmp_path / f"img_{number}.png")
-        cv2.imwrite(file, np.ascontiguousarray(picture(number)[:, :, ::-1]))
-    (tmp_path / "notes.txt").write_text("no frame")
+def test_a_folder_is_read_in_natural_order(tmp_path):
+    for i in range(11):
+        file = str(tmp_path / f"img_{i}.png")
+        cv2.imwrite(file, np.ascontiguousarray(numbered_frame(i)[:, :, ::-1]))
+    (tmp_path / "notes.txt").write_text("not a frame")
     with open_video(tmp_path, fps=10) as video:
         assert (video.num_frames, video.fps, video.duration) == (11, 10, 1.1)
         frames = video.frames_at([10, 2, 1])
         assert numbers_of(frames) == [10, 2, 1]
-        assert (frames[0].movedim(0, -1).numpy() == picture(10)).all()  # RGB, not BGR
+        assert (frames[0].movedim(0, -1).numpy() == numbered_frame(10)).all()  # RGB, not BGR
         assert video.frames_at([3], resize=24).shape == (1, 3, 24, 32)
 
 
 def test_a_tensor_or_array_is_a_video():
-    frames = np.stack([picture(n) for n in range(5)]).transpose(0, 3, 1, 2)
-    for source in (frames, torch.from_numpy(frames)):
-        with open_video(source, fps=5) as video:
+    frames = np.stack([numbered_frame(i) for i in range(5)]).transpose(0, 3, 1, 2)
+    for array in (frames, torch.from_numpy(frames)):
+        with open_video(array, fps=5) as video:
             assert (video.duration, video.codec) == (1.0, "rawvideo")
             assert numbers_of(video.frames_at([4, 0])) == [4, 0]
     with pytest.raises(VideoError, match="uint8"):
@@ -174,24 +176,24 @@ def test_a_tensor_or_array_is_a_video():
 
 
 def test_an_image_is_a_video_of_one_frame(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), np.ascontiguousarray(picture(9)[:, :, ::-1]))
+    cv2.imwrite(str(tmp_path / "a.png"), np.ascontiguousarray(numbered_frame(9)[:, :, ::-1]))
     with open_video(tmp_path / "a.png") as video:
         assert numbers_of(video.frames_at([0])) == [9]
 
 
-def test_iterating_gives_every_frame(clip):
+def test_iterating_yields_every_frame(clip):
     with open_video(clip) as video:
         assert numbers_of(torch.stack(list(video))) == list(range(40))
 
 
-def test_holds_only_what_was_asked_for(tmp_path):
+def test_holds_only_requested_frames_in_memory(tmp_path):
     path = write(tmp_path / "long.mp4", "mpeg4", frames=3000, options={"g": "50"})
     tracemalloc.start()
     with open_video(path) as video:
         assert video.num_frames == 3000
         for _ in video:
             pass
-        # Number n is drawn modulo 256.
+        # The drawn number is the index modulo 256.
         assert numbers_of(video.frames_at([2999, 1500, 3])) == [2999 % 256, 1500 % 256, 3]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -207,13 +209,13 @@ from zoopraxis.video import open_video
 result = {}
 for path in sys.argv[1:]:
     with open_video(path, decoder="pyav") as ours:
-        asked = np.random.default_rng(0).permutation(ours.num_frames)
+        indices = np.random.default_rng(0).permutation(ours.num_frames)
         try:
             with open_video(path, decoder="torchcodec") as theirs:
                 worst = 0
                 for resize in (None, 32):
-                    a = ours.frames_at(asked, resize=resize).int()
-                    b = theirs.frames_at(asked, resize=resize).int()
+                    a = ours.frames_at(indices, resize=resize).int()
+                    b = theirs.frames_at(indices, resize=resize).int()
                     worst = max(worst, (a - b).abs().max().item())
                 result[path] = worst
         except VideoError as error:
@@ -236,9 +238,9 @@ def test_torchcodec_gives_the_same_pixels(tmp_path):
     result = json.loads(done.stdout)
     found = {kind: result[str(path)] for kind, path in paths.items()}
     refused = {kind for kind, worst in found.items() if isinstance(worst, str)}
-    # There it gives other frames than it was asked for, so it must not be taken.
+    # torchcodec returns wrong frames for these, so they must be refused.
     assert refused == {"h264-avi", "h264-raw", "h264-ts", "mpeg1-b", "mpeg2-b-ts", "mpeg4-b-avi"}
-    assert all("cannot tell the frames" in found[kind] for kind in refused)
+    assert all("cannot locate the frames" in found[kind] for kind in refused)
     assert {kind: found[kind] for kind in found if kind not in refused} == {
         kind: 0 for kind in KINDS if kind not in refused
     }

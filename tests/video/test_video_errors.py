@@ -1,4 +1,4 @@
-"""Bad input gives one `VideoError` that names the source; damage is never painted over."""
+"""Invalid input raises a `VideoError` that names it; damage is never concealed."""
 
 import contextlib
 import http.server
@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from videos import X264, make, numbers_of, picture, write, write_sound
+from videos import X264, make, numbered_frame, numbers_of, write, write_sound
 from zoopraxis.errors import VideoError
 from zoopraxis.video import live_frames, open_video
 from zoopraxis.video._live import grab
@@ -35,7 +35,7 @@ def text(folder):
 
 
 def terminal_text(folder):
-    path = folder / "notes.txt"  # FFmpeg would draw it as a terminal recording
+    path = folder / "notes.txt"  # FFmpeg would play it as a terminal recording
     path.write_text("This is no video.\n" * 99)
     return path
 
@@ -51,11 +51,11 @@ def folder_without_images(folder):
     return folder
 
 
-def sound(folder):
+def audio_only(folder):
     return write_sound(folder / "sound.mp4")
 
 
-def no_index(folder):
+def no_packet_table(folder):
     return cut(make(folder, "h264-b"))
 
 
@@ -89,7 +89,7 @@ def no_frames(folder):
     return folder / "none.mkv"
 
 
-def no_good_frames(folder):
+def no_decodable_frames(folder):
     path = make(folder, "mpeg4-b-avi")
     with av.open(str(path)) as file:
         packets = [(p.pos + 8, p.size) for p in file.demux(video=0) if p.size]
@@ -112,34 +112,34 @@ def pipe(folder):
 
 
 @pytest.mark.parametrize(
-    ("source", "found", "advice"),
+    ("make_file", "problem", "advice"),
     [
         (missing, "no such file", "did you mean .*gif.gif"),
         (empty, "empty", "download it again"),
         (text, "text, not a video", "copy or download"),
-        (terminal_text, "text, not a video", "give a video"),
-        (noise, "not a video that FFmpeg knows", "download it again"),
-        (folder_without_images, "no images", "folder of frames holds"),
-        (sound, "no video stream; its streams are: 0 audio", "give a file with a picture"),
-        (no_index, "truncated or damaged", "copy or download it again"),
-        (cut_mp4, "truncated or damaged: its table points to byte", "copy or download it again"),
+        (terminal_text, "text, not a video", "pass a video"),
+        (noise, "not a video format that FFmpeg recognises", "download it again"),
+        (folder_without_images, "no images", "frames are files ending in"),
+        (audio_only, "no video stream; its streams are: 0 audio", "file that contains video"),
+        (no_packet_table, "truncated or damaged", "copy or download it again"),
+        (cut_mp4, "truncated or damaged: its packet table points to byte", "download it again"),
         (cut_avi, "truncated or damaged", "copy or download it again"),
-        (cut_mkv, "truncated or damaged: its header promises", "copy or download it again"),
+        (cut_mkv, "truncated or damaged: its header declares", "copy or download it again"),
         (cut_flv, "truncated or damaged", "copy or download it again"),
         (no_frames, "ends before the first frame", "copy or download it again"),
-        (no_good_frames, "holds no frame that can be decoded", "copy or download it again"),
+        (no_decodable_frames, "holds no frame that can be decoded", "copy or download it again"),
         (unknown_codec, "no decoder", "convert it"),
-        (pipe, "not a file", "give a file"),
+        (pipe, "not a regular file", "pass a file"),
     ],
 )
-def test_says_what_is_wrong_and_what_to_do(source, found, advice, tmp_path):
-    path = source(tmp_path)
-    with pytest.raises(VideoError, match=f"^{path}: .*{found}") as raised:
+def test_says_what_is_wrong_and_what_to_do(make_file, problem, advice, tmp_path):
+    path = make_file(tmp_path)
+    with pytest.raises(VideoError, match=f"^{path}: .*{problem}") as raised:
         open_video(path)
     assert raised.match(advice)
 
 
-def test_says_that_it_may_not(tmp_path):
+def test_says_that_permission_is_denied(tmp_path):
     path = make(tmp_path, "gif")
     path.chmod(0)
     with not_root(), pytest.raises(VideoError, match="cannot be opened: Permission denied"):
@@ -148,7 +148,7 @@ def test_says_that_it_may_not(tmp_path):
 
 @contextlib.contextmanager
 def not_root():
-    """Permissions do not bind root: be nobody for a while."""
+    """Become nobody if root, whom file permissions do not restrict."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -159,16 +159,16 @@ def not_root():
             os.seteuid(user)
 
 
-@pytest.mark.parametrize("wrong", [40, -1, [3, 99]])
-def test_refuses_numbers_out_of_range(wrong, tmp_path):
+@pytest.mark.parametrize("indices", [40, -1, [3, 99]])
+def test_rejects_indices_out_of_range(indices, tmp_path):
     with (
         open_video(make(tmp_path, "gif")) as video,
         pytest.raises(VideoError, match=r"gif.gif: frame (40|-1|99) .* 40 frames \(0 to 39\)"),
     ):
-        video.frames_at(wrong)
+        video.frames_at(indices)
 
 
-def test_refuses_broken_numbers_and_sizes(tmp_path):
+def test_rejects_invalid_indices_and_sizes(tmp_path):
     with open_video(make(tmp_path, "gif")) as video:
         with pytest.raises(VideoError, match="integers, not float64"):
             video.frames_at([1.5])
@@ -176,8 +176,8 @@ def test_refuses_broken_numbers_and_sizes(tmp_path):
             video.frames_at([1], resize=0)
 
 
-def test_knows_its_decoders(tmp_path):
-    with pytest.raises(VideoError, match="no decoder called 'decord'"):
+def test_rejects_unknown_decoders(tmp_path):
+    with pytest.raises(VideoError, match="unknown decoder 'decord'"):
         open_video(make(tmp_path, "gif"), decoder="decord")
 
 
@@ -185,9 +185,9 @@ def test_knows_its_decoders(tmp_path):
     ("suffix", "codec", "options"),
     [("mp4", "libx264", X264), ("avi", "mpeg4", {"g": "12"}), ("mkv", "libx264", X264)],
 )
-def test_damaged_frames_are_errors_and_the_others_frames(suffix, codec, options, tmp_path):
+def test_only_damaged_frames_raise(suffix, codec, options, tmp_path):
     path = write(tmp_path / f"a.{suffix}", codec, options=options)
-    with av.open(str(path)) as file:  # the second key frame, after which one GOP is lost
+    with av.open(str(path)) as file:  # the second key frame, which the second GOP depends on
         key = [p for p in file.demux(video=0) if p.size and p.is_keyframe][1]
         position, size = key.pos, key.size
     data = bytearray(path.read_bytes())
@@ -198,50 +198,50 @@ def test_damaged_frames_are_errors_and_the_others_frames(suffix, codec, options,
     with open_video(path) as video:
         assert numbers_of(video.frames_at(np.arange(9))) == list(range(9))
         assert numbers_of(video.frames_at(np.arange(24, 40))) == list(range(24, 40))
-        for number in (12, 20):
-            with pytest.raises(VideoError, match=rf"a.{suffix}: .*frame {number}.* is damaged"):
-                video.frames_at([0, number])
+        for i in (12, 20):
+            with pytest.raises(VideoError, match=rf"a.{suffix}: .*frame {i}.* is damaged"):
+                video.frames_at([0, i])
 
 
-def test_a_change_of_size_is_an_error_unless_resized(tmp_path):
+def test_a_change_of_frame_size_raises_unless_resized(tmp_path):
     wide, tall = write(tmp_path / "a.m2v", "mpeg2video"), tmp_path / "b.m2v"
-    write(tall, "mpeg2video", turned=90)  # a raw stream does not say that it is turned
+    write(tall, "mpeg2video", rotation=90)  # a raw stream does not store its rotation
     both = tmp_path / "both.m2v"
     both.write_bytes(wide.read_bytes() + tall.read_bytes())
     with open_video(both) as video:
         assert 78 <= video.num_frames <= 80  # the change itself may cost a frame
-        with pytest.raises(VideoError, match="frame 60 is 48x64, but the video began with 64x48"):
+        with pytest.raises(VideoError, match="frame 60 is 48x64, but the first frame is 64x48"):
             video.frames_at([0, 60])
         assert video.frames_at([0, 60], resize=(48, 64)).shape == (2, 3, 48, 64)
 
 
-def test_frames_of_a_folder_are_whole_and_of_one_size(tmp_path):
+def test_frames_of_a_folder_must_be_complete_and_of_one_size(tmp_path):
     import cv2
 
-    for number, side in enumerate((1, 2)):
-        image = np.kron(picture(number), np.ones((side, side, 1), dtype=np.uint8))
-        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
-    (tmp_path / "2.png").write_bytes(b"no image")
+    for i, factor in enumerate((1, 2)):
+        image = np.kron(numbered_frame(i), np.ones((factor, factor, 1), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
+    (tmp_path / "2.png").write_bytes(b"not an image")
     with open_video(tmp_path) as video:
         with pytest.raises(VideoError, match=r"1.png: 128x96, but the first frame is 64x48"):
             video.frames_at([0, 1])
-        with pytest.raises(VideoError, match=r"2.png: this is not a whole image"):
+        with pytest.raises(VideoError, match=r"2.png: not a complete image"):
             video.frames_at([2])
 
 
 @contextlib.contextmanager
 def silent_server():
-    """Takes connections and says nothing."""
+    """Accept connections and never answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4"
 
 
-def test_stops_waiting(tmp_path):
+def test_opening_times_out(tmp_path):
     with silent_server() as url, pytest.raises(VideoError, match=f"^{url}: no answer within 0.5"):
         open_video(url, timeout=0.5)
 
 
-def test_a_slow_decode_is_stopped(tmp_path):
+def test_decoding_times_out(tmp_path):
     with open_video(make(tmp_path, "h264-b")) as video:
         video.timeout = 0.0
         with pytest.raises(VideoError, match="not read within 0 s"):
@@ -267,20 +267,20 @@ def test_reads_from_a_server_that_cannot_seek(tmp_path):
         server.shutdown()
 
 
-def test_live_frames_come_in_order(tmp_path):
+def test_live_frames_arrive_in_order(tmp_path):
     path = str(make(tmp_path, "h264-ts"))
     times, frames = zip(*live_frames(path), strict=True)
     np.testing.assert_allclose(times, np.arange(40) / 25, atol=1e-6)
     assert [numbers_of(f[None])[0] for f in frames] == list(range(40))
 
 
-def test_a_live_source_is_recorded_for_so_long(tmp_path):
+def test_a_live_video_is_recorded_for_a_duration(tmp_path):
     video = grab(str(make(tmp_path, "h264-ts")), seconds=0.39, timeout=60)
     assert numbers_of(video.frames_at(np.arange(video.num_frames))) == list(range(10))
     assert video.fps == pytest.approx(25)
 
 
 @pytest.mark.parametrize("camera", ["camera:97", "camera:front", "/dev/video97"])
-def test_a_camera_that_is_not_there(camera):
+def test_a_missing_camera_raises(camera):
     with pytest.raises(VideoError, match=f"^{camera}: "):
         open_video(camera)

@@ -1,15 +1,15 @@
-"""Image networks become video networks: their layers, their weights, and other input channels.
+"""Video networks initialised from image networks, and from networks of other input channels.
 
-Carreira and Zisserman (arXiv:1705.07750): a video that repeats one image should give what the
-image gave. A k x k filter repeated t times along time and divided by t does that; so does one
-laid into the middle of t with zeros around it (the centre initialisation, which starts as the
-image network frame by frame). Max poolings are simply made longer. It holds at every layer, but
-not at the first and last frames of a clip, where the padding with zeros makes the clip look as
-if it began and ended in grey: a convolution of length t spoils t // 2 frames at each end, and the
-next layers more.
+Inflation (Carreira and Zisserman, arXiv:1705.07750): on a video that repeats one image, the video
+network should output what the image network does. A k x k filter that is repeated t times along
+time and divided by t does so. So does a filter in the middle of t frames, with zeros around it
+(centre initialisation): it computes the image network frame by frame. Max poolings are extended
+over time unchanged. All of this holds at every layer, except near the first and last frames, where
+the zero padding looks like grey frames: a convolution of t frames changes t // 2 frames at each
+end, and each further layer more.
 
-Wang et al. (arXiv:1507.02159, arXiv:1608.00859): a network for flow starts from RGB's weights
-(cross-modality), the first filters averaged over R, G and B and repeated for every new channel.
+Cross-modality initialisation (Wang et al., arXiv:1507.02159, arXiv:1608.00859): a network for flow
+starts from RGB weights, the first filters averaged over R, G and B and repeated for every channel.
 """
 
 import copy
@@ -36,45 +36,45 @@ __all__ = [
 
 Init = Literal["repeat", "centre"]
 Lengths = Callable[[str, nn.Module], tuple[int, int]]
-"""Kernel and stride in time of a layer, from its name and itself."""
+"""From the name of a layer and the layer to its kernel and stride in time."""
 
 
-def inflate_weight(weight: Tensor, frames: int, *, init: Init = "repeat") -> Tensor:
-    """Lengthen 2D filters over time.
+def inflate_weight(weight: Tensor, num_frames: int, *, init: Init = "repeat") -> Tensor:
+    """Inflate 2D filters over time.
 
     Parameters
     ----------
     weight : Tensor of shape (O, I, H, W)
         Filters.
-    frames : int
+    num_frames : int
         t.
     init : {"repeat", "centre"}, default="repeat"
-        Every frame gets the filter divided by t; or the middle one all of it.
+        Every frame gets the filter divided by t, or the middle one the whole filter.
 
     Returns
     -------
     Tensor of shape (O, I, t, H, W)
         Their sum over time is `weight`.
     """
-    longer = weight.unsqueeze(2)  # (O, I, 1, H, W)
+    inflated = weight.unsqueeze(2)  # (O, I, 1, H, W)
     if init == "repeat":
-        return longer.repeat(1, 1, frames, 1, 1) / frames
-    out = weight.new_zeros(*weight.shape[:2], frames, *weight.shape[2:])
-    out[:, :, frames // 2] = weight
-    return out
+        return inflated.repeat(1, 1, num_frames, 1, 1) / num_frames
+    inflated = weight.new_zeros(*weight.shape[:2], num_frames, *weight.shape[2:])
+    inflated[:, :, num_frames // 2] = weight
+    return inflated  # (O, I, t, H, W)
 
 
 def inflate_state_dict(
     state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], *, init: Init = "repeat"
 ) -> dict[str, Tensor]:
-    """Lengthen the filters of an image network's state dict to those of a video network.
+    """Inflate the state dict of an image network to that of a video network.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-        Of the image network, with the video network's names.
+        Of the image network, with the names of the video network.
     shapes : mapping of str to tuple of int
-        Of the video network's tensors.
+        Shapes of the video network's tensors.
     init : {"repeat", "centre"}, default="repeat"
         As in `inflate_weight`.
 
@@ -86,39 +86,42 @@ def inflate_state_dict(
     Raises
     ------
     ConversionError
-        A key is missing or unknown, or a tensor fits neither as it is nor inflated.
+        A key is missing or unknown, or a tensor has the expected shape neither as it is nor
+        inflated.
     """
     missing, unknown = shapes.keys() - state.keys(), state.keys() - shapes.keys()
     if missing or unknown:
         names = ", ".join(sorted(missing)[:1] + sorted(unknown)[:1])
         raise ConversionError(
             f"{len(missing)} keys missing, {len(unknown)} keys unknown; for example {names}",
-            "rename the image network's keys, and leave out heads of another size",
+            "rename the keys of the image network, and leave out heads of another size",
         )
     return {key: _fit(key, state[key], tuple(shape), init) for key, shape in shapes.items()}
 
 
 def _fit(key: str, tensor: Tensor, shape: tuple[int, ...], init: Init) -> Tensor:
-    """Return a tensor of the wanted shape."""
+    """Return the tensor, inflated if the shape has a time axis."""
     if tensor.shape == shape:
         return tensor
     if tensor.ndim == 4 and len(shape) == 5 and tensor.shape == (*shape[:2], *shape[3:]):
         return inflate_weight(tensor, shape[2], init=init)
-    raise ConversionError(f"{key!r} is {tuple(tensor.shape)}, which does not become {shape}")
+    raise ConversionError(
+        f"{key!r} has the shape {tuple(tensor.shape)}, which cannot be inflated to {shape}"
+    )
 
 
 def average_channels(weight: Tensor, channels: int) -> Tensor:
-    """Give the filters of a first layer other input channels: the mean over theirs, repeated.
+    """Change the input channels of filters: the mean over the old ones, repeated.
 
-    Nothing is rescaled: twenty channels of flow drive the layer harder than three of RGB, which
-    the norm behind it takes up.
+    Nothing is rescaled: the output on 20 channels of flow is larger than on 3 of RGB, which the
+    following batch norm absorbs.
 
     Parameters
     ----------
     weight : Tensor of shape (O, I, ...)
-        Filters for images (or clips) of I channels.
+        Filters for images or clips of I channels.
     channels : int
-        C: 1 for grey, 2 for flow, 20 for a stack of ten flow frames.
+        C: 1 for grey, 2 for flow, 20 for a stack of ten flow fields.
 
     Returns
     -------
@@ -129,12 +132,12 @@ def average_channels(weight: Tensor, channels: int) -> Tensor:
 
 
 def first_convolution(network: nn.Module) -> str:
-    """Name the weight of a network's first convolution: what `average_channels` is for.
+    """Return the name of the weight of a network's first convolution.
 
     Raises
     ------
     ConversionError
-        There is none.
+        The network has no convolution.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
@@ -143,19 +146,20 @@ def first_convolution(network: nn.Module) -> str:
 
 
 def cross_modality(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of an RGB network for one of another modality (arXiv:1507.02159, section 3).
+    """Adapt the weights of an RGB network to another modality (arXiv:1507.02159, section 3).
 
     Parameters
     ----------
     network : nn.Module
-        The network to start, of the RGB network's architecture but for the channels that come.
+        The network to initialise, of the same architecture except for its input channels.
     state : mapping of str to Tensor
         State dict of the RGB network.
 
     Returns
     -------
     dict of str to Tensor
-        The same, the filters of the first convolution averaged over R, G and B and repeated.
+        The same, but the filters of the first convolution are averaged over R, G and B and
+        repeated.
     """
     name = first_convolution(network)
     channels = network.get_parameter(name).shape[1]
@@ -163,23 +167,26 @@ def cross_modality(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str,
 
 
 def start_from(network: nn.Module, state: Mapping[str, Tensor], *, new: str = "") -> None:
-    """Load the weights of a relative: of another modality, or without an idea about time.
+    """Load a checkpoint of a related architecture.
+
+    For example of the same network for another modality, or of the network to which a paper adds
+    its layers.
 
     Parameters
     ----------
     network : nn.Module
-        The network to start.
+        The network to initialise.
     state : mapping of str to Tensor
-        State dict of the relative. Filters of the first convolution for other channels are
-        averaged over theirs: see `cross_modality`.
+        State dict of the related network. If its input channels differ, the filters of the first
+        convolution are averaged: see `cross_modality`.
     new : str, default=""
-        Regular expression: tensors that the relative lacks, and that stay as they are.
+        Regular expression: tensors that the checkpoint lacks, and that keep their values.
 
     Raises
     ------
     ConversionError
-        The relative has a tensor that the network lacks, or one of another shape, or lacks one
-        that `new` does not name.
+        The checkpoint has a tensor that the network lacks, or one of another shape, or lacks one
+        that `new` does not match.
     """
     own = network.state_dict()
     first = first_convolution(network)
@@ -194,14 +201,14 @@ def start_from(network: nn.Module, state: Mapping[str, Tensor], *, new: str = ""
             f"{len(keys)} tensors {kind}, the first {keys[0]!r}" for kind, keys in kinds if keys
         ]
         raise ConversionError(
-            f"the weights are not of a relative of this network: {'; '.join(found)}",
-            "name tensors that shall start anew in model.new",
+            f"the weights are not of a related architecture: {'; '.join(found)}",
+            "name the tensors to be re-initialised in model.new",
         )
     network.load_state_dict({**own, **state})
 
 
 def cubic(_name: str, layer: nn.Module, /) -> tuple[int, int]:
-    """Lengthen a k x k layer to k x k x k, with its stride in time too."""
+    """Inflate a k x k layer to k x k x k, with the same stride in time as in space."""
     kernel: tuple[int, ...] = _square(layer.kernel_size)
     stride: tuple[int, ...] = _square(layer.stride)
     return kernel[0], stride[0]
@@ -210,40 +217,40 @@ def cubic(_name: str, layer: nn.Module, /) -> tuple[int, int]:
 def inflate_network(
     network: nn.Module, *, lengths: Lengths = cubic, init: Init = "repeat"
 ) -> nn.Module:
-    """Make the video network of an image network: every 2D layer becomes 3D.
+    """Turn an image network into a video network: every 2D layer becomes 3D.
 
-    The network must not fold the axes of its feature maps otherwise than by flattening behind
-    a global pooling, as torchvision's classifiers do.
+    The network may reshape its feature maps only by flattening them after a global pooling, as
+    torchvision's classifiers do.
 
     Parameters
     ----------
     network : nn.Module
-        Takes images (B, C, H, W); it is left as it is.
+        Maps images (B, C, H, W); it is not modified.
     lengths : callable, default=cubic
-        Kernel and stride in time of a convolution or pooling; odd kernels are padded to keep
-        the length.
+        Returns the kernel and stride in time of a convolution or pooling; odd kernels are padded to
+        keep the length.
     init : {"repeat", "centre"}, default="repeat"
         As in `inflate_weight`.
 
     Returns
     -------
     nn.Module
-        Takes clips (B, C, T, H, W), in the same names.
+        Maps clips (B, C, T, H, W); its modules have the same names.
 
     Raises
     ------
     ConversionError
-        A layer is 2D but of a kind that has no form here.
+        There is no 3D form of a 2D layer here.
     """
     video = copy.deepcopy(network)
     for name, layer in list(video.named_modules()):
-        longer = _inflate_layer(name, layer, lengths, init)
-        if longer is layer:
+        inflated = _inflate_layer(name, layer, lengths, init)
+        if inflated is layer:
             continue
         if not name:
-            return longer
+            return inflated
         parent, _, child = name.rpartition(".")
-        setattr(video.get_submodule(parent), child, longer)
+        setattr(video.get_submodule(parent), child, inflated)
     return video
 
 
@@ -251,8 +258,8 @@ _FLAT = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.BatchNorm2d, nn.AdaptiveAvgPo
 
 
 def _inflate_layer(name: str, layer: nn.Module, lengths: Lengths, init: Init) -> nn.Module:
-    """Return the 3D form of a 2D layer, and any other layer itself."""
-    # Not isinstance: a subclass, such as timm's norm with an activation inside, does more.
+    """Return the 3D form of a 2D layer; any other layer is returned as it is."""
+    # not isinstance: a subclass does more, such as timm's batch norm with an activation inside
     if type(layer) is nn.Conv2d:
         return _inflate_conv(layer, *lengths(name, layer), init)
     if type(layer) is nn.MaxPool2d:
@@ -270,7 +277,7 @@ def _inflate_layer(name: str, layer: nn.Module, lengths: Lengths, init: Init) ->
 
 
 def _inflate_conv(layer: nn.Conv2d, t: int, stride: int, init: Init) -> nn.Conv3d:
-    """Make a convolution of t frames, padded with t // 2 at both ends."""
+    """Inflate a convolution to t frames, padded by t // 2 at both ends."""
     if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
         raise ConversionError(f"no inflated form of a convolution padded with {layer.padding!r}")
     conv = nn.Conv3d(
@@ -292,7 +299,7 @@ def _inflate_conv(layer: nn.Conv2d, t: int, stride: int, init: Init) -> nn.Conv3
 
 
 def _inflate_norm(layer: nn.BatchNorm2d) -> nn.BatchNorm3d:
-    """Make a norm of the same numbers."""
+    """Turn a batch norm into 3D, with the same state."""
     tensors = layer.state_dict()
     like = next((t for t in tensors.values() if t.is_floating_point()), torch.empty(0))
     norm = nn.BatchNorm3d(
@@ -309,12 +316,12 @@ def _inflate_norm(layer: nn.BatchNorm2d) -> nn.BatchNorm3d:
 
 
 def _time_pad(t: int) -> int:
-    """Frames before and behind a pooling: those that keep the length if its stride is 1, t odd."""
+    """Padding in time of a pooling: it keeps the length if the stride is 1 and t is odd."""
     return (t - 1) // 2
 
 
 def _inflate_max_pool(layer: nn.MaxPool2d, t: int, stride: int) -> nn.MaxPool3d:
-    """Make a max pooling of t frames."""
+    """Inflate a max pooling to t frames."""
     return nn.MaxPool3d(
         (t, *_square(layer.kernel_size)),
         (stride, *_square(layer.stride)),
@@ -326,7 +333,7 @@ def _inflate_max_pool(layer: nn.MaxPool2d, t: int, stride: int) -> nn.MaxPool3d:
 
 
 def _inflate_mean_pool(layer: nn.AvgPool2d, t: int, stride: int) -> nn.AvgPool3d:
-    """Make a mean of t frames."""
+    """Inflate an average pooling to t frames."""
     divisor = layer.divisor_override
     return nn.AvgPool3d(
         (t, *_square(layer.kernel_size)),
@@ -339,5 +346,5 @@ def _inflate_mean_pool(layer: nn.AvgPool2d, t: int, stride: int) -> nn.AvgPool3d
 
 
 def _square(size: Any) -> tuple[int, int]:
-    """Give a size as torch's layers keep it, one number or two, as two."""
+    """Return two numbers for a size that torch's layers store as one or two."""
     return (size, size) if isinstance(size, int) else tuple(size)

@@ -30,8 +30,8 @@ for verb in VERBS:
 
 def main() -> None:
     """Run the command; print expected errors as two lines and exit 1."""
-    # Threads of OpenMP that wait spin: where other work shares the cores, they keep it, and the
-    # very threads they wait for, from running (benchmarks/bench_sharing.py). Read as torch loads.
+    # Waiting OpenMP threads spin: where other work shares the cores, that keeps it, and the very
+    # threads they wait for, from running (benchmarks/bench_sharing.py). Read when torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         app()

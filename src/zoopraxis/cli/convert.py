@@ -7,12 +7,20 @@ import typer
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A checkpoint of the authors' code or a port.")],
-    model: Annotated[str, typer.Option(help="A name from `zoopraxis models`.")],
-    source: Annotated[str, typer.Option(help="Whose keys it has; `zoopraxis info` lists them.")],
-    out: Annotated[Path | None, typer.Option(help="Where to; NAME.safetensors here.")] = None,
+    file: Annotated[Path, typer.Argument(help="A checkpoint of another code base.")],
+    model: Annotated[str, typer.Option(help="The model it holds: a name of `zoopraxis models`.")],
+    source: Annotated[
+        str, typer.Option(help="The code base it comes from: a source of `zoopraxis info MODEL`.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write. Default: MODEL.safetensors.")
+    ] = None,
 ) -> None:
-    """Convert a checkpoint to safetensors, with a sidecar that says what it is."""
-    from zoopraxis.checkpoints.hub import convert_file
+    """Convert a foreign checkpoint to safetensors, and print the path of the new file.
+
+    The file says which network it holds, as does the JSON file beside it; open it by its path
+    wherever a model is asked for.
+    """
+    from zoopraxis.checkpoints.saved import convert_file
 
     print(convert_file(file, model=model, source=source, out=out or Path(f"{model}.safetensors")))

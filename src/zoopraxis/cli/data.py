@@ -13,16 +13,18 @@ data = typer.Typer(help="Make data sets.", no_args_is_help=True)
 
 @data.callback()
 def _data() -> None:
-    """Keep ``theatre`` a word of its own while it is the only command."""
+    """Keep ``theatre`` a subcommand while it is the only one."""
 
 
 @data.command()
 def theatre(
-    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped goes on.")],
-    clips_per_class: Annotated[int, typer.Option(help="Clips of each action.")] = 40,
-    performers: Annotated[int, typer.Option(help="People who play, to split by.")] = 20,
+    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
+    clips_per_class: Annotated[int, typer.Option(help="Clips per action.")] = 40,
+    performers: Annotated[
+        int, typer.Option(help="Number of performers, the groups of a split.")
+    ] = 20,
     size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (160, 120),
-    seed: Annotated[int, typer.Option(help="Another seed has other people and clips.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed gives other performers and clips.")] = 0,
     flow: Annotated[bool, typer.Option("--flow", help="Store optical flow: 1 MB a clip.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")

@@ -1,4 +1,4 @@
-"""zoopraxis demo: the whole line on videos it makes itself."""
+"""zoopraxis demo: the whole pipeline on videos it makes itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _EXPLAINED = """
 Four pairs of actions are each other played backwards, such as sit down and stand up. A network
-that takes the frames one by one (f-R2D) computes the same for a clip and for its reverse:
+that classifies frames independently (f-R2D) computes the same for a clip and for its reverse:
 within the pairs it can only guess. R(2+1)D convolves in time, and can tell.
 """
 
@@ -21,17 +21,18 @@ def demo(
     changes: Annotated[
         list[str] | None, typer.Argument(help="section.key=value for the recipe.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of all it makes.")] = Path("zoopraxis-demo"),
-    recipe: Annotated[Path, typer.Option(help="How to train.")] = Path(
-        "recipes/theatre_r2plus1d.toml"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder of all files.")] = Path("zoopraxis-demo"),
+    recipe: Annotated[
+        str, typer.Option(help="How to train: a recipe by name or file.")
+    ] = "theatre_r2plus1d",
     clips_per_class: Annotated[int, typer.Option(min=2, help="Size of the theatre.")] = 70,
 ) -> None:
-    """Film a theatre, train on it, test on new performers, and watch it name an action."""
+    """Film a theatre, train on it, test on unseen performers, and predict an action."""
     from rich.console import Console
 
     console = Console(stderr=True)
     console.print("loading PyTorch ...")
+    from zoopraxis.cli._training_bar import TrainingBar
     from zoopraxis.theatre.demo import run_demo
 
     result = run_demo(
@@ -41,12 +42,13 @@ def demo(
         changes=changes or (),
         say=lambda line: console.print(f"[bold]$[/bold] {line}", highlight=False, soft_wrap=True),
         film=counting_bar,
+        watcher=TrainingBar,
     )
     _print(result)
 
 
 def _print(result: "DemoResult") -> None:
-    """Print the table and where to look."""
+    """Print the table and where the files are."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""zoopraxis doctor: is this machine in order, and what to do where it is not."""
+"""zoopraxis doctor: whether this machine is set up correctly, and how to fix what is not."""
 
 import json
 from dataclasses import asdict

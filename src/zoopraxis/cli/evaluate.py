@@ -1,56 +1,66 @@
 """zoopraxis evaluate DATA --model M: accuracy on a list of videos, and a report."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from zoopraxis.cli._shown import ACCEPT_LICENCE, counting_bar, download_bar
+
 
 def evaluate(
     data: Annotated[str, typer.Argument(help="Folder of classes, or a list.")],
-    model: Annotated[str, typer.Option(help="NAME.TAG, or a .safetensors file of a run.")],
+    model: Annotated[str, typer.Option(help="NAME.TAG, a run's folder, or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="Folder of the report and the logits.")] = Path(
         "evaluation"
     ),
     views: Annotated[int, typer.Option(min=1, help="Clips over each video.")] = 10,
     crops: Annotated[int, typer.Option(help="Crops of each clip: 1, 3, 5 or 10.")] = 1,
-    mode: Annotated[str, typer.Option(help="How views become one; by default the mean.")] = "",
+    mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
-    reverse: Annotated[bool, typer.Option("--reverse", help="Play backwards.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Play every clip backwards.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
     ] = "float32",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode videos.")] = 0,
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Test a model; a test that was stopped goes on where it was."""
+    """Test a model; an evaluation that was stopped resumes."""
+    from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
-    from zoopraxis.checkpoints.hub import open_model
     from zoopraxis.evaluation.report import write_report
 
-    samples = read_samples(data)
+    with download_bar(model) as downloaded:
+        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    samples = read_samples(data, labels=net.labels)
     if groups:
         samples = samples.of_groups(groups.split(","))
-    result = run_evaluation(
-        open_model(model),
-        samples,
-        views=views,
-        crops=crops,
-        device=device,
-        precision=precision,
-        workers=workers,
-        keep=out / "logits.npz",
-        reverse=reverse,
-    )
+    with counting_bar("evaluating") as progress:
+        result = run_evaluation(
+            net,
+            samples,
+            views=views,
+            crops=crops,
+            device=device,
+            precision=precision,
+            workers=workers,
+            keep=out,
+            reverse=reverse,
+            progress=progress,
+            say=lambda line: print(line, file=sys.stderr),
+        )
+    run = Path(model) if Path(model).is_dir() else Path(model).parent
     page = write_report(
         result,
         out / "report.html",
-        title=f"{Path(data).name}: {Path(model).name}",
+        title=f"{Path(data).name}: {Path(model).name}" + (", backwards" if reverse else ""),
         mode=mode or None,
-        curves=Path(model).parent / "curves.png",
+        curves=run / "curves.png",
     )
     summary = result.summary(mode=mode or None)
     by_views = result.by_views(mode=mode or None)

@@ -1,38 +1,139 @@
-"""zoopraxis models [PATTERN]: what there is."""
+"""zoopraxis models [PATTERN]: the networks, their size, and their checkpoints."""
 
 import json
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoopraxis.cli._table import print_table
+
+if TYPE_CHECKING:
+    from zoopraxis.spec import Weights
+
+
+class Order(StrEnum):
+    """What to sort by."""
+
+    NAME = "name"
+    PARAMS = "params"
+    MACS = "macs"
+
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="A shell pattern, such as 'r2*'.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="A shell pattern in quotes, such as 'r2*'; 'test_*': tiny ones.")
+    ] = "*",
+    family: Annotated[
+        str, typer.Option(help="Only the models of one paper, such as tsm.", show_default=False)
+    ] = "",
+    sort: Annotated[
+        Order | None, typer.Option(help="Sort by name or size. Default: paper by paper.")
+    ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="List published checkpoints in place of models.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the networks of the zoo."""
-    from rich.console import Console
-    from rich.table import Table
+    """List the models, or with --weights their published checkpoints.
 
-    from zoopraxis.models import family_of, list_models, model_spec
+    Params are millions; GMACs are billions of multiply-adds for one clip.
+    """
+    names = _names(pattern, family=family, sort=sort)
+    if weights:
+        _list_weights(names, as_json=as_json)
+    else:
+        _list_models(names, as_json=as_json)
 
-    specs = [model_spec(name) for name in list_models(pattern)]
-    rows = [
-        {
-            "name": spec.name,
-            "file": family_of(spec),
-            "frames": spec.clip.frames,
-            "size": spec.clip.size,
-            "params_m": spec.params_m,
-            "macs_g": spec.macs_g,
-            "weights": [weights.tag for weights in spec.weights],
-        }
-        for spec in specs
-    ]
+
+def _names(pattern: str, *, family: str, sort: Order | None) -> list[str]:
+    from zoopraxis.errors import ModelNotFoundError
+    from zoopraxis.models import FAMILIES, list_models, model_size
+
+    if family and family not in FAMILIES:
+        raise ModelNotFoundError(
+            f"there is no family called {family!r}", f"known: {', '.join(FAMILIES)}"
+        )
+    names = list_models(pattern, family=family or None)
+    if not names:
+        within = f" in the family {family}" if family else ""
+        raise ModelNotFoundError(
+            f"no model{within} matches {pattern!r}", "`zoopraxis models` lists them all"
+        )
+    if sort is Order.NAME:
+        return sorted(names)
+    if sort is Order.PARAMS:
+        return sorted(names, key=lambda name: model_size(name).params_m)
+    if sort is Order.MACS:
+        return sorted(names, key=lambda name: model_size(name).gmacs)
+    return names
+
+
+def _list_models(names: list[str], *, as_json: bool) -> None:
+    from zoopraxis.models import family_of, model_size, model_spec
+    from zoopraxis.weights import weights_of
+
+    found: list[dict[str, Any]] = []
+    for name in names:
+        clip, size = model_spec(name).clip, model_size(name)
+        found.append(
+            {
+                "name": name,
+                "family": family_of(name),
+                "frames": clip.sampling.num_frames,
+                "size": clip.shape[-1],
+                "params_m": size.params_m,
+                "gmacs": size.gmacs,
+                "checkpoints": [weights.tag for weights in weights_of(name)],
+            }
+        )
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps(found, indent=1))
         return
-    table = Table("name", "file", "frames", "size", "M params", "G MACs", "weights", box=None)
-    for row in rows:
-        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
-    Console().print(table)
+    rows = [
+        [
+            row["name"],
+            row["family"],
+            str(row["frames"]),
+            str(row["size"]),
+            f"{row['params_m']:.2f}",
+            f"{row['gmacs']:.2f}",
+            str(len(row["checkpoints"])),
+        ]
+        for row in found
+    ]
+    print_table(("name", "family", "frames", "size", "params", "GMACs", "checkpoints"), rows)
+
+
+def _list_weights(names: list[str], *, as_json: bool) -> None:
+    from zoopraxis.errors import ModelNotFoundError
+    from zoopraxis.weights import weights_of
+
+    found = [weights for name in names for weights in weights_of(name)]
+    if not found:
+        raise ModelNotFoundError(
+            "these models have no published checkpoints",
+            "`zoopraxis models` shows how many each model has",
+        )
+    if as_json:
+        print(json.dumps([_facts(weights) for weights in found], indent=1))
+        return
+    rows = [
+        [
+            f"{weights.model}.{weights.tag}",
+            weights.dataset,
+            "" if weights.top1 is None else f"{weights.top1:.2f}",
+            weights.licence,
+        ]
+        for weights in found
+    ]
+    print_table(("name", "dataset", "top-1", "licence"), rows)
+
+
+def _facts(weights: "Weights") -> dict[str, Any]:
+    return {
+        "name": f"{weights.model}.{weights.tag}",
+        "dataset": weights.dataset,
+        "top1": weights.top1,
+        "licence": weights.licence,
+    }

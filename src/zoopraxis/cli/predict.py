@@ -5,49 +5,58 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoopraxis.cli._shown import progress_bar, show_error
+from zoopraxis.cli._shown import ACCEPT_LICENCE, download_bar, progress_bar, show_error
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
+    from zoopraxis.checkpoints.saved import OpenModel
+    from zoopraxis.inputs import Media
     from zoopraxis.prediction.aggregate import Prediction
-    from zoopraxis.checkpoints.hub import OpenModel
     from zoopraxis.prediction.timeline import Timeline
 
-LONG = 30.0  # seconds from which on a video becomes a timeline, unless told otherwise
+LONG = 30.0  # seconds beyond which a video gets a timeline, unless told otherwise
 
 
 def predict(
     videos: Annotated[
         list[str], typer.Argument(help="Files, URLs, folders of frames, or camera:0.")
     ],
-    model: Annotated[str, typer.Option(help="A name, name.tag, or .safetensors file.")],
+    model: Annotated[
+        str, typer.Option(help="A name, name.tag, .safetensors file, or a run's folder.")
+    ],
     views: Annotated[int, typer.Option(min=1, help="Clips spread over a video.")] = 1,
     crops: Annotated[int, typer.Option(help="Crops of a clip: 1, 3, 5 or 10.")] = 1,
-    mode: Annotated[str, typer.Option(help="How views become one.")] = "mean_probability",
+    mode: Annotated[str, typer.Option(help="How views are aggregated.")] = "mean_probability",
     top: Annotated[int, typer.Option(min=1, help="Labels to print.")] = 5,
+    start: Annotated[float | None, typer.Option(help="Start of a segment, in seconds.")] = None,
+    end: Annotated[float | None, typer.Option(help="End of a segment, in seconds.")] = None,
+    flow: Annotated[str, typer.Option(help="Folder or file of the video's optical flow.")] = "",
     timeline: Annotated[
         bool | None,
         typer.Option(
             "--timeline/--whole",
-            help=f"One action after another, or one for all. Default: by length ({LONG:.0f} s).",
+            help=f"One action after another, or one in all. Default: by length ({LONG:.0f} s).",
         ),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Write a video with the labels on it; a folder for several.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a video.")] = False,
 ) -> None:
     """Name the actions in videos.
 
-    A video that cannot be read is reported, the others are done, and the exit status is 1.
+    A video that cannot be read is reported, the others are predicted, and the exit status is 1.
     """
-    from zoopraxis.checkpoints.hub import open_model
+    from zoopraxis.checkpoints.saved import open_model
+    from zoopraxis.inputs import Media
     from zoopraxis.video import is_live
 
     if save and len(videos) > 1 and save.suffix == ".mp4":
         raise ZoopraxisError(f"{save} is one file for {len(videos)} videos", "name a folder")
-    net = open_model(model)
+    with download_bar(model) as downloaded:
+        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     failed = False
     for video in videos:
         if is_live(video):
@@ -55,7 +64,7 @@ def predict(
             continue
         try:
             result = _look(
-                video,
+                Media(path=video, start=start, end=end, flow=flow),
                 net,
                 views=views,
                 crops=crops,
@@ -75,7 +84,7 @@ def predict(
 
 
 def _look(
-    video: str,
+    media: "Media",
     net: "OpenModel",
     *,
     views: int,
@@ -86,20 +95,24 @@ def _look(
     device: str,
 ) -> "Prediction | Timeline":
     """Predict one label for a video, or a timeline."""
+    import numpy as np
+
+    from zoopraxis.inputs.base import segment_range
     from zoopraxis.prediction.pipeline import predict as predict_whole
+    from zoopraxis.prediction.pipeline import view_times
     from zoopraxis.prediction.timeline import predict_timeline
-    from zoopraxis.video import open_video
 
     if timeline is None:
-        with open_video(video) as opened:
-            timeline = opened.duration > LONG
+        with net.clip.input.open(media) as track:
+            ((first, last),) = view_times(track, np.asarray([segment_range(track, media)]))
+            timeline = last - first > LONG
     if not timeline:
         return predict_whole(
-            video, net, views=views, crops=crops, mode=mode, top=top, device=device
+            media, net, views=views, crops=crops, mode=mode, top=top, device=device
         )
-    with progress_bar(video) as progress:
+    with progress_bar(media.title) as progress:
         return predict_timeline(
-            video, net, crops=crops, mode=mode, device=device, progress=progress
+            media, net, crops=crops, mode=mode, device=device, progress=progress
         )
 
 
@@ -115,13 +128,13 @@ def _save(video: str, result: "Prediction | Timeline", save: Path) -> None:
 
 
 def _watch(
-    source: str, net: "OpenModel", *, mode: str, top: int, device: str, as_json: bool
+    video: str, net: "OpenModel", *, mode: str, top: int, device: str, as_json: bool
 ) -> None:
     """Print what a camera sees until the user interrupts."""
     from zoopraxis.prediction.timeline import predict_live
 
     try:
-        for seen in predict_live(source, net, mode=mode, top=top, device=device):
+        for seen in predict_live(video, net, mode=mode, top=top, device=device):
             line = "   ".join(_row(pair) for pair in zip(seen.labels, seen.scores, strict=True))
             now = seen.times[-1][1]
             print(seen.to_json() if as_json else f"{now:8.1f} s   {line}", flush=True)
@@ -138,10 +151,10 @@ def _text(result: "Prediction | Timeline") -> str:
             f"  {s.start:8.2f} - {s.end:8.2f} s   {_row((s.label, s.score))}"
             for s in result.segments
         ]
-        return "\n".join([f"{result.source}: timeline", *rows])
+        return "\n".join([f"{result.video}: timeline", *rows])
     seen = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in dict.fromkeys(result.times))
     pairs = zip(result.labels, result.scores, strict=True)
-    return "\n".join([f"{result.source}: seen {seen}", *(f"  {_row(pair)}" for pair in pairs)])
+    return "\n".join([f"{result.video}: seen {seen}", *(f"  {_row(pair)}" for pair in pairs)])
 
 
 def _row(pair: tuple[str, float]) -> str:

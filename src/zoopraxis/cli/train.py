@@ -1,9 +1,11 @@
-"""zoopraxis train RECIPE.toml: train a model on a folder or a list of videos."""
+"""zoopraxis train RECIPE: train a model on a folder or a list of videos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from zoopraxis.cli._shown import ACCEPT_LICENCE, accept_licences
 
 if TYPE_CHECKING:
     from zoopraxis.training.state import RunResult
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[
         list[str] | None,
-        typer.Argument(help="RECIPE.toml, then section.key=value to change its settings."),
+        typer.Argument(
+            help="A recipe (a file, or a name such as tsm), then section.key=value to change it."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(help="Folder of classes or list; in place of the recipe's.")
@@ -23,18 +27,21 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE or runs/MODEL]")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     devices: Annotated[int, typer.Option(min=1, help="Devices of this machine.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     on_bad_video: Annotated[
         str, typer.Option(help="stop, or skip (counted and reported); as the recipe says if empty.")
     ] = "",
 ) -> None:
-    """Train a model; a run that was stopped goes on with --resume."""
+    """Train a model; a run that was stopped resumes with --resume."""
+    from zoopraxis.cli._training_bar import TrainingBar
     from zoopraxis.errors import RecipeError
     from zoopraxis.training.loop import train as train_model
     from zoopraxis.training.recipe import default_recipe, read_recipe
 
+    accept_licences(accept_licence)
     files = [word for word in recipe or [] if "=" not in word]
     changes = [word for word in recipe or [] if "=" in word]
     if on_bad_video:
@@ -54,13 +61,20 @@ def train(
             "give one recipe, or --data and --model",
             "such as: zoopraxis train --data FOLDER --model r2plus1d_18",
         )
-    result = train_model(chosen, folder, resume=resume, devices=devices, accelerator=accelerator)
+    result = train_model(
+        chosen,
+        folder,
+        resume=resume,
+        devices=devices,
+        accelerator=accelerator,
+        watcher=TrainingBar(),
+    )
     if result.main_process:
         _report(result)
 
 
 def _report(result: "RunResult") -> None:
-    """Print what came out and where it lies."""
+    """Print the results and where they are."""
     last = result.history[-1]
     if result.best is not None:
         best = result.history[result.best_epoch - 1]

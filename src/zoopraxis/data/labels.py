@@ -1,11 +1,50 @@
-"""Named lists of labels: the classes of public data sets, in the order of their indices."""
+"""Named lists of labels: the classes of public data sets, in the order of their indices.
 
-from collections.abc import Callable, Mapping
+The lists are text files in ``label_lists/``, one name a line. Code bases agree on most orders;
+where they do not, the plain name is the order of the data set's own files:
+
+============================= ====================================================================
+``kinetics400``, ``...600``,  Alphabetical, as in torchvision, DeepMind's kinetics-i3d, mmaction2,
+``...700``                    PySlowFast, PyTorchVideo, video-nonlocal-net, VMZ, TSM and MFNet.
+                              3D-ResNets-PyTorch has it for Kinetics-400 only: its networks of 2020
+                              number Kinetics-700 and Moments in Time in an order of their own.
+``ssv1``                      The data set's label file; mmaction2 and ECO's Caffe release.
+``ssv1_sorted``               Alphabetical; TRN, and TSM, GSM and GST, whose lists are made like
+                              TRN's. The two versions have the same names, so this is ``ssv2``.
+``ssv2``                      The data set's label file, which is alphabetical; all code bases.
+``jester``                    The data set's label file; mmaction2.
+``jester_sorted``             Alphabetical; TRN and TSM.
+``ucf101``                    ``classInd.txt``; TSN, mmaction2, ECO and the two-stream ports. A
+                              listing of the folders has Hammering after HammerThrow and JumpingJack
+                              after JumpRope.
+``hmdb51``                    Alphabetical; mmaction2.
+``hmdb51_tsn``                ``class_list.txt`` of TSN's Caffe release: kick_ball before kick and
+                              sword_exercise before sword.
+``mit``                       Moments in Time, ``moments_categories.txt`` of 2018 (339 classes).
+``diving48``                  The data set's vocabulary, its four attributes joined by ``+``.
+``activitynet``               As in mmaction2, for version 1.3.
+``ntu60``, ``ntu120``         A1, A2, ... of NTU RGB+D.
+``gym99``                     FineGym, which calls two classes "(BB) salto backward tucked"; the
+                              second is told apart as the dismount.
+``ava``                       The 60 classes that are evaluated, by ascending id; not the 80 ids.
+``epic55_verbs``, ``_nouns``  Class keys of EPIC-KITCHENS-55 and, with 97 verbs and 300 nouns, -100,
+``epic100_verbs``, ``_nouns`` whose annotations are published under CC BY-NC 4.0.
+``imagenet1k``                ILSVRC 2012 by WordNet id, named as in torchvision.
+============================= ====================================================================
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
 from zoopraxis.errors import DataError
 
 __all__ = ["label_names"]
+
+_LISTS = resources.files("zoopraxis.data") / "label_lists"
+_NUMBERED = re.compile(r"^(\d+)\s+(?=\S)")
 
 
 def label_names(name: str | Path) -> tuple[str, ...]:
@@ -14,8 +53,9 @@ def label_names(name: str | Path) -> tuple[str, ...]:
     Parameters
     ----------
     name : str or Path
-        ``"kinetics400"`` or ``"imagenet1k"`` (both as torchvision's weights have them), or a
-        text file with one label a line.
+        Name of a list that comes with the package (``"kinetics400"``; see the module), or a text
+        file with one label a line. If every line begins with its number, counted from 0 or from 1
+        as in UCF101's ``classInd.txt``, the numbers are left out.
 
     Returns
     -------
@@ -24,43 +64,54 @@ def label_names(name: str | Path) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        No list and no file of that name, or a file that is empty or names a label twice.
+        No list and no file of that name; a file that is not text, is empty or names a label twice;
+        or one that numbers only some of its lines, or does not count.
     """
-    if str(name) in _LISTS:
-        return _LISTS[str(name)]()
+    known = sorted(file.name.removesuffix(".txt") for file in _LISTS.iterdir())
+    if str(name) in known:
+        return tuple((_LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines())
     path = Path(name)
     if path.is_file():
         return _labels_in(path)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     raise DataError(
         f"there is no label list called {str(name)!r}",
-        f"known: {', '.join(_LISTS)}; or give a text file with one label a line",
+        f"did you mean {', '.join(near)}?"
+        if near
+        else f"known: {', '.join(known)}; or give a text file with one label a line",
     )
 
 
-def _kinetics400() -> tuple[str, ...]:
-    from torchvision.models.video import R3D_18_Weights  # slow to import
-
-    return tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])
-
-
-def _imagenet1k() -> tuple[str, ...]:
-    from torchvision.models import ResNet50_Weights  # slow to import
-
-    return tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
-
-
-_LISTS: Mapping[str, Callable[[], tuple[str, ...]]] = {
-    "kinetics400": _kinetics400,
-    "imagenet1k": _imagenet1k,
-}
-
-
 def _labels_in(path: Path) -> tuple[str, ...]:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    labels = tuple(line.strip() for line in lines if line.strip())
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as text: {error}", "write one label a line, in UTF-8"
+        ) from error
+    lines = {n: line.strip() for n, line in enumerate(text.splitlines(), 1) if line.strip()}
+    labels = _without_numbers(path, lines)
     twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
     if twice is not None:
         raise DataError(f"{path} has the label {twice!r} twice", "each line is one class")
     if not labels:
         raise DataError(f"{path} is empty", "write one label a line")
     return labels
+
+
+def _without_numbers(path: Path, lines: Mapping[int, str]) -> tuple[str, ...]:
+    """Labels of numbered lines: ``1 Archery, 2 Biking`` are Archery and Biking."""
+    matches = {n: _NUMBERED.match(line) for n, line in lines.items()}
+    numbers = {n: int(match[1]) for n, match in matches.items() if match}
+    if not numbers:
+        return tuple(lines.values())
+    start = 0 if 0 in numbers.values() else 1
+    for expected, (n, line) in enumerate(lines.items(), start):
+        if numbers.get(n) != expected:
+            raise DataError(
+                f"{path}, line {n}: expected the number {expected} before the label, got {line!r} "
+                f"(line {next(iter(numbers))} is numbered)",
+                "number all lines, in order from 0 or from 1, or none; a label that begins with a "
+                "number needs another before it",
+            )
+    return tuple(_NUMBERED.sub("", line) for line in lines.values())

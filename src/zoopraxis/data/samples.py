@@ -1,12 +1,14 @@
 """Lists of labelled videos: a folder of classes, or a CSV, TSV or space separated file."""
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoopraxis.errors import DataError
+from zoopraxis.inputs import Media
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Sample", "SampleList", "read_samples"]
 
@@ -15,26 +17,29 @@ VIDEO_SUFFIXES = frozenset(
     | {".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
 )
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-FOLDER_LIST = "clips.csv"  # a list that lies in the folder it describes
+FOLDER_LIST = "clips.csv"  # a list inside the folder that it describes
 LABEL_COLUMNS = ("label", "class", "action")
+BESIDE = ("flow", "skeleton", "boxes")  # columns of files beside a video
 
 Label = int | tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One labelled video.
+class Sample(Media):
+    """One labelled video, or a segment of one.
 
     Parameters
     ----------
     path : str
         A video file, a folder of frames, or a URL.
+    start, end, flow, skeleton, boxes
+        As for `zoopraxis.inputs.Media`.
     label : int or tuple of int
         Index into the list's labels; a tuple, of any length, in a multi-label list.
     group : str
-        What must not be on both sides of a split: the performer, the scene, the source video.
+        What must not be on both sides of a split: the performer, the scene, the original video.
     name : str
-        How reports call it: the path as the list has it.
+        Name in reports: the path as the list has it, with the times of a segment.
     """
 
     path: str
@@ -52,7 +57,7 @@ class SampleList:
     samples : tuple of Sample
         In the order of the list.
     labels : tuple of str
-        K names.
+        K names, in the order of their indices.
     root : str
         The folder, or the list's file, that it was read from.
     """
@@ -72,7 +77,7 @@ class SampleList:
 
     @property
     def multi_label(self) -> bool:
-        """Whether the samples have any number of labels each."""
+        """Whether the samples may have several labels each."""
         return any(isinstance(sample.label, tuple) for sample in self.samples)
 
     def of_groups(self, groups: Sequence[str]) -> "SampleList":
@@ -81,7 +86,7 @@ class SampleList:
         Raises
         ------
         DataError
-            There is no group of one of these names.
+            No group has one of these names.
         """
         known = {sample.group for sample in self.samples}
         unknown = [group for group in groups if group not in known]
@@ -124,9 +129,11 @@ def read_samples(
       ``root/<class>/<clip>``; a folder between them is the group, ``root/<class>/<group>/<clip>``,
       otherwise each clip is a group of its own. A ``clips.csv`` in the folder is read instead.
     - ``.csv``, ``.tsv``, or any other text, whose columns are separated by commas, tabs or
-      spaces: path and label, as in the lists of Kinetics. With a header naming them, the columns
-      may stand in any order and a group and a ``name`` may be given. Paths are relative to the
-      list. Several labels in one cell, ``3;17`` or ``"run,jump"``, make a multi-label list.
+      spaces: path and label, as in the lists of Kinetics. With a header, columns may be in any
+      order, and there may be more: a group; a ``name``; ``start`` and ``end`` in seconds, so that
+      a line is a segment of a file; and the files beside it, ``flow``, ``skeleton`` and ``boxes``.
+      Paths are relative to the list. Several labels in one cell, ``3;17`` or ``"run,jump"``, make
+      a multi-label list.
 
     Labels that are all whole numbers are indices. Videos are not opened here.
 
@@ -136,7 +143,7 @@ def read_samples(
         The folder or file.
     labels : sequence of str, optional
         Names of the K labels in the order of their indices, from the list that the model was
-        trained on, say. The default is the sorted names that occur.
+        trained on, for example. The default is the sorted names that occur.
     group : str, default="group"
         The column of a list that holds the groups.
 
@@ -147,7 +154,7 @@ def read_samples(
     Raises
     ------
     DataError
-        Nothing there, an unknown label, or a line that cannot be read; it names file and line.
+        Nothing is there, a label is unknown, or a line cannot be read; it names file and line.
     """
     path = Path(path)
     if not path.exists():
@@ -171,6 +178,9 @@ class _Row:
     group: str
     name: str
     where: str
+    start: float | None = None
+    end: float | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 def _layout_hint() -> str:
@@ -288,13 +298,40 @@ def _row(cells: Mapping[str, str], *, group: str, folder: Path, where: str) -> _
     for column, value in (("path", path), ("label", label)):
         if not value:
             raise DataError(f"{where}: the {column} is empty", _layout_hint())
+    start, end = (_seconds(cells, column, where) for column in ("start", "end"))
+    if start is not None and end is not None and not start < end:
+        raise DataError(f"{where}: the segment ends at {end:g} s, before its start {start:g} s")
+    whole = start is None and end is None
+    segment = "" if whole else f" [{start or 0:g}, {'end' if end is None else f'{end:g}'})"
     return _Row(
-        path=path if "://" in path else str(folder / path),
+        path=_joined(folder, path),
         labels=(label,),
         group=cells.get(group, path),
-        name=cells.get("name", path),
+        name=cells.get("name", path + segment),
         where=where,
+        start=start,
+        end=end,
+        beside={column: _joined(folder, cells[column]) for column in BESIDE if cells.get(column)},
     )
+
+
+def _joined(folder: Path, path: str) -> str:
+    """Path of a list's cell: a URL, or a path relative to the list."""
+    return path if "://" in path else str(folder / path)
+
+
+def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
+    """Time in a cell; None where there is none."""
+    text = cells.get(column, "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise DataError(f"{where}: {column} is {text!r}", "expected seconds, such as 12.5")
+    return seconds
 
 
 # Labels
@@ -314,12 +351,22 @@ def _with_indices(rows: Sequence[_Row], *, labels: Sequence[str] | None, root: P
     for row, names in zip(rows, named, strict=True):
         numbers = tuple(_index_of(name, index, row.where) for name in names)
         label: Label = tuple(sorted(set(numbers))) if multi_label else numbers[0]
-        samples.append(Sample(path=row.path, label=label, group=row.group, name=row.name))
+        samples.append(
+            Sample(
+                path=row.path,
+                label=label,
+                group=row.group,
+                name=row.name,
+                start=row.start,
+                end=row.end,
+                **row.beside,
+            )
+        )
     return SampleList(samples=tuple(samples), labels=tuple(labels), root=str(root))
 
 
 def _split_label(row: _Row, known: set[str]) -> tuple[str, ...]:
-    """Labels of one cell; a known label that holds a comma stays whole."""
+    """Labels of one cell; a known label that contains a comma is not split."""
     (cell,) = row.labels
     if cell in known:
         return (cell,)
@@ -331,7 +378,7 @@ def _all_numbers(named: Sequence[tuple[str, ...]]) -> bool:
 
 
 def _occurring(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Names of the labels that occur, sorted; numbers 0 to the greatest if all are numbers."""
+    """Names of the labels that occur, sorted; 0 to the greatest if all are numbers."""
     if _all_numbers(named):
         greatest = max(int(name) for names in named for name in names)
         return tuple(str(i) for i in range(greatest + 1))

@@ -17,17 +17,17 @@ Pair = tuple[SampleList, SampleList]
 def split_by_group(samples: SampleList, *, fraction: float = 0.2, seed: int = 0) -> Pair:
     """Split into training and validation samples; no group is on both sides.
 
-    Groups are dealt out, the largest first, each to the side that lacks most of the group's
+    Groups are assigned, the largest first, each to the side that lacks most of the group's
     classes, so that both sides have the classes in the same proportion as far as groups allow.
 
     Parameters
     ----------
     samples : SampleList
-        The whole.
+        The samples to split.
     fraction : float, default=0.2
-        Share of the validation samples, between 0 and 1.
+        Fraction of validation samples, between 0 and 1.
     seed : int, default=0
-        Of the order in which equally large groups are dealt.
+        Of the order in which equally large groups are assigned.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def split_by_group(samples: SampleList, *, fraction: float = 0.2, seed: int = 0)
     """
     if not 0 < fraction < 1:
         raise DataError(f"the validation fraction is {fraction}", "give one between 0 and 1")
-    parts = _deal(samples, shares=(1 - fraction, fraction), seed=seed)
+    parts = _assign(samples, fractions=(1 - fraction, fraction), seed=seed)
     return _pick(samples, parts == 0), _pick(samples, parts == 1)
 
 
@@ -50,11 +50,11 @@ def k_fold_by_group(samples: SampleList, *, folds: int = 5, seed: int = 0) -> tu
     Parameters
     ----------
     samples : SampleList
-        The whole.
+        The samples to split.
     folds : int, default=5
         k, at least 2.
     seed : int, default=0
-        Of the order in which equally large groups are dealt.
+        Of the order in which equally large groups are assigned.
 
     Raises
     ------
@@ -63,22 +63,22 @@ def k_fold_by_group(samples: SampleList, *, folds: int = 5, seed: int = 0) -> tu
     """
     if folds < 2:
         raise DataError(f"{folds} folds cannot be trained on", "give at least 2")
-    parts = _deal(samples, shares=(1 / folds,) * folds, seed=seed)
+    parts = _assign(samples, fractions=(1 / folds,) * folds, seed=seed)
     return tuple((_pick(samples, parts != f), _pick(samples, parts == f)) for f in range(folds))
 
 
-def _deal(samples: SampleList, *, shares: Sequence[float], seed: int) -> npt.NDArray[np.int64]:
-    """Part of every sample, (N,): groups dealt to parts of the given shares."""
+def _assign(samples: SampleList, *, fractions: Sequence[float], seed: int) -> npt.NDArray[np.int64]:
+    """Part of every sample, (N,): groups assigned to parts of the given fractions."""
     names, group_of = np.unique([s.group for s in samples], return_inverse=True)
-    if len(names) < len(shares):
+    if len(names) < len(fractions):
         raise DataError(
-            f"{samples.root} has {len(names)} groups, too few for {len(shares)} parts",
+            f"{samples.root} has {len(names)} groups, too few for {len(fractions)} parts",
             "give more groups, or a validation list of its own",
         )
     counts = _class_counts(samples, group_of, len(names))  # (G, K + 1)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-counts[order, -1], kind="stable")]  # the largest group first
-    quota = np.outer(shares, counts.sum(0))  # (P, K + 1): what each part should get
+    quota = np.outer(fractions, counts.sum(0))  # (P, K + 1): what each part should get
     have = np.zeros_like(quota)
     part_of = np.zeros(len(names), dtype=np.int64)
     for group in order:

@@ -1,11 +1,12 @@
-"""Test a model on a list of videos: several views and crops of each, decoded once.
+"""Evaluate a model on a list of videos: several views and crops of each, decoded once.
 
-The logits of every view are kept, so that another way to aggregate them costs nothing.
+The logits of every view are kept, so that aggregating them in another way costs nothing.
 """
 
+import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,17 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from zoopraxis.prediction.aggregate import aggregate
-from zoopraxis.data.samples import SampleList
+from zoopraxis.checkpoints.saved import OpenModel
+from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.files import write_atomically
-from zoopraxis.checkpoints.hub import OpenModel
-from zoopraxis.evaluation.metrics import (
+from zoopraxis.inputs import ClipSpec, Inputs
+from zoopraxis.metrics import (
     Labels,
     Scores,
     calibration,
@@ -34,18 +32,17 @@ from zoopraxis.evaluation.metrics import (
     pair_accuracy,
     top_k_accuracy,
 )
-from zoopraxis.prediction.pipeline import Precision, run, view_clips
-from zoopraxis.spec import ClipSpec
-from zoopraxis.video import open_video
+from zoopraxis.prediction.aggregate import aggregate
+from zoopraxis.prediction.pipeline import Precision, run, view_inputs
 
-__all__ = ["Evaluation", "evaluate", "read_evaluation"]
+__all__ = ["Evaluation", "evaluate", "evaluation_key", "read_evaluation"]
 
 _SAVE_EVERY = 50  # videos
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Logits of every view of every video, and the numbers that follow from them.
+    """Logits of every view of every video, and the metrics computed from them.
 
     Parameters
     ----------
@@ -56,15 +53,17 @@ class Evaluation:
     names : tuple of str
         N videos, in the order of the list.
     paths : tuple of str
-        Where they lie.
+        Their paths.
     truth : tuple
-        Their classes: a number each, or a tuple of numbers in a multi-label list.
+        Their classes: an index each, or a tuple of indices in a multi-label list.
     logits : ndarray of shape (N, V, K)
         NaN for a video that could not be read.
     views, crops : int
-        V is their product; the crops of a view follow one another.
+        V is their product; the crops of a view are adjacent.
     unread : mapping of str to str
-        Videos that could not be read, and why. They count as wrong.
+        Videos that could not be read, and why. They count as errors.
+    key : str, default=""
+        Hash of all that decides the logits: `evaluation_key`.
     """
 
     model: str
@@ -76,6 +75,7 @@ class Evaluation:
     views: int
     crops: int
     unread: Mapping[str, str]
+    key: str = ""
 
     @property
     def multi_label(self) -> bool:
@@ -96,16 +96,16 @@ class Evaluation:
         return table
 
     def scores(self, *, mode: str | None = None, views: int | None = None) -> Scores:
-        """Scores (N, K) of the videos under a way to aggregate, from their first views or all.
+        """Aggregate to scores (N, K), from all views or from ``views`` evenly spaced ones.
 
-        ``views`` of them are taken evenly, so that 2 of 10 span the video as 10 do.
+        So 2 of 10 views span the video as the 10 do.
         """
         mode = mode or ("mean_sigmoid" if self.multi_label else "mean_probability")
         logits = self.logits
         if views is not None:
             chosen = np.unique(np.round((np.arange(views) + 0.5) * self.views / views - 0.5))
-            places = (chosen[:, None] * self.crops + np.arange(self.crops)).astype(int).ravel()
-            logits = logits[:, places]
+            columns = (chosen[:, None] * self.crops + np.arange(self.crops)).astype(int).ravel()
+            logits = logits[:, columns]
         if len(logits) == 0:
             return np.zeros((0, len(self.labels)))
         out: Scores = aggregate(torch.from_numpy(logits), mode=mode).double().numpy()
@@ -114,21 +114,21 @@ class Evaluation:
     def summary(
         self, *, mode: str | None = None, pairs: Sequence[tuple[int, int]] = ()
     ) -> dict[str, Any]:
-        """Numbers of the report: shares of 1, over all videos, read or not."""
+        """Compute the metrics of the report: fractions of 1, over all videos, readable or not."""
         scores = self.scores(mode=mode)
-        numbers: dict[str, Any] = {"videos": len(self.names), "unread": len(self.unread)}
+        metrics: dict[str, Any] = {"videos": len(self.names), "unread": len(self.unread)}
         if self.multi_label:
-            return numbers | {"map": mean_average_precision(scores, self.targets)}
-        numbers["top1"] = top_k_accuracy(scores, self.classes)
-        numbers["top5"] = top_k_accuracy(scores, self.classes, k=5)
-        numbers["mean_class"] = mean_class_accuracy(scores, self.classes)
-        numbers["calibration_error"] = calibration(scores, self.classes).error
+            return metrics | {"map": mean_average_precision(scores, self.targets)}
+        metrics["top1"] = top_k_accuracy(scores, self.classes)
+        metrics["top5"] = top_k_accuracy(scores, self.classes, k=5)
+        metrics["mean_class"] = mean_class_accuracy(scores, self.classes)
+        metrics["calibration_error"] = calibration(scores, self.classes).error
         if pairs:
-            numbers["pairs"] = pair_accuracy(scores, self.classes, pairs)
-        return numbers
+            metrics["pairs"] = pair_accuracy(scores, self.classes, pairs)
+        return metrics
 
     def by_views(self, *, mode: str | None = None) -> dict[int, float]:
-        """Top-1 accuracy (or mAP) against the number of views."""
+        """Top-1 accuracy (or mAP) by the number of views."""
         counts = sorted({1, *(2**n for n in range(10) if 2**n < self.views), self.views})
         values = {}
         for count in counts:
@@ -141,11 +141,11 @@ class Evaluation:
         return values
 
     def confusion(self, *, mode: str | None = None) -> NDArray[np.int64]:
-        """Videos by true and guessed class, (K, K)."""
+        """Videos by true and predicted class, (K, K)."""
         return confusion(self.scores(mode=mode), self.classes)
 
     def save(self, path: Path) -> None:
-        """Write everything to one .npz file, whole or not at all."""
+        """Write everything to one .npz file, atomically."""
         meta = {
             "model": self.model,
             "labels": self.labels,
@@ -155,6 +155,7 @@ class Evaluation:
             "views": self.views,
             "crops": self.crops,
             "unread": dict(self.unread),
+            "key": self.key,
         }
         buffer = io.BytesIO()
         np.savez_compressed(buffer, logits=self.logits, meta=np.array(json.dumps(meta)))
@@ -168,11 +169,13 @@ def read_evaluation(path: str | Path) -> Evaluation:
     Raises
     ------
     DataError
-        Not such a file.
+        It is not such a file.
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"no file {path}", "`zoopraxis evaluate` writes logits.npz into its --out")
+        raise DataError(
+            f"no file {path}", "`zoopraxis evaluate` writes logits-*.npz into its --out"
+        )
     try:
         with np.load(path) as file:
             meta, logits = json.loads(str(file["meta"])), file["logits"]
@@ -191,29 +194,38 @@ def evaluate(
     crops: int = 1,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
-    batch: int = 8,
+    batch_size: int = 8,
     workers: int = 0,
     keep: Path | None = None,
     reverse: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Run a model over all videos of a list.
 
     Parameters
     ----------
     net : OpenModel
-        Of `zoopraxis.checkpoints.hub.open_model`.
+        Of `zoopraxis.checkpoints.saved.open_model`.
     samples : SampleList
         Labelled with the model's labels, in any order.
     views, crops : int
         Clips over each video, and crops of each clip.
-    device, precision, batch
+    device, precision, batch_size
         As for `zoopraxis.prediction.pipeline.run`.
     workers : int, default=0
         Processes that decode while the model runs.
     keep : Path, optional
-        File of the logits: written as the work goes on, and a run that was stopped goes on.
+        Folder of the logits, ``logits-<key>.npz``: written as the work proceeds, and an
+        evaluation that was stopped resumes. The key is `evaluation_key`, so that nothing else
+        is ever found there.
     reverse : bool, default=False
         Play every clip backwards.
+    progress : callable, optional
+        Called with the number of videos done, and of all.
+    say : callable, optional
+        Called with a line when kept logits are resumed, or those that are there are of another
+        evaluation.
 
     Returns
     -------
@@ -222,80 +234,121 @@ def evaluate(
     Raises
     ------
     DataError
-        The list has labels that the model does not know, or `keep` is of another evaluation.
+        The list has labels that the model does not know.
     """
     truth = _in_model_order(samples, net)
-    done = _started(net, samples, truth, views=views, crops=crops, keep=keep)
-    left = [n for n in range(len(samples)) if np.isnan(done.logits[n]).all()]
-    unread = dict(done.unread)
-    left = [n for n in left if samples[n].name not in unread]
-    videos = _Videos(samples, net.clip, left, views=views, crops=crops)
-    loader = DataLoader(videos, batch_size=None, num_workers=workers)
-    for count, item in enumerate(_with_bar(loader, total=len(left), name="evaluating"), start=1):
-        name = samples[item.number].name
-        if item.problem:
-            unread[name] = item.problem
-        else:
-            clips = item.clips.flip(2) if reverse else item.clips  # (V, C, T, S, S)
-            done.logits[item.number] = run(
-                net.model, clips, device=device, precision=precision, batch=batch
-            ).numpy()
-        if keep and (count % _SAVE_EVERY == 0 or count == len(left)):
-            _with_unread(done, unread).save(keep)
-    return _with_unread(done, unread)
-
-
-def _with_unread(done: Evaluation, unread: Mapping[str, str]) -> Evaluation:
-    return replace(done, unread=dict(unread))
-
-
-def _started(
-    net: OpenModel,
-    samples: SampleList,
-    truth: tuple[Any, ...],
-    *,
-    views: int,
-    crops: int,
-    keep: Path | None,
-) -> Evaluation:
-    """Begin an evaluation with no logits, or take up the one that was kept."""
-    empty = np.full((len(samples), views * crops, len(net.labels)), np.nan, np.float32)
-    fresh = Evaluation(
+    key = evaluation_key(
+        net, samples, views=views, crops=crops, precision=precision, reverse=reverse
+    )
+    kept = keep / f"logits-{key[:12]}.npz" if keep else None
+    done = _resumed(kept, key, say) or Evaluation(
         model=net.name,
         labels=net.labels,
         names=tuple(s.name for s in samples),
         paths=tuple(s.path for s in samples),
         truth=truth,
-        logits=empty,
+        logits=np.full((len(samples), views * crops, len(net.labels)), np.nan, np.float32),
         views=views,
         crops=crops,
         unread={},
+        key=key,
     )
-    if keep is None or not keep.exists():
-        return fresh
-    kept = read_evaluation(keep)
-    for field in ("model", "labels", "names", "truth", "views", "crops"):
-        if getattr(kept, field) != getattr(fresh, field):
-            raise DataError(
-                f"{keep} holds another evaluation: its {field} differ",
-                "choose another --out, or remove it",
+    unread = dict(done.unread)
+    left = [n for n in range(len(samples)) if np.isnan(done.logits[n]).all()]
+    left = [n for n in left if samples[n].name not in unread]
+    videos = _Videos(samples, net.clip, left, views=views, crops=crops, reverse=reverse)
+    loader = DataLoader(videos, batch_size=None, num_workers=workers)
+    for count, item in enumerate(loader, start=1):
+        if item.problem:
+            unread[samples[item.sample].name] = item.problem
+        else:
+            logits = run(
+                net.model, item.inputs, device=device, precision=precision, batch_size=batch_size
             )
-    return kept
+            done.logits[item.sample] = logits.numpy()
+        if kept and (count % _SAVE_EVERY == 0 or count == len(left)):
+            replace(done, unread=dict(unread)).save(kept)
+        if progress:
+            progress(len(samples) - len(left) + count, len(samples))
+    return replace(done, unread=unread)
+
+
+def evaluation_key(
+    net: OpenModel,
+    samples: SampleList,
+    *,
+    views: int,
+    crops: int,
+    precision: Precision,
+    reverse: bool,
+) -> str:
+    """Hash of all that decides the logits of an evaluation.
+
+    The model's identity with the hash of its weights, views, crops, precision and direction, and
+    of every sample its name, label, segment and files, with the size and modification time of
+    files on this machine.
+    """
+    values = {
+        "model": net.config.key,
+        "views": views,
+        "crops": crops,
+        "precision": precision,
+        "reverse": reverse,
+        "labels": samples.labels,
+        "samples": [_identity_of(sample) for sample in samples],
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _identity_of(sample: Sample) -> list[Any]:
+    """What makes a sample this one and no other."""
+    label = list(sample.label) if isinstance(sample.label, tuple) else sample.label
+    files = (sample.path, sample.flow, sample.skeleton, sample.boxes)
+    return [sample.name, label, sample.start, sample.end, *map(_file_stamp, files)]
+
+
+def _file_stamp(path: str) -> list[Any]:
+    """Path of a file, and its size and modification time where it is on this machine."""
+    try:
+        status = Path(path).stat() if path and "://" not in path else None
+    except OSError:  # reading it will say what is wrong
+        status = None
+    return [path, status and status.st_size, status and status.st_mtime_ns]
+
+
+def _resumed(kept: Path | None, key: str, say: Callable[[str], None] | None) -> Evaluation | None:
+    """Evaluation that was begun, None if this one was not."""
+    if kept is None:
+        return None
+    if not kept.exists():
+        others = sorted(kept.parent.glob("logits-*.npz"))
+        if others and say:
+            say(
+                f"{kept.parent} holds {len(others)} evaluation(s) of other weights, settings or "
+                "videos: starting from scratch"
+            )
+        return None
+    found = read_evaluation(kept)
+    if found.key != key:
+        raise DataError(f"{kept} holds another evaluation", "remove it, or choose another --out")
+    if say:
+        say(f"resuming from {kept}")
+    return found
 
 
 def _in_model_order(samples: SampleList, net: OpenModel) -> tuple[Any, ...]:
-    """True classes as the model numbers them."""
+    """True classes as indices into the model's labels."""
     if len(samples) == 0:
-        raise DataError(f"no videos in {samples.root}")
-    place = {label: index for index, label in enumerate(net.labels)}
-    foreign = [label for label in samples.labels if label not in place]
+        raise DataError(f"{samples.root} lists no videos", "choose other groups, or another list")
+    index_of = {label: index for index, label in enumerate(net.labels)}
+    foreign = [label for label in samples.labels if label not in index_of]
     if foreign:
         raise DataError(
             f"{samples.root} has {len(foreign)} labels that {net.name} does not know, "
             f"the first {foreign[0]!r}",
             f"the model knows: {', '.join(net.labels[:8])}...",
         )
-    order = [place[label] for label in samples.labels]
+    order = [index_of[label] for label in samples.labels]
     return tuple(
         tuple(order[k] for k in s.label) if isinstance(s.label, tuple) else order[s.label]
         for s in samples
@@ -303,10 +356,10 @@ def _in_model_order(samples: SampleList, net: OpenModel) -> tuple[Any, ...]:
 
 
 class _Item(NamedTuple):
-    """Views of one video (V, C, T, S, S), or the reason why there are none."""
+    """Views of one video, or the reason why there are none."""
 
-    number: int
-    clips: Tensor
+    sample: int
+    inputs: Inputs
     problem: str
 
 
@@ -314,34 +367,29 @@ class _Videos(Dataset[_Item]):
     """The views of some videos of a list."""
 
     def __init__(
-        self, samples: SampleList, clip: ClipSpec, left: list[int], *, views: int, crops: int
+        self,
+        samples: SampleList,
+        clip: ClipSpec,
+        left: list[int],
+        *,
+        views: int,
+        crops: int,
+        reverse: bool,
     ) -> None:
         self.samples, self.clip, self.left = samples, clip, left
-        self.views, self.crops = views, crops
+        self.views, self.crops, self.reverse = views, crops, reverse
 
     def __len__(self) -> int:
         return len(self.left)
 
-    def __getitem__(self, index: int) -> _Item:
-        number = self.left[index]
+    def __getitem__(self, position: int) -> _Item:
+        index = self.left[position]
+        sample = self.samples[index]
         try:
-            with open_video(self.samples[number].path) as video:
-                clips, _ = view_clips(video, self.clip, views=self.views, crops=self.crops)
+            with self.clip.input.open(sample) as track:
+                inputs, _ = view_inputs(
+                    track, sample, self.clip, views=self.views, crops=self.crops
+                )
         except VideoError as error:
-            return _Item(number, torch.empty(0), error.problem)
-        return _Item(number, clips, "")
-
-
-def _with_bar(items: Any, *, total: int, name: str) -> Iterator[Any]:
-    """Go through items with a progress bar on stderr."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ) as progress:
-        yield from progress.track(items, total=total, description=name)
+            return _Item(index, torch.empty(0), error.problem)
+        return _Item(index, self.clip.input.reverse(inputs) if self.reverse else inputs, "")

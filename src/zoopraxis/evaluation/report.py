@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zoopraxis.errors import VideoError
 from zoopraxis.evaluation.evaluate import Evaluation
 from zoopraxis.files import write_atomically
-from zoopraxis.evaluation.metrics import calibration
+from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video
 
 __all__ = ["Mistake", "film_strip", "worst_clips", "write_report"]
@@ -54,17 +54,17 @@ def write_report(
     evaluation : Evaluation
         Of `zoopraxis.evaluation.evaluate.evaluate`.
     path : path
-        The page; it needs no other file.
+        The page; it is self-contained.
     title : str
-        Its heading.
+        Heading of the page.
     mode : str, optional
-        How views become one (`zoopraxis.prediction.aggregate.MODES`).
+        How views are aggregated (`zoopraxis.prediction.aggregate.MODES`).
     pairs : sequence of (int, int)
-        Classes that are each other reversed; their accuracy gets a tile of its own.
+        Pairs of classes that are each other reversed; accuracy within them is shown.
     curves : Path, optional
-        Picture of the learning curves, put in when it exists.
+        Image of the learning curves, included if it exists.
     worst : int, default=8
-        How many of the most confident mistakes to show as film strips.
+        Number of most confident mistakes to show as film strips.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def write_report(
     parts = [_head(evaluation, title), _tiles(evaluation.summary(mode=mode, pairs=pairs))]
     if curves is not None and curves.is_file():
         data = base64.b64encode(curves.read_bytes()).decode()
-        parts.append(_section("Learning", _image(data, "Loss and accuracy by epoch")))
+        parts.append(_section("Training", _image(data, "Loss and accuracy by epoch")))
     parts.append(_section("Views", _figure(_draw_views(evaluation, mode), _VIEWS_CAPTION)))
     if not evaluation.multi_label:
         parts.append(_section("Classes", _figure(_draw_classes(evaluation, mode), "")))
@@ -89,7 +89,7 @@ def write_report(
         strips = "".join(_strip(mistake) for mistake in mistakes)
         parts.append(_section("Most confident mistakes", strips or "<p>None.</p>"))
     if evaluation.unread:
-        parts.append(_section("Not read", _unread_table(evaluation)))
+        parts.append(_section("Unreadable videos", _unread_table(evaluation)))
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
     page += f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,12 +99,12 @@ def write_report(
 
 _VIEWS_CAPTION = "Accuracy against the number of clips a video is tested on."
 _CONFUSION_CAPTION = (
-    "What the videos of each true class (row) were taken for (column). "
-    "A colour is a share of the row, a number counts videos."
+    "Predicted class (column) of the videos of each true class (row). "
+    "Colours are fractions of a row, numbers count videos."
 )
 _CALIB_CAPTION = (
-    "How often the guess is right against how sure the model is. On the diagonal, 80 % sure "
-    "means right 8 times in 10; below it the model is too sure."
+    "Accuracy against confidence. On the diagonal, predictions made with 80 % confidence are "
+    "correct 8 times in 10; below it the model is overconfident."
 )
 
 
@@ -123,7 +123,7 @@ def _tiles(summary: dict[str, Any]) -> str:
         "pairs": "within reversed pairs",
         "map": "mAP",
         "calibration_error": "calibration error",
-        "unread": "not read",
+        "unread": "unreadable",
     }
     tiles = []
     for key, name in names.items():
@@ -176,27 +176,27 @@ def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
     figure, axes = _axes(6, 0.6 + 0.24 * len(order))
     axes.barh(range(len(order)), 100 * accuracy[order], color=_COLOURS["calm"])
     axes.set_yticks(range(len(order)), [evaluation.labels[present[k]] for k in order])
-    axes.set(xlabel="right, %", xlim=(0, 100))
+    axes.set(xlabel="accuracy, %", xlim=(0, 100))
     return figure
 
 
 def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
     counts = evaluation.confusion(mode=mode)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(12.0, 2.5 + 0.32 * len(counts))
     figure = Figure(figsize=(size, size))
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    named = len(counts) <= 60  # more names than that cannot be read
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    named = len(counts) <= 60  # more names would be illegible
     ticks = range(len(counts)) if named else []
     labels = list(evaluation.labels) if named else []
     axes.set_xticks(ticks, labels, rotation=90)
     axes.set_yticks(ticks, labels)
-    axes.set(xlabel="taken for", ylabel="true")
+    axes.set(xlabel="predicted", ylabel="true")
     if len(counts) <= 20:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else _COLOURS["ink"]
+                colour = "white" if fractions[row, column] > 0.5 else _COLOURS["ink"]
                 axes.text(
                     column, row, str(count), ha="center", va="center", color=colour, fontsize=8
                 )
@@ -209,40 +209,40 @@ def _draw_calibration(evaluation: Evaluation, mode: str | None) -> Figure:
     middles = [(a + b) / 2 for a, b in pairwise(result.edges)]
     axes.bar(middles, result.accuracy, width=0.09, color=_COLOURS["calm"])
     axes.plot([0, 1], [0, 1], "--", color=_COLOURS["soft"])
-    axes.set(xlabel="how sure", ylabel="how often right", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     return figure
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A video taken for another class."""
+    """A video whose predicted class is wrong."""
 
     name: str
     path: str
     true: str
-    guess: str
+    predicted: str
     confidence: float
 
 
 def worst_clips(
     evaluation: Evaluation, *, mode: str | None = None, count: int = 8
 ) -> list[Mistake]:
-    """List the mistakes that the model was most sure of, the surest first."""
+    """List the mistakes made with the highest confidence, the most confident first."""
     scores = evaluation.scores(mode=mode)
     true = evaluation.classes
     read = ~np.isnan(scores).any(axis=1)
-    guess = np.where(read, np.nan_to_num(scores).argmax(axis=1), true)
-    wrong = np.flatnonzero(guess != true)
-    surest = wrong[np.argsort(-scores[wrong, guess[wrong]], kind="stable")][:count]
+    predicted = np.where(read, np.nan_to_num(scores).argmax(axis=1), true)
+    wrong = np.flatnonzero(predicted != true)
+    order = np.argsort(-scores[wrong, predicted[wrong]], kind="stable")  # most confident first
     return [
         Mistake(
             name=evaluation.names[n],
             path=evaluation.paths[n],
             true=evaluation.labels[true[n]],
-            guess=evaluation.labels[guess[n]],
-            confidence=float(scores[n, guess[n]]),
+            predicted=evaluation.labels[predicted[n]],
+            confidence=float(scores[n, predicted[n]]),
         )
-        for n in surest
+        for n in wrong[order][:count]
     ]
 
 
@@ -260,8 +260,8 @@ def film_strip(
 
 def _strip(mistake: Mistake) -> str:
     caption = (
-        f"{html.escape(mistake.name)}: <b>{html.escape(mistake.true)}</b> taken for "
-        f"<b>{html.escape(mistake.guess)}</b> ({100 * mistake.confidence:.0f} % sure)"
+        f"{html.escape(mistake.name)}: <b>{html.escape(mistake.true)}</b> predicted as "
+        f"<b>{html.escape(mistake.predicted)}</b> ({100 * mistake.confidence:.0f} %)"
     )
     try:
         strip = film_strip(mistake.path)
@@ -280,4 +280,4 @@ def _unread_table(evaluation: Evaluation) -> str:
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(problem)}</td></tr>"
         for name, problem in evaluation.unread.items()
     )
-    return f"<p>These count as wrong.</p><table>{rows}</table>"
+    return f"<p>These count as errors.</p><table>{rows}</table>"

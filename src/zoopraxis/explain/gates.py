@@ -1,25 +1,64 @@
 """Gates of a Gate-Shift network, drawn over the frames that it sees.
 
-A sheet has a column for each frame and two rows for each module: red where the gate is open for
-the half of the channels that moves to the previous frame, then to the next one; blue where it
-subtracts (the gate is negative).
+A sheet has a column for each frame and two rows for each module. Red is where the gate is open, in
+the first row for the half of the channels that moves to the previous frame, in the second for the
+half that moves to the next one; blue is where the gate is negative.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoopraxis.errors import ShapeError
+from zoopraxis.layers.frames import split_batch
+from zoopraxis.models.gsm import Gate
 
-__all__ = ["draw_gates", "overlay", "save_gates"]
+__all__ = ["draw_gates", "gate_maps", "overlay", "save_gates"]
 
 _POSITIVE = torch.tensor([255.0, 40.0, 0.0])
 _NEGATIVE = torch.tensor([0.0, 80.0, 255.0])
+
+
+def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
+    """Record the gates of a network for a batch of clips.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network with `zoopraxis.models.gsm.Gate` modules, in its current mode.
+    clip : Tensor of shape (B, C, T, H, W)
+        Its input.
+
+    Returns
+    -------
+    dict of str to Tensor of shape (B, T, 2, H', W')
+        By the name of the gate-shift module, in order: the fraction, from -1 to 1, of the half of
+        the channels that moves to the previous frame, and of the half that moves to the next one.
+    """
+    maps: dict[str, Tensor] = {}
+    num_frames = clip.shape[2]
+
+    def record(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            maps[name] = split_batch(output.detach(), num_frames)  # (B, T, 2, H', W')
+
+        return hook
+
+    gates = [(n, m) for n, m in model.named_modules() if isinstance(m, Gate)]
+    hooks = [m.register_forward_hook(record(n.removesuffix(".shift.gate"))) for n, m in gates]
+    try:
+        with torch.no_grad():
+            model(clip)
+    finally:
+        for handle in hooks:
+            handle.remove()
+    return maps
 
 
 def overlay(frames: Tensor, gate: Tensor) -> Tensor:
@@ -30,7 +69,7 @@ def overlay(frames: Tensor, gate: Tensor) -> Tensor:
     frames : Tensor of uint8, shape (T, 3, H, W)
         RGB.
     gate : Tensor of shape (T, H', W')
-        From -1 to 1; 0 leaves the grey frame, 1 or -1 covers nine tenths of it.
+        From -1 to 1. 0 leaves the grey frame; the colour of 1 or -1 covers nine tenths of it.
 
     Returns
     -------
@@ -41,25 +80,25 @@ def overlay(frames: Tensor, gate: Tensor) -> Tensor:
     positive = _POSITIVE.to(gate.device)[:, None, None]
     negative = _NEGATIVE.to(gate.device)[:, None, None]
     colour = torch.where(gate > 0, positive, negative)  # (T, 3, H, W)
-    share = 0.9 * gate.abs().clamp(max=1)  # (T, 1, H, W)
-    return (grey * (1 - share) + colour * share).round().to(torch.uint8)
+    opacity = 0.9 * gate.abs().clamp(max=1)  # (T, 1, H, W)
+    return (grey * (1 - opacity) + colour * opacity).round().to(torch.uint8)
 
 
 def draw_gates(frames: Tensor, maps: Mapping[str, Tensor], *, clip: int = 0) -> NDArray[np.uint8]:
-    """Lay out a contact sheet: the frames, and below two rows for every module.
+    """Lay out a contact sheet: the frames, and below them two rows for every module.
 
     Parameters
     ----------
     frames : Tensor of uint8, shape (T, 3, H, W)
-        The frames of the clip as a person sees them.
+        The frames of the clip, as a person sees them.
     maps : mapping of str to Tensor of shape (B, T, 2, H', W')
-        From `zoopraxis.models.gsm.gate_maps`.
+        From `gate_maps`.
     clip : int, default=0
-        Which of the B clips the frames are.
+        Index in the batch of the clip that the frames belong to.
 
     Returns
     -------
-    ndarray of uint8, shape ((1 + 2 modules) * H, T * W, 3)
+    ndarray of uint8, shape ((1 + 2 * modules) * H, T * W, 3)
 
     Raises
     ------
@@ -69,13 +108,13 @@ def draw_gates(frames: Tensor, maps: Mapping[str, Tensor], *, clip: int = 0) -> 
     lengths = {gates.shape[1] for gates in maps.values()}
     if lengths != {len(frames)}:
         raise ShapeError(
-            f"{len(frames)} frames came with gates of {sorted(lengths) or 'no'} frames",
+            f"got {len(frames)} frames with gates of {sorted(lengths) or 'no'} frames",
             "draw the clip that the gates were computed from, by a Gate-Shift network",
         )
     rows = [frames]
     for gates in maps.values():
         rows += [overlay(frames, gates[clip, :, half]) for half in (0, 1)]
-    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)  # (3, rows H, T W)
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)  # (3, rows * H, T * W)
     return sheet.permute(1, 2, 0).cpu().numpy()
 
 

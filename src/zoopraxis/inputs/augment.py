@@ -1,21 +1,32 @@
 """What is random in training: one draw of crop, flip and colours per clip.
 
-A draw (`Draw`, plain numbers) is made by ``draw_augment`` and carried out by
-`zoopraxis.inputs.transforms.apply_draw`, so that what is random can be tested by tables. All frames of a
-clip share it: a crop that moved from frame to frame would look like a moving camera.
+A draw (`Draw`, plain numbers) is made by ``draw_augment`` and applied by
+`zoopraxis.inputs.images.apply_draw`, so that what is random can be tested by tables. All frames
+of a clip share it: a crop that moved from frame to frame would look like a moving camera.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from zoopraxis.inputs.crops import Box, Size, corner_positions, crop_boxes, crop_room, scaled_size
-from zoopraxis.spec import ClipSpec
 
-__all__ = ["Augment", "Draw", "draw_augment"]
+__all__ = ["Augment", "Draw", "Geometry", "draw_augment"]
+
+
+class Geometry(Protocol):
+    """How a kind of input made of images is resized and cropped."""
+
+    @property
+    def resize(self) -> int | Size:
+        """Shorter side in pixels, or (height, width)."""
+
+    @property
+    def size(self) -> int:
+        """Side of the crop in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +42,7 @@ class Augment:
         ``resized``: a random part of random area and shape (Inception). ``random``: a random
         square after resizing. ``center``: as in testing.
     jitter : (float, float), default=(1, 1.25)
-        Scale jitter, in units of ``ClipSpec.resize``: 256 to 320 pixels for 256.
+        Scale jitter, in units of the input's ``resize``: 256 to 320 pixels for 256.
     scales : tuple of float, default=(1, 0.875, 0.75, 0.66)
         Multi-scale crops, in units of the shorter side.
     max_distort : int, default=1
@@ -45,7 +56,7 @@ class Augment:
     flip : float, default=0.5
         Probability of a horizontal flip.
     left_right : tuple of (int, int), default=()
-        Pairs of classes that a flip turns into each other ("swipe left", "swipe right").
+        Pairs of classes that a flip swaps ("swipe left", "swipe right").
     brightness, contrast, saturation : float, default=0
         Strength v of a factor drawn from [1 - v, 1 + v]; they come in random order.
     """
@@ -93,21 +104,23 @@ class Draw:
     colour: tuple[tuple[str, float], ...] = ()
 
 
-def draw_augment(size: Size, clip: ClipSpec, augment: Augment, *, rng: np.random.Generator) -> Draw:
+def draw_augment(
+    size: Size, geometry: Geometry, augment: Augment, *, rng: np.random.Generator
+) -> Draw:
     """Draw the crop, flip and colours of one clip.
 
     Parameters
     ----------
     size : (int, int)
         Height and width of the decoded frames.
-    clip : ClipSpec
-        What the model eats.
+    geometry : Geometry
+        How the input is resized and cropped.
     augment : Augment
         What is random.
     rng : numpy.random.Generator
         One draw per clip.
     """
-    scaled, box = _CROPS[augment.crop](size, clip, augment, rng)
+    scaled, box = _CROPS[augment.crop](size, geometry, augment, rng)
     strengths = {k: getattr(augment, k) for k in ("brightness", "contrast", "saturation")}
     colour = [(k, float(rng.uniform(1 - v, 1 + v))) for k, v in strengths.items() if v]
     order = rng.permutation(len(colour))
@@ -119,16 +132,20 @@ def draw_augment(size: Size, clip: ClipSpec, augment: Augment, *, rng: np.random
     )
 
 
-def _center(size: Size, clip: ClipSpec, _: Augment, __: np.random.Generator) -> tuple[Size, Box]:
+def _center(
+    size: Size, geometry: Geometry, _: Augment, __: np.random.Generator
+) -> tuple[Size, Box]:
     """Crop as in testing."""
-    scaled = scaled_size(size, clip.resize)
-    return scaled, crop_boxes(scaled, clip.size, 1)[0][0]
+    scaled = scaled_size(size, geometry.resize)
+    return scaled, crop_boxes(scaled, geometry.size, 1)[0][0]
 
 
-def _random(size: Size, clip: ClipSpec, _: Augment, rng: np.random.Generator) -> tuple[Size, Box]:
+def _random(
+    size: Size, geometry: Geometry, _: Augment, rng: np.random.Generator
+) -> tuple[Size, Box]:
     """Crop a random square after resizing."""
-    scaled = scaled_size(size, clip.resize)
-    return scaled, _random_square(scaled, clip.size, rng)
+    scaled = scaled_size(size, geometry.resize)
+    return scaled, _random_square(scaled, geometry.size, rng)
 
 
 def _random_square(size: Size, crop: int, rng: np.random.Generator) -> Box:
@@ -138,24 +155,24 @@ def _random_square(size: Size, crop: int, rng: np.random.Generator) -> Box:
 
 
 def _scale_jitter(
-    size: Size, clip: ClipSpec, augment: Augment, rng: np.random.Generator
+    size: Size, geometry: Geometry, augment: Augment, rng: np.random.Generator
 ) -> tuple[Size, Box]:
     """Crop a random square after resizing at random (PySlowFast, uniform in the shorter side)."""
     factor = rng.uniform(*augment.jitter)
-    if isinstance(clip.resize, int):
-        scaled = scaled_size(size, round(factor * clip.resize))
+    if isinstance(geometry.resize, int):
+        scaled = scaled_size(size, round(factor * geometry.resize))
     else:
-        scaled = (round(factor * clip.resize[0]), round(factor * clip.resize[1]))
-    return scaled, _random_square(scaled, clip.size, rng)
+        scaled = (round(factor * geometry.resize[0]), round(factor * geometry.resize[1]))
+    return scaled, _random_square(scaled, geometry.size, rng)
 
 
 def _multi_scale_corner(
-    size: Size, clip: ClipSpec, augment: Augment, rng: np.random.Generator
+    size: Size, geometry: Geometry, augment: Augment, rng: np.random.Generator
 ) -> tuple[Size, Box]:
     """Crop one of some sizes at one of some positions (TSN's GroupMultiScaleCrop)."""
-    scaled = scaled_size(size, clip.resize)
+    scaled = scaled_size(size, geometry.resize)
     sides = [int(min(scaled) * scale) for scale in augment.scales]
-    sides = [clip.size if abs(side - clip.size) < 3 else side for side in sides]
+    sides = [geometry.size if abs(side - geometry.size) < 3 else side for side in sides]
     shapes = [
         (height, width)
         for i, height in enumerate(sides)
@@ -168,7 +185,7 @@ def _multi_scale_corner(
 
 
 def _resized(
-    size: Size, _: ClipSpec, augment: Augment, rng: np.random.Generator
+    size: Size, _: Geometry, augment: Augment, rng: np.random.Generator
 ) -> tuple[Size, Box]:
     """Crop a part of random area and shape (Inception; ten tries, then the largest fit)."""
     for _try in range(10):
@@ -184,7 +201,7 @@ def _resized(
     return size, ((size[0] - height) // 2, (size[1] - width) // 2, height, width)
 
 
-_Crop = Callable[[Size, ClipSpec, Augment, np.random.Generator], tuple[Size, Box]]
+_Crop = Callable[[Size, Geometry, Augment, np.random.Generator], tuple[Size, Box]]
 _CROPS: Mapping[str, _Crop] = {
     "center": _center,
     "random": _random,

@@ -5,7 +5,7 @@ results are frame numbers from 0 (the official code of TSN and its children coun
 Where an original rounds in floating point, so does TSN's here, to the same frames. PySlowFast's
 float32 ``linspace`` is computed exactly instead: one clip in a thousand differs, by one frame.
 
-``TEST["pyslowfast"](num_frames, fps, clip, views=10)``, ``TRAIN["tsn"](..., rng=rng)``.
+``TEST["pyslowfast"](num_frames, fps, sampling, views=10)``, ``TRAIN["tsn"](..., rng=rng)``.
 """
 
 # ruff: noqa: ARG001 - every rule has the same arguments, and some need no frame rate
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs.sampling import (
-    Frames,
+    Indices,
+    Sampling,
     dense_clips,
     exact_rate,
     fit,
@@ -31,7 +32,6 @@ from zoopraxis.inputs.sampling import (
     stack,
     uniform_starts,
 )
-from zoopraxis.spec import ClipSpec
 
 __all__ = [
     "TEST",
@@ -57,78 +57,86 @@ DENSE_SPAN = 64  # frames that TSM's dense sampling, after I3D, spreads a clip o
 class TestRule(Protocol):
     """Chooses the clips (V, T) a video is tested on."""
 
-    def __call__(self, num_frames: int, fps: float, clip: ClipSpec, *, views: int) -> Frames: ...
+    def __call__(
+        self, num_frames: int, fps: float, sampling: Sampling, *, views: int
+    ) -> Indices: ...
 
 
 class TrainRule(Protocol):
     """Draws one clip (1, T) to train on."""
 
     def __call__(
-        self, num_frames: int, fps: float, clip: ClipSpec, *, rng: np.random.Generator
-    ) -> Frames: ...
+        self, num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+    ) -> Indices: ...
 
 
 # PySlowFast: slowfast/datasets/decoder.py, get_start_end_idx and temporal_sampling
 
 
-def pyslowfast_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int) -> Frames:
+def pyslowfast_test(num_frames: int, fps: float, sampling: Sampling, *, views: int) -> Indices:
     """PySlowFast: view i starts at i / V of the free frames, so the video's end is never seen.
 
-    A clip is frames * stride file frames long at ``clip.fps`` (30 if None), and its T frames
+    A clip is frames * stride file frames long at ``sampling.fps`` (30 if None), and its T frames
     are spread from its first to its last: the step is (frames * stride - 1) / (T - 1), a little
     more than the stride. Past the end the last frame is held.
 
     # 100 frames, 4x8, views=2: starts at 0 and 68 * 1/2 = 34, step 31/3
     # -> [[0, 10, 20, 31], [34, 44, 54, 65]]
     """
-    free = max(num_frames - _clip_size(fps, clip), Fraction(0))
-    return _spread(num_frames, fps, clip, starts=[free * i / views for i in range(views)])
+    free = max(num_frames - _clip_size(fps, sampling), Fraction(0))
+    return _spread(num_frames, fps, sampling, starts=[free * i / views for i in range(views)])
 
 
-def pyslowfast_offset_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int) -> Frames:
+def pyslowfast_offset_test(
+    num_frames: int, fps: float, sampling: Sampling, *, views: int
+) -> Indices:
     """PySlowFast with ``DATA.USE_OFFSET_SAMPLING``: one view is the centre, V reach the end."""
-    free = max(num_frames - _clip_size(fps, clip), Fraction(0))
+    free = max(num_frames - _clip_size(fps, sampling), Fraction(0))
     if views == 1:
-        return _spread(num_frames, fps, clip, starts=[Fraction(floor(free / 2))])
+        return _spread(num_frames, fps, sampling, starts=[Fraction(floor(free / 2))])
     step = floor(free / (views - 1))
-    return _spread(num_frames, fps, clip, starts=[Fraction(i * step) for i in range(views)])
+    return _spread(num_frames, fps, sampling, starts=[Fraction(i * step) for i in range(views)])
 
 
 def pyslowfast_train(
-    num_frames: int, fps: float, clip: ClipSpec, *, rng: np.random.Generator
-) -> Frames:
+    num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
     """PySlowFast: the start is a real number, uniform over the free frames."""
-    free = max(num_frames - _clip_size(fps, clip), Fraction(0))
-    return _spread(num_frames, fps, clip, starts=[Fraction(rng.uniform(0, float(free)))])
+    free = max(num_frames - _clip_size(fps, sampling), Fraction(0))
+    return _spread(num_frames, fps, sampling, starts=[Fraction(rng.uniform(0, float(free)))])
 
 
-def _clip_size(fps: float, clip: ClipSpec) -> Fraction:
+def _clip_size(fps: float, sampling: Sampling) -> Fraction:
     """File frames a clip is long, at least 1."""
     return max(
-        Fraction(clip.stride * clip.frames) / exact_rate(clip.fps or 30) * exact_rate(fps),
+        Fraction(sampling.stride * sampling.num_frames)
+        / exact_rate(sampling.fps or 30)
+        * exact_rate(fps),
         Fraction(1),
     )
 
 
-def _spread(num_frames: int, fps: float, clip: ClipSpec, *, starts: list[Fraction]) -> Frames:
+def _spread(num_frames: int, fps: float, sampling: Sampling, *, starts: list[Fraction]) -> Indices:
     """T frames from each start to the last of its clip, rounded down, held at the end."""
-    step = (_clip_size(fps, clip) - 1) / max(clip.frames - 1, 1)
-    places = [[floor(start + step * t) for t in range(clip.frames)] for start in starts]
-    return np.array(places).clip(0, num_frames - 1)
+    step = (_clip_size(fps, sampling) - 1) / max(sampling.num_frames - 1, 1)
+    positions = [[floor(start + step * t) for t in range(sampling.num_frames)] for start in starts]
+    return np.array(positions).clip(0, num_frames - 1)
 
 
 # TSN: yjxiong/tsn-pytorch, dataset.py
 
 
-def tsn_train(num_frames: int, fps: float, clip: ClipSpec, *, rng: np.random.Generator) -> Frames:
+def tsn_train(
+    num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
     """TSN, ``_sample_indices``: one frame in each segment of floor(n / T) frames.
 
-    The n mod T places at the end are never drawn. A video with fewer places than segments, but
-    more frames, gives T sorted draws; a shorter one, T times the first frame.
+    The n mod T positions at the end are never drawn. A video with fewer positions than segments,
+    but more frames, gives T sorted draws; a shorter one, T times the first frame.
 
     # 11 frames, 3 segments: drawn from 0-2, 3-5, 6-8
     """
-    segments, length = _stacks(clip)
+    segments, length = _stacks(sampling)
     free = max(num_frames - length + 1, 1)
     width = free // segments
     if width > 0:
@@ -140,30 +148,30 @@ def tsn_train(num_frames: int, fps: float, clip: ClipSpec, *, rng: np.random.Gen
     return fit(stack(starts[None], length), num_frames, "hold")
 
 
-def tsn_val(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 1) -> Frames:
+def tsn_val(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
     """TSN, ``_get_val_indices``: the centres, or T times the first frame of a short video."""
-    segments, length = _stacks(clip)
+    segments, length = _stacks(sampling)
     if num_frames > segments + length - 1:
-        return tsn_test(num_frames, fps, clip, views=views)
+        return tsn_test(num_frames, fps, sampling, views=views)
     starts = np.zeros((1, segments), dtype=np.int64)
     return fit(stack(starts, length), num_frames, "hold")
 
 
-def tsn_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 1) -> Frames:
+def tsn_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
     """TSN, ``_get_test_indices``: the centre of every segment, always one view."""
     _fixed(views, 1, "TSN")
-    segments, length = _stacks(clip)
+    segments, length = _stacks(sampling)
     tick = max(num_frames - length + 1, 1) / segments
     starts = _whole(tick / 2 + tick * np.arange(segments))  # (segments,)
     return fit(stack(starts[None], length), num_frames, "hold")
 
 
-def _stacks(clip: ClipSpec) -> tuple[int, int]:
+def _stacks(sampling: Sampling) -> tuple[int, int]:
     """Count segments and frames of each, whatever the clip's own sampling is."""
-    return groups(replace(clip, sampling="segments"))
+    return groups(replace(sampling, mode="segments"))
 
 
-def _whole(starts: NDArray[np.floating[Any]]) -> Frames:
+def _whole(starts: NDArray[np.floating[Any]]) -> Indices:
     """Cut off the fraction, as ``int()`` does: 8.999999999999998, for 9, gives 8."""
     return starts.astype(np.int64)
 
@@ -171,53 +179,53 @@ def _whole(starts: NDArray[np.floating[Any]]) -> Frames:
 # TSM and GSM: mit-han-lab/temporal-shift-module, ops/dataset.py; swathikirans/GSM, dataset.py
 
 
-def tsm_twice_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 2) -> Frames:
+def tsm_twice_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 2) -> Indices:
     """TSM with ``--twice_sample``: the centres of the segments, then their first frames.
 
     # 9 frames, 3 segments: [[1, 4, 7], [0, 3, 6]]
     """
     _fixed(views, 2, "TSM's and GSM's twice sampling")
-    segments, length = _stacks(clip)
+    segments, length = _stacks(sampling)
     tick = max(num_frames - length + 1, 1) / segments
     first = tick * np.arange(segments)  # (segments,)
     starts = _whole(np.stack([tick / 2 + first, first]))  # (2, segments)
     return fit(stack(starts, length), num_frames, "hold")
 
 
-def gsm_twice_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 2) -> Frames:
+def gsm_twice_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 2) -> Indices:
     """GSM with two clips: those of TSM in the other order."""
-    return tsm_twice_test(num_frames, fps, clip, views=views)[::-1]
+    return tsm_twice_test(num_frames, fps, sampling, views=views)[::-1]
 
 
-def tsm_dense_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 10) -> Frames:
+def tsm_dense_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 10) -> Indices:
     """TSM with ``--dense_sample``: clips of 64 frames, every 64 // T-th, looped; 10 views.
 
     # 100 frames, T=8, views=10: starts 0 4 8 12 16 20 24 28 32 36
     """
     starts = np.arange(views) * max(0, num_frames - DENSE_SPAN) // max(views - 1, 1)  # (V,)
-    return _tsm_dense(starts, num_frames, clip)
+    return _tsm_dense(starts, num_frames, sampling)
 
 
 def tsm_dense_train(
-    num_frames: int, fps: float, clip: ClipSpec, *, rng: np.random.Generator
-) -> Frames:
+    num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
     """TSM with ``--dense_sample``: a random start, of which the last that fits is never drawn."""
     free = max(0, num_frames - DENSE_SPAN)
-    return _tsm_dense(rng.integers(0, max(free, 1), size=1), num_frames, clip)
+    return _tsm_dense(rng.integers(0, max(free, 1), size=1), num_frames, sampling)
 
 
-def _tsm_dense(starts: Frames, num_frames: int, clip: ClipSpec) -> Frames:
+def _tsm_dense(starts: Indices, num_frames: int, sampling: Sampling) -> Indices:
     """Clips (V, T) from the starts (V,); stacked frames are held at the end."""
-    segments, length = _stacks(clip)
-    places = starts[:, None] + np.arange(segments) * (DENSE_SPAN // segments)  # (V, segments)
-    first = fit(places, num_frames, "loop")
+    segments, length = _stacks(sampling)
+    positions = starts[:, None] + np.arange(segments) * (DENSE_SPAN // segments)  # (V, segments)
+    first = fit(positions, num_frames, "loop")
     return fit(stack(first, length), num_frames, "hold")
 
 
 # torchvision: datasets/video_utils.py and datasets/samplers/clip_sampler.py
 
 
-def torchvision_track(num_frames: int, fps: float, rate: float | None) -> Frames:
+def torchvision_track(num_frames: int, fps: float, rate: float | None) -> Indices:
     """Follow torchvision's VideoClips: the frame *before* each time, floor(k * fps / rate).
 
     An integer ratio takes every so-manyth frame to the end; another stops at
@@ -232,28 +240,28 @@ def torchvision_track(num_frames: int, fps: float, rate: float | None) -> Frames
     return np.arange(count) * step.numerator // step.denominator
 
 
-def torchvision_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int) -> Frames:
+def torchvision_test(num_frames: int, fps: float, sampling: Sampling, *, views: int) -> Indices:
     """Follow torchvision's UniformClipSampler over all clips of `torchvision_track`.
 
     One view is the first clip. A video without a whole clip, which torchvision leaves out,
     loops or holds.
     """
-    track = torchvision_track(num_frames, fps, clip.fps)  # (M,)
+    track = torchvision_track(num_frames, fps, sampling.fps)  # (M,)
     if views == 1:
-        return dense_clips(track, clip, np.zeros(1, dtype=np.int64))
-    return dense_clips(track, clip, uniform_starts(len(track), span(clip), views=views))
+        return dense_clips(track, sampling, np.zeros(1, dtype=np.int64))
+    return dense_clips(track, sampling, uniform_starts(len(track), span(sampling), views=views))
 
 
 # I3D: Carreira and Zisserman, CVPR 2017, section 2.4
 
 
-def i3d_test(num_frames: int, fps: float, clip: ClipSpec, *, views: int = 1) -> Frames:
+def i3d_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
     """I3D: the whole video as one clip, looped where it is shorter than the model's clip.
 
     # 5 frames, T=8: [[0, 1, 2, 3, 4, 0, 1, 2]]; 300 frames: [[0 ... 299]]
     """
     _fixed(views, 1, "I3D")
-    return fit(np.arange(max(num_frames, clip.frames))[None], num_frames, "loop")  # (1, T)
+    return fit(np.arange(max(num_frames, sampling.num_frames))[None], num_frames, "loop")  # (1, T)
 
 
 def _fixed(views: int, only: int, rule: str) -> None:

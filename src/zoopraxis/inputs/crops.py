@@ -51,7 +51,7 @@ def crop_boxes(size: Size, crop: int, crops: int) -> list[tuple[Box, bool]]:
     ShapeError
         The frames are smaller than the crop.
     ZoopraxisError
-        There are no such crops.
+        No test has this number of crops.
     """
     down, right = crop_room(size, crop)
     centre = (round(down / 2), round(right / 2))
@@ -61,7 +61,7 @@ def crop_boxes(size: Size, crop: int, crops: int) -> list[tuple[Box, bool]]:
     five = [(0, 0), (0, right), (down, 0), (down, right), centre]
     table = {1: [centre], 3: along, 5: five, 10: five * 2}
     if crops not in table:
-        raise ZoopraxisError(f"there is no test with {crops} crops", "choose 1, 3, 5 or 10")
+        raise ZoopraxisError(f"crops must be 1, 3, 5 or 10, not {crops}", "choose one of these")
     return [((*place, crop, crop), i >= 5) for i, place in enumerate(table[crops])]
 
 

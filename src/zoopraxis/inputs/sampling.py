@@ -1,15 +1,17 @@
 """Which frames make a clip: integer arithmetic on counts and time stamps, before any decoding.
 
-A video of N frames is first read at the model's rate, which gives a *track* of M frame numbers
-(``resample``). Every rule below then speaks of *places* on that track, 0 to M - 1; places past
-its end loop or hold (``fit``), and the track turns them into frame numbers of the file.
+A track of N items (the frames of a video, the flow between them) is first resampled to the rate
+that the model expects, which gives M indices (``resample``). Every rule below then speaks of
+*positions* in those, 0 to M - 1; positions past the end loop or hold (``fit``), and the resampled
+indices turn them into indices of the track.
 
-    # N = 12 frames, frames=4, stride=2, one view: span 7, so it starts at (12 - 7) // 2
+    # N = 12 frames, num_frames=4, stride=2, one view: span 7, so it starts at (12 - 7) // 2
     # ..fxfxfxf...  ->  [[2, 4, 6, 8]]
 
 The rules of other code bases, where they differ, are in `zoopraxis.inputs.conventions`.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Literal
@@ -18,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
-from zoopraxis.spec import ClipSpec
 
 __all__ = [
+    "Indices",
+    "Sampling",
     "all_clips",
     "covering_starts",
     "dense_clips",
@@ -40,69 +43,102 @@ __all__ = [
     "uniform_starts",
 ]
 
-Frames = NDArray[np.int64]
+Indices = NDArray[np.int64]
 Seconds = NDArray[np.float64]
 
 SECOND = 1_000_000  # microseconds: times are whole numbers of them
-SLACK = 1_000  # less than a millisecond of video is not worth one more frame on a track
+SLACK = 1_000  # less than a millisecond of video is not worth one more frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which items of a track make a clip.
+
+    Parameters
+    ----------
+    num_frames : int, default=16
+        T, the frames of one clip (one from each segment with ``mode="segments"``).
+    stride : int, default=1
+        Frames of the track from one frame of the clip to the next (dense sampling).
+    fps : float or None, default=None
+        Rate to which the track is resampled, by time stamp, before the stride counts frames;
+        None takes every frame of the file.
+    mode : {"dense", "segments"}, default="dense"
+        Clips of consecutive frames, or one frame from each of T equal segments (TSN).
+    stack : int, default=1
+        Consecutive frames that each of the T takes: 1 for RGB, L for stacked optical flow.
+    short : {"loop", "hold"}, default="loop"
+        What a track shorter than the clip does: loop, or hold its last frame.
+    """
+
+    num_frames: int = 16
+    stride: int = 1
+    fps: float | None = None
+    mode: Literal["dense", "segments"] = "dense"
+    stack: int = 1
+    short: Literal["loop", "hold"] = "loop"
+
+    @property
+    def length(self) -> int:
+        """Frames of a clip in all: T * L."""
+        return self.num_frames * self.stack
 
 
 def sample_train(
     num_frames: int,
     fps: float,
-    clip: ClipSpec,
+    sampling: Sampling,
     *,
     rng: np.random.Generator,
     timestamps: Seconds | None = None,
-) -> Frames:
+) -> Indices:
     """Draw one clip for training.
 
     Parameters
     ----------
     num_frames : int
-        N, the frames of the file.
+        N, the number of frames.
     fps : float
-        Its (average) rate.
-    clip : ClipSpec
-        What the model eats.
+        Mean frames per second.
+    sampling : Sampling
+        The sampling that the model expects.
     rng : numpy.random.Generator
         Draws the start of a dense clip, or a frame in every segment.
     timestamps : ndarray of shape (N,), optional
-        Seconds at which the frames are shown; needed for ``clip.fps`` of a file whose frame
+        Seconds at which the frames are shown; needed for ``sampling.fps`` of a file whose frame
         rate varies.
 
     Returns
     -------
     ndarray of int64, shape (1, T)
-        Frame numbers of the file. T counts every frame to decode: ``clip.frames *
-        clip.stack``, and one more per segment (per dense clip) where differences are taken.
+        Indices of the track; T is ``sampling.length``.
 
     Raises
     ------
     VideoError
         The video has no frames.
     """
-    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
-    runs, length = groups(clip)
-    if clip.sampling == "segments":
+    track = resample(num_frames, fps, sampling.fps, timestamps=timestamps)  # (M,)
+    runs, length = groups(sampling)
+    if sampling.mode == "segments":
         starts = segments_random(len(track), runs, length=length, rng=rng)  # (1, segments)
-        return track[fit(stack(starts, length), len(track), clip.short)]
-    return dense_clips(track, clip, random_starts(len(track), span(clip), rng=rng))
+        return track[fit(stack(starts, length), len(track), sampling.short)]
+    return dense_clips(track, sampling, random_starts(len(track), span(sampling), rng=rng))
 
 
 def sample_test(
     num_frames: int,
     fps: float,
-    clip: ClipSpec,
+    sampling: Sampling,
     *,
     views: int = 1,
     timestamps: Seconds | None = None,
-) -> Frames:
+) -> Indices:
     """Choose the clips that a video is tested on.
 
     Parameters
     ----------
-    num_frames, fps, clip, timestamps
+    num_frames, fps, sampling, timestamps
         As for `sample_train`.
     views : int, default=1
         V. Dense: clips from the first frame to the last, evenly spaced; one view is the
@@ -111,34 +147,34 @@ def sample_test(
     Returns
     -------
     ndarray of int64, shape (V, T)
-        Frame numbers of the file, T as for `sample_train`.
+        Indices of the track.
 
     Raises
     ------
     VideoError
         The video has no frames.
     """
-    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
-    runs, length = groups(clip)
-    if clip.sampling == "segments":
+    track = resample(num_frames, fps, sampling.fps, timestamps=timestamps)  # (M,)
+    runs, length = groups(sampling)
+    if sampling.mode == "segments":
         starts = segments_centre(len(track), runs, length=length, views=views)  # (V, segments)
-        return track[fit(stack(starts, length), len(track), clip.short)]
-    return dense_clips(track, clip, uniform_starts(len(track), span(clip), views=views))
+        return track[fit(stack(starts, length), len(track), sampling.short)]
+    return dense_clips(track, sampling, uniform_starts(len(track), span(sampling), views=views))
 
 
 def all_clips(
     num_frames: int,
     fps: float,
-    clip: ClipSpec,
+    sampling: Sampling,
     *,
     step: int,
     timestamps: Seconds | None = None,
-) -> Frames:
-    """Give every dense clip whose start is a multiple of ``step`` and that fits into the video.
+) -> Indices:
+    """List every dense clip whose start is a multiple of ``step`` and that fits into the video.
 
     Parameters
     ----------
-    num_frames, fps, clip, timestamps
+    num_frames, fps, sampling, timestamps
         As for `sample_train`.
     step : int
         From one clip's start to the next, in frames at the model's rate.
@@ -153,28 +189,28 @@ def all_clips(
     # ...ffff...
     # ......ffff
     """
-    track = resample(num_frames, fps, clip.fps, timestamps=timestamps)  # (M,)
-    return dense_clips(track, clip, step_starts(len(track), span(clip), step=step))
+    track = resample(num_frames, fps, sampling.fps, timestamps=timestamps)  # (M,)
+    return dense_clips(track, sampling, step_starts(len(track), span(sampling), step=step))
 
 
 def piece_clips(
     num_frames: int,
     fps: float,
-    clip: ClipSpec,
+    sampling: Sampling,
     *,
     pieces: int = 5,
     seconds: float = 5.0,
     rng: np.random.Generator | None = None,
-) -> Frames:
-    """Cut pieces of some seconds from a video, and spread one clip over each of them.
+) -> Indices:
+    """Cut pieces of a few seconds from a video, and spread one clip over each of them.
 
     The five five-second pieces with which P3D (Qiu, Yao and Mei, ICCV 2017) reads the minutes
     long videos of Sports-1M.
 
     Parameters
     ----------
-    num_frames, fps, clip
-        As for `sample_train`; ``clip.frames`` alone is used.
+    num_frames, fps, sampling
+        As for `sample_train`; ``sampling.num_frames`` alone is used.
     pieces : int, default=5
         V.
     seconds : float, default=5
@@ -194,14 +230,14 @@ def piece_clips(
     else:
         starts = np.sort(rng.integers(0, len(track) - length + 1, size=pieces))
     # Each piece is itself a short video cut into T segments, of which it shows the centres.
-    places: Frames = starts[:, None] + segments_centre(length, clip.frames)  # (V, T)
-    return places
+    positions: Indices = starts[:, None] + segments_centre(length, sampling.num_frames)  # (V, T)
+    return positions
 
 
 def resample(
     num_frames: int, fps: float, rate: float | None, *, timestamps: Seconds | None = None
-) -> Frames:
-    """Read a video at another rate: the nearest frame at 0, 1/rate, 2/rate ... seconds.
+) -> Indices:
+    """Resample a video to another rate: the nearest frame at 0, 1/rate, 2/rate ... seconds.
 
     Parameters
     ----------
@@ -217,7 +253,7 @@ def resample(
     Returns
     -------
     ndarray of int64, shape (M,)
-        Frame numbers, not decreasing; M = ceil(duration * rate), a millisecond apart.
+        Indices, not decreasing; M = ceil(duration * rate), up to a millisecond.
         Between two frames that are
         equally near, the earlier.
 
@@ -235,7 +271,7 @@ def resample(
     period, wait = SECOND / exact_rate(fps), SECOND / exact_rate(rate)
     if timestamps is None:
         count = _ticks_within(num_frames * period, wait)
-        # The nearest whole number to k * step, halves down: ceil(k * step - 1/2).
+        # The nearest integer to k * step, halves down: ceil(k * step - 1/2).
         step = 2 * wait / period
         nearest = -(
             (step.denominator - np.arange(count) * step.numerator) // (2 * step.denominator)
@@ -252,11 +288,11 @@ def exact_rate(fps: float) -> Fraction:
 
 
 def _ticks_within(duration: Fraction, wait: Fraction) -> int:
-    """Count the times 0, wait, 2 * wait ... that come before the end of the video."""
+    """Count the times 0, wait, 2 * wait ... before the end of the video."""
     return max(1, ceil((duration - SLACK) / wait))
 
 
-def _nearest(shown: Frames, wanted: Frames) -> Frames:
+def _nearest(shown: Indices, wanted: Indices) -> Indices:
     """Index into sorted ``shown`` (N,) nearest to each of ``wanted`` (M,), ties to the earlier."""
     after = np.searchsorted(shown, wanted).clip(0, len(shown) - 1)
     before = (after - 1).clip(0)
@@ -264,44 +300,38 @@ def _nearest(shown: Frames, wanted: Frames) -> Frames:
     return np.where(wanted - shown[before] <= abs(shown[after] - wanted) + 1, before, after)
 
 
-def groups(clip: ClipSpec) -> tuple[int, int]:
-    """Count a clip's runs of frames, and the frames of each: (segments, stack) or (1, frames)."""
-    if clip.sampling == "segments":
-        return clip.frames, clip.stack + _more(clip)
-    return 1, clip.frames * clip.stack + _more(clip)
+def groups(sampling: Sampling) -> tuple[int, int]:
+    """Runs of consecutive frames in a clip, and frames of each: (segments, stack) or (1, T * L)."""
+    if sampling.mode == "segments":
+        return sampling.num_frames, sampling.stack
+    return 1, sampling.length
 
 
-def _more(clip: ClipSpec) -> int:
-    """Count the frames a run needs beyond its differences: n differences take n + 1 frames."""
-    return int(clip.modality == "rgb_diff")
+def span(sampling: Sampling) -> int:
+    """Frames from a dense clip's first to its last, both counted: # fxfxfxf is 7."""
+    return (sampling.length - 1) * sampling.stride + 1
 
 
-def span(clip: ClipSpec) -> int:
-    """Count the track frames from a dense clip's first to its last: # fxfxfxf is 7."""
-    return (clip.frames * clip.stack + _more(clip) - 1) * clip.stride + 1
+def fit(positions: Indices, count: int, short: Literal["loop", "hold"]) -> Indices:
+    """Bring positions past the end of a track of ``count`` frames back into it.
 
-
-def fit(places: Frames, count: int, short: Literal["loop", "hold"]) -> Frames:
-    """Bring places past the end of a track of ``count`` frames back into it.
-
-    # 3 frames, places 0 to 6: loop 0120120, hold 0122222
+    # 3 frames, positions 0 to 6: loop 0120120, hold 0122222
     """
-    return places % count if short == "loop" else np.minimum(places, count - 1)
+    return positions % count if short == "loop" else np.minimum(positions, count - 1)
 
 
-def dense_clips(track: Frames, clip: ClipSpec, starts: Frames) -> Frames:
-    """Read every ``clip.stride``-th frame of a track (M,) from each start (V,): (V, T)."""
-    count = clip.frames * clip.stack + _more(clip)
-    places = starts[:, None] + np.arange(count) * clip.stride  # (V, T)
-    return track[fit(places, len(track), clip.short)]
+def dense_clips(track: Indices, sampling: Sampling, starts: Indices) -> Indices:
+    """Read every ``stride``-th frame of a track (M,) from each start (V,): (V, T)."""
+    positions = starts[:, None] + np.arange(sampling.length) * sampling.stride  # (V, T)
+    return track[fit(positions, len(track), sampling.short)]
 
 
-def random_starts(count: int, length: int, *, rng: np.random.Generator) -> Frames:
+def random_starts(count: int, length: int, *, rng: np.random.Generator) -> Indices:
     """Draw one start (1,) of a clip of ``length`` among those that fit into ``count`` frames."""
     return rng.integers(0, max(count - length, 0) + 1, size=1)
 
 
-def uniform_starts(count: int, length: int, *, views: int) -> Frames:
+def uniform_starts(count: int, length: int, *, views: int) -> Indices:
     """Spread ``views`` starts (V,) evenly from the first to the last that fits.
 
     One view is the centre; the others are those of torchvision's UniformClipSampler.
@@ -314,13 +344,13 @@ def uniform_starts(count: int, length: int, *, views: int) -> Frames:
     return np.arange(views) * free // (views - 1)
 
 
-def step_starts(count: int, length: int, *, step: int) -> Frames:
-    """Give the starts (V,) at the multiples of ``step`` whose clip fits, at least one."""
+def step_starts(count: int, length: int, *, step: int) -> Indices:
+    """List the starts (V,) at the multiples of ``step`` whose clip fits, at least one."""
     return np.arange(0, max(count - length, 0) + 1, step)
 
 
-def covering_starts(count: int, length: int, *, step: int) -> Frames:
-    """Give the starts of `step_starts`, and one that ends with the video where frames are left.
+def covering_starts(count: int, length: int, *, step: int) -> Indices:
+    """List the starts of `step_starts`, and one that ends with the video where frames are left.
 
     # 11 frames, length 4, step 3: [0, 3, 6, 7]
     """
@@ -331,7 +361,7 @@ def covering_starts(count: int, length: int, *, step: int) -> Frames:
 
 def segments_random(
     count: int, segments: int, *, length: int = 1, rng: np.random.Generator
-) -> Frames:
+) -> Indices:
     """Draw one start in each of ``segments`` equal parts of a track (TSN, section 3.1).
 
     Parameters
@@ -339,26 +369,26 @@ def segments_random(
     count : int
         M, the frames of the track.
     segments : int
-        Parts of the M - length + 1 places at which a stack can start. Where they are fewer
+        Parts of the M - length + 1 positions at which a stack can start. Where they are fewer
         than the segments, neighbouring segments share them.
     length : int, default=1
-        Frames of a stack.
+        Indices of a stack.
     rng : numpy.random.Generator
         One draw per segment.
 
     Returns
     -------
     ndarray of int64, shape (1, segments)
-        Unlike the official code (`zoopraxis.inputs.conventions.tsn_train`), the parts cover the whole
-        video, and one with fewer frames than segments does not become a still.
+        Unlike in the official code (`zoopraxis.inputs.conventions.tsn_train`), the parts cover
+        the whole video, and one with fewer frames than segments does not become a still.
     """
     bounds = np.arange(segments + 1) * max(count - length + 1, 1) // segments  # (segments + 1,)
     low, high = bounds[:-1], bounds[1:]
     return rng.integers(low, np.maximum(high, low + 1))[None]  # (1, segments)
 
 
-def segments_centre(count: int, segments: int, *, length: int = 1, views: int = 1) -> Frames:
-    """Give ``views`` evenly spaced starts in each of ``segments`` equal parts of a track.
+def segments_centre(count: int, segments: int, *, length: int = 1, views: int = 1) -> Indices:
+    """List ``views`` evenly spaced starts in each of ``segments`` equal parts of a track.
 
     Returns
     -------
@@ -370,12 +400,12 @@ def segments_centre(count: int, segments: int, *, length: int = 1, views: int = 
     free = max(count - length + 1, 1)
     offset = 2 * np.arange(views)[:, None] + 1  # (V, 1) in units of 1 / (2 V) of a segment
     whole = 2 * views * np.arange(segments)  # (segments,)
-    starts: Frames = (whole + offset) * free // (2 * views * segments)  # (V, segments)
+    starts: Indices = (whole + offset) * free // (2 * views * segments)  # (V, segments)
     return starts
 
 
-def stack(starts: Frames, length: int) -> Frames:
-    """Take ``length`` consecutive places from every start: (V, segments) to (V, T).
+def stack(starts: Indices, length: int) -> Indices:
+    """Take ``length`` consecutive positions from every start: (V, segments) to (V, T).
 
     # starts [[0, 5]], length 3: [[0, 1, 2, 5, 6, 7]]
     """

@@ -1,23 +1,21 @@
 """BN-Inception over frames: the backbone of TSN, TRN, ECO and Gate-Shift.
 
 Ioffe and Szegedy, ICML 2015. arXiv:1502.03167 (the network of its appendix, Figure 5). The
-build is that of Caffe and of the TSN lineage: convolutions have a bias in front of their norm,
-and every pooling rounds up, so that 224 pixels become 112, 56, 28, 14 and 7. Its ImageNet
-weights take BGR pixels from 0 to 255, less (104, 117, 128).
+build is that of Caffe and of the TSN lineage: convolutions have a bias before their batch norm,
+and every pooling rounds sizes up, so that 224 pixels become 112, 56, 28, 14 and 7. Its ImageNet
+weights expect BGR pixels from 0 to 255, less the mean (104, 117, 128).
 """
 
-import re
 from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.layers.conv2d import ConvMaker, conv_norm
+from zoopraxis.layers.conv2d import ConvFn, conv_norm
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import Replacement
 
-__all__ = ["RENAME_BNINCEPTION", "BNInception"]
+__all__ = ["BNInception"]
 
 Pool = Literal["average", "max"]
 
@@ -25,22 +23,8 @@ Pool = Literal["average", "max"]
 class Stage(Protocol):
     """A part of the network."""
 
-    def __call__(self, x: Tensor, frames: int) -> Tensor:
+    def __call__(self, x: Tensor, num_frames: int, /) -> Tensor:
         """Map frames (N, C, H, W) to (N, C', H', W')."""
-
-
-def _block_key(match: re.Match[str]) -> str:
-    """inception_3a_double_3x3_reduce_bn. becomes inception_3a.double_3x3_reduce.norm. ."""
-    block, conv, norm = match.groups()
-    return f"inception_{block}.conv_{conv}.{'norm' if norm else 'conv'}."
-
-
-RENAME_BNINCEPTION: tuple[tuple[str, Replacement], ...] = (
-    (r"\bconv(1_7x7_s2|2_3x3_reduce|2_3x3)_bn\.", r"conv\1.norm."),
-    (r"\bconv(1_7x7_s2|2_3x3_reduce|2_3x3)\.(?!norm)", r"conv\1.conv."),
-    (r"\binception_(\d[a-e])_(\w+?)(_bn)?\.", _block_key),
-)
-"""Keys of the TSN lineage's BN-Inception in terms of `BNInception`, without the classifier."""
 
 
 class Inception(nn.Module):
@@ -49,17 +33,17 @@ class Inception(nn.Module):
     Parameters
     ----------
     name : str
-        Such as "3a": with the name of the convolution it is what `conv` is told.
+        Such as "3a"; `conv` is given it with the name of the convolution, "3a.1x1".
     in_channels, one : int
-        Channels that come, and of the first branch.
+        Input channels; output channels of the first branch.
     three, double : (int, int)
         Channels of the reducing 1x1 and of the 3x3 in the second and third branch.
     proj : int
-        Channels behind the pooling.
+        Channels after the pooling.
     pool : {"average", "max"}
-        The fourth branch's.
-    conv : ConvMaker
-        Makes the convolutions.
+        Pooling of the fourth branch.
+    conv : ConvFn
+        Builds the convolutions.
     """
 
     def __init__(
@@ -72,7 +56,7 @@ class Inception(nn.Module):
         proj: int,
         *,
         pool: Pool,
-        conv: ConvMaker,
+        conv: ConvFn,
     ) -> None:
         super().__init__()
         self.conv_1x1 = conv(f"{name}.1x1", in_channels, one, 1)
@@ -86,20 +70,20 @@ class Inception(nn.Module):
         self.conv_pool_proj = conv(f"{name}.pool_proj", in_channels, proj, 1)
         self.out_channels = one + three[1] + double[1] + proj
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map (N, C, H, W) to (N, C', H, W)."""
-        one = self.conv_1x1(x, frames)
-        three = self.conv_3x3(self.conv_3x3_reduce(x, frames), frames)
-        double = self.conv_double_3x3_reduce(x, frames)
-        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, frames), frames)
-        pool = self.conv_pool_proj(self.pool(x), frames)
+        one = self.conv_1x1(x, num_frames)  # (N, ., H, W), as the others
+        three = self.conv_3x3(self.conv_3x3_reduce(x, num_frames), num_frames)
+        double = self.conv_double_3x3_reduce(x, num_frames)
+        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, num_frames), num_frames)
+        pool = self.conv_pool_proj(self.pool(x), num_frames)
         return torch.cat((one, three, double, pool), dim=1)  # (N, C', H, W)
 
 
 class Reduction(nn.Module):
     """Three branches of stride 2: 3x3; two of 3x3; max pooling.
 
-    The parameters are `Inception`'s.
+    The parameters are those of `Inception`.
     """
 
     def __init__(
@@ -109,7 +93,7 @@ class Reduction(nn.Module):
         three: tuple[int, int],
         double: tuple[int, int],
         *,
-        conv: ConvMaker,
+        conv: ConvFn,
     ) -> None:
         super().__init__()
         wide = double[1]
@@ -120,11 +104,12 @@ class Reduction(nn.Module):
         self.conv_double_3x3_2 = conv(f"{name}.double_3x3_2", wide, wide, 3, stride=2, padding=1)
         self.out_channels = three[1] + wide + in_channels
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map (N, C, H, W) to (N, C', H/2, W/2)."""
-        three = self.conv_3x3(self.conv_3x3_reduce(x, frames), frames)
-        double = self.conv_double_3x3_reduce(x, frames)
-        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, frames), frames)
+        # (N, ., H/2, W/2) each
+        three = self.conv_3x3(self.conv_3x3_reduce(x, num_frames), num_frames)
+        double = self.conv_double_3x3_reduce(x, num_frames)
+        double = self.conv_double_3x3_2(self.conv_double_3x3_1(double, num_frames), num_frames)
         return torch.cat((three, double, halve(x)), dim=1)  # (N, C', H/2, W/2)
 
 
@@ -139,16 +124,14 @@ class BNInception(nn.Module):
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of a frame, or of a stack.
-    conv : ConvMaker, default=conv_norm
-        Makes the convolutions.
+        Channels of a frame, or of a stack of frames.
+    conv : ConvFn, default=conv_norm
+        Builds the convolutions.
     divide : int, default=1
         Divides every width, for small networks.
     """
 
-    def __init__(
-        self, *, in_channels: int = 3, conv: ConvMaker = conv_norm, divide: int = 1
-    ) -> None:
+    def __init__(self, *, in_channels: int = 3, conv: ConvFn = conv_norm, divide: int = 1) -> None:
         super().__init__()
 
         def wide(*widths: int) -> tuple[int, ...]:
@@ -164,43 +147,44 @@ class BNInception(nn.Module):
             branches = ((three, three_out), (double, double_out))
             if one:
                 pool: Pool = "max" if name == "5b" else "average"
-                made: Inception | Reduction = Inception(
+                module: Inception | Reduction = Inception(
                     name, channels, one, *branches, proj, pool=pool, conv=conv
                 )
             else:
-                made = Reduction(name, channels, *branches, conv=conv)
-            setattr(self, f"inception_{name}", made)
-            channels = made.out_channels
+                module = Reduction(name, channels, *branches, conv=conv)
+            setattr(self, f"inception_{name}", module)
+            channels = module.out_channels
         self.num_features = channels
         initialise(self)
 
-    def stem1(self, x: Tensor, frames: int) -> Tensor:
+    def stem1(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, 64, H/4, W/4)."""
-        return halve(self.conv1_7x7_s2(x, frames))
+        x = self.conv1_7x7_s2(x, num_frames)  # (N, 64, H/2, W/2)
+        return halve(x)  # (N, 64, H/4, W/4)
 
-    def stem2(self, x: Tensor, frames: int) -> Tensor:
+    def stem2(self, x: Tensor, num_frames: int) -> Tensor:
         """Map (N, 64, H/4, W/4) to (N, 192, H/8, W/8)."""
-        x = self.conv2_3x3(self.conv2_3x3_reduce(x, frames), frames)  # (N, 192, H/4, W/4)
+        x = self.conv2_3x3(self.conv2_3x3_reduce(x, num_frames), num_frames)  # (N, 192, H/4, W/4)
         return halve(x)  # (N, 192, H/8, W/8)
 
-    def forward_stem(self, x: Tensor, frames: int) -> Tensor:
+    def forward_stem(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, 192, H/8, W/8)."""
-        return self.stem2(self.stem1(x, frames), frames)
+        return self.stem2(self.stem1(x, num_frames), num_frames)
 
     def stages(self) -> list[Stage]:
-        """Two parts of the stem and ten Inception modules, in order."""
+        """List the two parts of the stem and the ten Inception modules, in order."""
         modules = [getattr(self, f"inception_{name}") for name, *_ in _BLOCKS]
         return [self.stem1, self.stem2, *modules]
 
-    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 1024, H/32, W/32)."""
         for stage in self.stages():
-            x = stage(x, frames)
-        return x
+            x = stage(x, num_frames)
+        return x  # (N, 1024, H/32, W/32)
 
 
 _BLOCKS = (
-    # name, 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, behind the pooling
+    # name, 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, after the pooling
     ("3a", 64, 64, 64, 64, 96, 32),
     ("3b", 64, 64, 96, 64, 96, 64),
     ("3c", 0, 128, 160, 64, 96, 0),

@@ -1,7 +1,7 @@
-"""Convolution, norm and ReLU of one frame, with a place for an idea about time.
+"""Convolution, batch norm and ReLU of frames, replaceable by name.
 
-A paper that acts inside an Inception module gives the network its own `ConvMaker`, and knows
-the convolutions by the names of the original: ``3a.1x1``, ``4e.3x3_reduce``.
+A paper that acts inside an Inception module gives the network a `ConvFn` of its own. It builds
+each convolution by the name that the original network gives it: ``3a.1x1``, ``4e.3x3_reduce``.
 """
 
 from typing import Any, Protocol
@@ -9,24 +9,24 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvMaker", "ConvNorm2d", "conv_norm"]
+__all__ = ["ConvFn", "ConvNorm2d", "conv_norm"]
 
 Size = int | tuple[int, int]
 
 
 class ConvNorm2d(nn.Module):
-    """Convolution, norm, ReLU.
+    """Convolution, batch norm, ReLU.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels that come and go.
+        Input and output channels.
     kernel, stride, padding : int or (int, int)
         Of the convolution.
-    bias : bool
-        Whether the convolution has one in front of the norm, as Caffe's networks do.
-    eps : float
-        Of the norm.
+    bias : bool, default=True
+        Whether the convolution has a bias before the norm, as in Caffe's networks.
+    eps : float, default=1e-5
+        Epsilon of the batch norm.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class ConvNorm2d(nn.Module):
         )
         self.norm = nn.BatchNorm2d(out_channels, eps=eps)
 
-    def forward(self, x: Tensor, _frames: int) -> Tensor:
+    def forward(self, x: Tensor, _num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, C', H', W')."""
         return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
-class ConvMaker(Protocol):
-    """Makes the convolution of a given name."""
+class ConvFn(Protocol):
+    """Builds the convolution of a given name."""
 
     def __call__(
         self,
@@ -71,5 +71,5 @@ class ConvMaker(Protocol):
 
 
 def conv_norm(_name: str, *sizes: Any, **options: Any) -> nn.Module:
-    """Make a `ConvNorm2d`, whatever the name."""
+    """Build a `ConvNorm2d`, whatever the name."""
     return ConvNorm2d(*sizes, **options)

@@ -1,14 +1,25 @@
-"""Classifiers on top of a feature map: pool, drop, project.
+"""Classifiers on top of a feature map: pooling, dropout, one linear layer.
 
 The papers pool in two orders. A clip head averages the features and classifies once; a frame
-head classifies every frame and averages the logits. For one linear layer and an average they
-are the same function; with dropout, or another consensus, they are not.
+head classifies every frame and averages the logits. The two give the same logits, except under
+dropout or another consensus than the mean.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ClipHead", "FrameHead", "WindowHead"]
+__all__ = ["ClipHead", "FrameHead", "WindowHead", "linear_like"]
+
+
+def linear_like(linear: nn.Linear, num_classes: int) -> nn.Linear:
+    """Make a new linear layer with K outputs and the input, bias, device and dtype of another."""
+    return nn.Linear(
+        linear.in_features,
+        num_classes,
+        bias=linear.bias is not None,
+        device=linear.weight.device,
+        dtype=linear.weight.dtype,
+    )
 
 
 class ClipHead(nn.Module):
@@ -29,24 +40,24 @@ class ClipHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(num_features, num_classes)
 
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.linear.out_features
+
     def reset(self, num_classes: int) -> None:
-        """Replace the linear layer by a new one for K classes."""
-        self.linear = nn.Linear(
-            self.linear.in_features,
-            num_classes,
-            device=self.linear.weight.device,
-            dtype=self.linear.weight.dtype,
-        )
+        """Replace the linear layer by a re-initialised one for K classes."""
+        self.linear = linear_like(self.linear, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, C, T, H, W) to logits (B, K)."""
         x = x.mean(dim=(2, 3, 4))  # (B, C)
-        out: Tensor = self.linear(self.dropout(x))
+        out: Tensor = self.linear(self.dropout(x))  # (B, K)
         return out
 
 
 class FrameHead(ClipHead):
-    """Mean over space, dropout, one linear layer a frame, mean over the frames' logits."""
+    """Mean over space, dropout, one linear layer per frame, mean over the frames' logits."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, C, T, H, W) to logits (B, K)."""
@@ -56,17 +67,17 @@ class FrameHead(ClipHead):
 
 
 class WindowHead(ClipHead):
-    """Means over a sliding window, dropout, one linear layer a window, mean over the windows.
+    """Mean over a sliding window, dropout, one linear layer per window, mean over the logits.
 
-    I3D's classifier, made to slide over videos longer and larger than its clips. Neighbouring
-    windows overlap, so positions inside count more often than those at the ends.
+    I3D's classifier, which slides over clips longer or larger than those of training. The windows
+    overlap, so inner positions count more often than those at the ends.
 
     Parameters
     ----------
     num_features, num_classes, dropout
         As in `ClipHead`.
     window : tuple of int or None, default=(2, 7, 7)
-        Size (t, h, w), or what there is of a smaller feature map; None is the whole axis.
+        Size (t, h, w), cut to that of the feature map; None spans the whole axis.
     """
 
     def __init__(
@@ -85,7 +96,7 @@ class WindowHead(ClipHead):
         window = [min(w or size, size) for w, size in zip(self.window, sizes, strict=True)]
         x = F.avg_pool3d(x, window, stride=1)  # (B, C, T', H', W')
         x = self.linear(self.dropout(x).movedim(1, -1))  # (B, T', H', W', K)
-        return x.movedim(-1, 1)
+        return x.movedim(-1, 1)  # (B, K, T', H', W')
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, C, T, H, W) to logits (B, K)."""

@@ -1,14 +1,13 @@
-"""Inception-v1 (GoogLeNet) in two and in three dimensions: one skeleton, layers to choose.
+"""Inception-v1 (GoogLeNet) for images and clips: one architecture, exchangeable layers.
 
 Going Deeper with Convolutions. Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke
-and Rabinovich, CVPR 2015. arXiv:1409.4842. With batch norms (arXiv:1502.03167) behind every
-convolution, as all the networks here have it.
+and Rabinovich, CVPR 2015. arXiv:1409.4842
 
-A stem of three convolutions, then nine modules; a module looks at its input through four
-branches at once (1x1; 1x1 then 3x3, twice; pooling then 1x1) and lays their channels side by
-side. The paper's 5x5 branch is a 3x3 here, as in TensorFlow's build, from which the others
-come. What a convolution and a pooling are is the network's choice (`Layers`): 2D for images,
-3D for I3D, separable for S3D. Layers bear TensorFlow's names.
+A stem of three convolutions, then nine modules of four parallel branches (1x1; 1x1 then 3x3,
+twice; pooling then 1x1), whose channels are concatenated. The network chooses the convolutions
+and poolings (`Layers`): 2D for images, 3D for I3D, separable for S3D. As in TensorFlow's
+implementation, whose layer names we keep, a batch norm (arXiv:1502.03167) follows every
+convolution, and the paper's 5x5 convolution is a 3x3.
 """
 
 from dataclasses import dataclass
@@ -20,23 +19,22 @@ from torch import Tensor, nn
 
 from zoopraxis.layers.resnet3d import initialise
 from zoopraxis.layers.same import SamePad
-from zoopraxis.spec import Replacement, Source
 
 __all__ = [
-    "GOOGLENET_TORCHVISION",
-    "NUM_FEATURES",
+    "EPS",
+    "MODULES",
     "ConvNorm",
     "GoogLeNet",
     "ImageLayers",
     "InceptionV1",
     "Layers",
     "Mixed",
-    "VideoLayers",
     "pool_size",
+    "same_pool",
 ]
 
 MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
-    # branch 0; reduction and 3x3 of branch 1, of branch 2; behind the pooling of branch 3
+    # output channels: branch 0; 1x1 and 3x3 of branch 1; 1x1 and 3x3 of branch 2; branch 3
     "mixed_3b": (64, 96, 128, 16, 32, 32),
     "mixed_3c": (128, 128, 192, 32, 96, 64),
     "mixed_4b": (192, 96, 208, 16, 48, 64),
@@ -47,126 +45,40 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
     "mixed_5b": (256, 160, 320, 32, 128, 128),
     "mixed_5c": (384, 192, 384, 48, 128, 128),
 }
-NUM_FEATURES = 1024
-EPS = 1e-3  # of the norms, in all builds but one
-FLAT_POOLS = ("pool_2a", "pool_3a")  # the video networks do not pool these over time
+EPS = 1e-3  # epsilon of the batch norms
+FLAT_POOLS = ("pool_2a", "pool_3a")  # video networks pool only space here
 
 
 class Layers(Protocol):
-    """Makes the layers of the skeleton; `name` is a layer's path, as "mixed_3b.branch1.0"."""
+    """Builds the layers; `name` is the path of a layer, such as "mixed_3b.branch1.0"."""
 
     def conv(
         self, name: str, /, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1
     ) -> nn.Module:
-        """Return a convolution with its norm and ReLU, padded to keep size / stride."""
+        """Return a convolution with batch norm and ReLU, padded to output size / stride."""
 
     def pool(self, name: str, /, kernel: int, *, stride: int) -> nn.Module:
-        """Return a max pooling, padded to keep size / stride."""
-
-
-class ConvNorm(nn.Module):
-    """A convolution, its norm and a ReLU.
-
-    Parameters
-    ----------
-    conv : nn.Conv2d or nn.Conv3d
-        Without bias.
-    pad : nn.Module, optional
-        What comes before it.
-    """
-
-    def __init__(self, conv: nn.Conv2d | nn.Conv3d, pad: nn.Module | None = None) -> None:
-        super().__init__()
-        norm = nn.BatchNorm3d if isinstance(conv, nn.Conv3d) else nn.BatchNorm2d
-        self.pad = pad or nn.Identity()
-        self.conv = conv
-        self.norm = norm(conv.out_channels, eps=EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, ...) to (B, C', ...)."""
-        return F.relu(self.norm(self.conv(self.pad(x))), inplace=True)
-
-
-@dataclass(frozen=True)
-class ImageLayers:
-    """Layers for (B, C, H, W): symmetric padding, and poolings that end with the image."""
-
-    def conv(
-        self, _name: str, /, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1
-    ) -> nn.Module:
-        """Return a k x k convolution."""
-        return ConvNorm(
-            nn.Conv2d(
-                in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
-            )
-        )
-
-    def pool(self, _name: str, /, kernel: int, *, stride: int) -> nn.Module:
-        """Return a k x k pooling; the last window may be cut off."""
-        padding = kernel // 2 if stride == 1 else 0
-        return nn.MaxPool2d(kernel, stride=stride, padding=padding, ceil_mode=True)
-
-
-def pool_size(name: str, kernel: int, stride: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Kernel and stride (t, h, w) of a pooling: the first two leave time alone."""
-    if name in FLAT_POOLS:
-        return (1, kernel, kernel), (1, stride, stride)
-    return (kernel,) * 3, (stride,) * 3
-
-
-@dataclass(frozen=True)
-class VideoLayers:
-    """Layers for (B, C, T, H, W): cubic kernels, TensorFlow's padding.
-
-    Parameters
-    ----------
-    measured : int, default=3
-        Axes (of T, H, W, from the first on) whose padding follows the size they have:
-        see `SamePad`.
-    """
-
-    measured: int = 3
-
-    def conv(
-        self, _name: str, /, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1
-    ) -> nn.Module:
-        """Return a k x k x k convolution."""
-        if stride == 1:
-            return ConvNorm(
-                nn.Conv3d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
-            )
-        conv = nn.Conv3d(in_channels, out_channels, kernel, stride=stride, bias=False)
-        return ConvNorm(conv, SamePad((kernel,) * 3, (stride,) * 3, measured=self.measured))
-
-    def pool(self, name: str, /, kernel: int, *, stride: int) -> nn.Module:
-        """Return a k x k x k pooling, or 1 x k x k for the first two."""
-        if stride == 1:
-            return nn.MaxPool3d(kernel, stride=1, padding=kernel // 2)
-        size, step = pool_size(name, kernel, stride)
-        # Where the padding is not measured, the window that does not fit is cut off, not dropped.
-        return nn.Sequential(
-            SamePad(size, step, measured=self.measured), nn.MaxPool3d(size, step, ceil_mode=True)
-        )
+        """Return a max pooling, padded to output size / stride."""
 
 
 class Mixed(nn.Module):
-    """Four looks at the input, side by side.
+    """An Inception module: four branches, concatenated.
 
     Parameters
     ----------
     name : str
-        Of the module, as the layers know it.
+        Of the module; the first part of its layers' names.
     in_channels : int
-        Channels that come.
+        Input channels.
     widths : tuple of int
         As in `MODULES`.
     layers : Layers
-        Makes the convolutions and the pooling.
+        Builds the convolutions and the pooling.
 
     Attributes
     ----------
     channels : int
-        Channels that leave.
+        Output channels.
     """
 
     def __init__(
@@ -192,41 +104,41 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, ...) to (B, channels, ...)."""
         branches = (self.branch0, self.branch1, self.branch2, self.branch3)
-        return torch.cat([branch(x) for branch in branches], dim=1)
+        return torch.cat([branch(x) for branch in branches], dim=1)  # (B, channels, ...)
 
 
 class InceptionV1(nn.Module):
-    """Stem and nine modules.
+    """The stem and nine modules, without a classifier.
 
     Parameters
     ----------
     in_channels : int
-        Channels of the input.
+        C.
     layers : Layers
-        Makes every convolution and pooling.
+        Builds every convolution and pooling.
     width : float, default=1.0
         Factor on all channels.
 
     Attributes
     ----------
     num_features : int
-        Channels that leave: 1024 for width 1.
+        Output channels: 1024 for width 1.
     """
 
     def __init__(self, in_channels: int, *, layers: Layers, width: float = 1.0) -> None:
         super().__init__()
-        stem, reach = round(64 * width), round(192 * width)
+        stem, wide = round(64 * width), round(192 * width)
         self.conv_1a = layers.conv("conv_1a", in_channels, stem, 7, stride=2)
         self.pool_2a = layers.pool("pool_2a", 3, stride=2)
         self.conv_2b = layers.conv("conv_2b", stem, stem, 1)
-        self.conv_2c = layers.conv("conv_2c", stem, reach, 3)
+        self.conv_2c = layers.conv("conv_2c", stem, wide, 3)
         self.pool_3a = layers.pool("pool_3a", 3, stride=2)
 
         def mixed(name: str, in_channels: int) -> Mixed:
             widths = tuple(round(n * width) for n in MODULES[name])
             return Mixed(name, in_channels, widths, layers=layers)
 
-        self.mixed_3b = mixed("mixed_3b", reach)
+        self.mixed_3b = mixed("mixed_3b", wide)
         self.mixed_3c = mixed("mixed_3c", self.mixed_3b.channels)
         self.pool_4a = layers.pool("pool_4a", 3, stride=2)
         self.mixed_4b = mixed("mixed_4b", self.mixed_3c.channels)
@@ -240,7 +152,7 @@ class InceptionV1(nn.Module):
         self.num_features = self.mixed_5c.channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, T, H, W) to (B, 1024, T/8, H/32, W/32); images have no T."""
+        """Map clips (B, C, T, H, W) to (B, 1024, T/8, H/32, W/32); images have no T."""
         x = self.pool_2a(self.conv_1a(x))  # (B, 64, T/2, H/4, W/4)
         x = self.pool_3a(self.conv_2c(self.conv_2b(x)))  # (B, 192, T/2, H/8, W/8)
         x = self.mixed_3c(self.mixed_3b(x))  # (B, 480, T/2, H/8, W/8)
@@ -252,8 +164,63 @@ class InceptionV1(nn.Module):
         return out
 
 
+class ConvNorm(nn.Module):
+    """A convolution, a batch norm and a ReLU.
+
+    Parameters
+    ----------
+    conv : nn.Conv2d or nn.Conv3d
+        Without bias.
+    pad : nn.Module, optional
+        Applied before the convolution.
+    """
+
+    def __init__(self, conv: nn.Conv2d | nn.Conv3d, pad: nn.Module | None = None) -> None:
+        super().__init__()
+        norm = nn.BatchNorm3d if isinstance(conv, nn.Conv3d) else nn.BatchNorm2d
+        self.pad = pad or nn.Identity()
+        self.conv = conv
+        self.norm = norm(conv.out_channels, eps=EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, ...) to (B, C', ...)."""
+        return F.relu(self.norm(self.conv(self.pad(x))), inplace=True)
+
+
+@dataclass(frozen=True)
+class ImageLayers:
+    """2D layers for images (B, C, H, W): symmetric padding, and poolings that round sizes up."""
+
+    def conv(
+        self, _name: str, /, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1
+    ) -> nn.Module:
+        """Return a k x k convolution."""
+        return ConvNorm(
+            nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+        )
+
+    def pool(self, _name: str, /, kernel: int, *, stride: int) -> nn.Module:
+        """Return a k x k max pooling; its last window may be cut off."""
+        padding = kernel // 2 if stride == 1 else 0
+        return nn.MaxPool2d(kernel, stride=stride, padding=padding, ceil_mode=True)
+
+
+def pool_size(name: str, kernel: int, stride: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Kernel and stride (t, h, w) of a pooling over clips: the first two keep time."""
+    if name in FLAT_POOLS:
+        return (1, kernel, kernel), (1, stride, stride)
+    return (kernel,) * 3, (stride,) * 3
+
+
+def same_pool(size: tuple[int, ...], stride: tuple[int, ...]) -> nn.Module:
+    """Build a max pooling over clips with "SAME" padding."""
+    # ceil_mode only matters to ports that pad as if the stride divided the size: their last
+    # window is then cut off instead of dropped
+    return nn.Sequential(SamePad(size, stride), nn.MaxPool3d(size, stride, ceil_mode=True))
+
+
 class GoogLeNet(nn.Module):
-    """The image classifier, without its two auxiliary heads: 6.62 M parameters, 1.50 G.
+    """The image classifier, without its two auxiliary heads: 6.62 M parameters, 1.50 GMACs.
 
     Parameters
     ----------
@@ -265,28 +232,13 @@ class GoogLeNet(nn.Module):
 
     def __init__(self, *, num_classes: int = 1000, dropout: float = 0.2) -> None:
         super().__init__()
-        self.trunk = InceptionV1(3, layers=ImageLayers())
+        self.backbone = InceptionV1(3, layers=ImageLayers())
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(self.trunk.num_features, num_classes)
+        self.linear = nn.Linear(self.backbone.num_features, num_classes)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (B, 3, H, W) to logits (B, K); inflated, clips (B, 3, T, H, W)."""
-        x = self.trunk(x).flatten(2).mean(dim=2)  # (B, 1024)
+        """Map images (B, 3, H, W) to logits (B, K); once inflated, clips (B, 3, T, H, W)."""
+        x = self.backbone(x).flatten(2).mean(dim=2)  # (B, 1024)
         out: Tensor = self.linear(self.dropout(x))  # (B, K)
         return out
-
-
-_LETTERS = {"a": "b", "b": "c", "c": "d", "d": "e", "e": "f"}  # torchvision counts without pools
-_TORCHVISION: tuple[tuple[str, Replacement], ...] = (
-    (r"^aux\d\.", None),
-    (r"^conv1\.", "trunk.conv_1a."),
-    (r"^conv2\.", "trunk.conv_2b."),
-    (r"^conv3\.", "trunk.conv_2c."),
-    (r"^inception(\d)([a-e])\.", lambda m: f"trunk.mixed_{m[1]}{_LETTERS[m[2]]}."),
-    (r"\.branch([1-4])\.", lambda m: f".branch{int(m[1]) - 1}."),
-    (r"\.bn\.", ".norm."),
-    (r"^fc\.", "linear."),
-)
-GOOGLENET_TORCHVISION = Source(rename=_TORCHVISION)
-"""Keys of torchvision's GoogLeNet. Its published weights want pixels in [-1, 1]."""

@@ -1,27 +1,19 @@
 """MobileNet-V2 over frames.
 
-Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018. arXiv:1801.04381. The classifier is left
-out; widths round up to multiples of 8 and the stem keeps its 32 channels, as in the repository
-of TSM.
+Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018. arXiv:1801.04381. Without classifier;
+widths round up to multiples of 8 and the stem keeps its 32 channels, as in the TSM repository.
 """
 
 import math
-import re
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import Replacement
 
-__all__ = [
-    "RENAME_MOBILENETV2",
-    "RENAME_MOBILENETV2_MMACTION2",
-    "InvertedResidual",
-    "MobileNetV2",
-]
+__all__ = ["STAGES", "InvertedResidual", "MobileNetV2"]
 
-_STAGES = (
+STAGES = (
     # expansion, channels, blocks, stride of the first
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -31,48 +23,10 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-_LAST = 18  # place of the last convolution in the list of the TSM repository
-
-
-def _block_key(match: re.Match[str]) -> str:
-    """features.2.conv.3. becomes blocks.1.depthwise.conv. ."""
-    block, layer = int(match[1]), int(match[2])
-    parts = ("depthwise", "project") if block == 1 else ("expand", "depthwise", "project")
-    return f"blocks.{block - 1}.{parts[layer // 3]}.{('conv', 'norm')[layer % 3]}."
-
-
-RENAME_MOBILENETV2: tuple[tuple[str, Replacement], ...] = (
-    (r"\.net\.", "."),
-    (r"\bfeatures\.0\.0\.", "stem.conv."),
-    (r"\bfeatures\.0\.1\.", "stem.norm."),
-    (rf"\bfeatures\.{_LAST}\.0\.", "last.conv."),
-    (rf"\bfeatures\.{_LAST}\.1\.", "last.norm."),
-    (r"\bfeatures\.(\d+)\.conv\.(\d)\.", _block_key),
-)
-"""Keys of the TSM repository's MobileNet-V2 in terms of `MobileNetV2`."""
-
-
-def _stage_key(match: re.Match[str]) -> str:
-    """backbone.layer2.1.conv.0.conv. becomes trunk.blocks.2.expand.conv. ."""
-    stage, index, layer = int(match[1]), int(match[2]), int(match[3])
-    block = sum(count for _, _, count, _ in _STAGES[: stage - 1]) + index
-    parts = ("expand", "depthwise", "project")[stage == 1 :]
-    return f"trunk.blocks.{block}.{parts[layer]}.{_LAYERS[match[4]]}."
-
-
-_LAYERS = {"conv": "conv", "bn": "norm"}
-RENAME_MOBILENETV2_MMACTION2: tuple[tuple[str, Replacement], ...] = (
-    (r"\.net\.", "."),
-    (r"^backbone\.layer(\d)\.(\d)\.conv\.(\d)\.(conv|bn)\.", _stage_key),
-    (r"^backbone\.conv1\.(conv|bn)\.", lambda m: f"trunk.stem.{_LAYERS[m[1]]}."),
-    (r"^backbone\.conv2\.(conv|bn)\.", lambda m: f"trunk.last.{_LAYERS[m[1]]}."),
-    (r"^cls_head\.fc_cls\.", "head.linear."),
-)
-"""Keys of mmaction2's recognisers on MobileNet-V2 in terms of `SegmentNetwork`."""
 
 
 class ConvNorm6(nn.Module):
-    """Convolution, norm, ReLU6."""
+    """Convolution, batch norm, ReLU6."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1
@@ -95,7 +49,7 @@ class ConvNorm6(nn.Module):
 
 
 class LinearNorm(nn.Module):
-    """1x1 convolution and norm: the bottleneck, without activation."""
+    """1x1 convolution and batch norm: the bottleneck, without activation."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -109,16 +63,16 @@ class LinearNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, convolve each channel alone, narrow; add the input where the shape allows.
+    """Expand, convolve depth-wise, project; add the input where the shapes allow.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels that come and go.
+        Input and output channels.
     stride : int
         Of the depth-wise convolution.
     expand : int
-        How many times wider the inside is; 1 has no widening convolution.
+        Expansion: the width inside over ``in_channels``; 1 has no expanding convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, expand: int) -> None:
@@ -130,11 +84,11 @@ class InvertedResidual(nn.Module):
         self.project = LinearNorm(hidden, out_channels)
 
     def branch(self, x: Tensor) -> Tensor:
-        """Branch of the convolutions: (N, C, H, W) to (N, C', H', W')."""
+        """Residual branch: (N, C, H, W) to (N, C', H', W')."""
         out: Tensor = self.project(self.depthwise(self.expand(x)))
         return out
 
-    def forward(self, x: Tensor, _frames: int) -> Tensor:
+    def forward(self, x: Tensor, _num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, C', H', W')."""
         return x + self.branch(x) if self.adds else self.branch(x)
 
@@ -145,11 +99,11 @@ class MobileNetV2(nn.Module):
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of a frame, or of a stack.
+        Channels of a frame, or of a stack of frames.
     block : type, default=InvertedResidual
         Class of the blocks.
     width : float, default=1.0
-        Multiplies every width but the stem's; the last is never below 1280.
+        Multiplies every width but that of the stem; the last is at least 1280.
     """
 
     def __init__(
@@ -163,7 +117,7 @@ class MobileNetV2(nn.Module):
         channels = 32
         self.stem = ConvNorm6(in_channels, channels, 3, stride=2)
         self.blocks = nn.ModuleList()
-        for expand, base, count, first in _STAGES:
+        for expand, base, count, first in STAGES:
             wide = base if expand == 1 else 8 * math.ceil(base * width / 8)
             for index in range(count):
                 stride = first if index == 0 else 1
@@ -174,13 +128,13 @@ class MobileNetV2(nn.Module):
         initialise(self)
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
-                # fan out would count all channels, though a filter feeds one: the signal would die
+                # fan-out counts all channels, a depth-wise filter feeds one: the signal would fade
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
-    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 1280, H/32, W/32)."""
         x = self.stem(x)  # (N, 32, H/2, W/2)
         for block in self.blocks:
-            x = block(x, frames)
+            x = block(x, num_frames)
         out: Tensor = self.last(x)  # (N, 1280, H/32, W/32)
         return out

@@ -1,8 +1,8 @@
-"""ResNet over frames: the skeleton of every "ResNet and one idea about time".
+"""ResNet over frames: the backbone of every "ResNet and one idea about time".
 
 He, Zhang, Ren and Sun, CVPR 2016. arXiv:1512.03385. As in torchvision, the stride of a
-bottleneck sits in its 3x3 convolution. A paper chooses the class of each block by its place;
-the skeleton hands every block the number of frames.
+bottleneck is in its 3x3 convolution. A paper chooses the class of each block by its position,
+and every block is called with the number of frames.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.layers.resnet3d import DEPTHS, initialise
-from zoopraxis.spec import Replacement
 
 __all__ = [
-    "RENAME_MMACTION2",
-    "RENAME_RESNET2D",
     "BasicBlock2d",
     "Block2d",
     "Bottleneck2d",
@@ -27,30 +24,9 @@ __all__ = [
     "plain",
 ]
 
-RENAME_RESNET2D: tuple[tuple[str, Replacement], ...] = (
-    (r"(^|trunk\.)conv1\.", r"\1stem.conv."),
-    (r"(^|trunk\.)bn1\.", r"\1stem.norm."),
-    (r"\.bn(\d)\.", r".norm\1."),
-    (r"\.downsample\.0\.", ".shortcut.conv."),
-    (r"\.downsample\.1\.", ".shortcut.norm."),
-)
-"""Keys of torchvision's ResNet in terms of `ResNet2d`, without the classifier."""
-
-RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
-    (r"^backbone\.conv1\.conv\.", "trunk.stem.conv."),
-    (r"^backbone\.conv1\.bn\.", "trunk.stem.norm."),
-    (r"^backbone\.", "trunk."),
-    (r"\.conv(\d)\.conv\.(net\.)?", r".conv\1."),
-    (r"\.conv(\d)\.bn\.", r".norm\1."),
-    (r"\.downsample\.conv\.", ".shortcut.conv."),
-    (r"\.downsample\.bn\.", ".shortcut.norm."),
-    (r"^cls_head\.fc_cls\.", "head.linear."),
-)
-"""Keys of mmaction2's 2D recognisers in terms of `SegmentNetwork` and `ResNet2d`."""
-
 
 class Shortcut2d(nn.Module):
-    """1x1 convolution with the block's stride, and a norm."""
+    """1x1 convolution with the block's stride, and a batch norm."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
@@ -69,11 +45,11 @@ class BasicBlock2d(nn.Module):
     Parameters
     ----------
     in_channels, width : int
-        Channels that come and go.
+        Input and output channels.
     stride : int
         Of the first convolution.
     shortcut : nn.Module
-        What the input passes on the other way.
+        Maps the input to what is added to the residual branch.
     """
 
     def __init__(self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module) -> None:
@@ -84,21 +60,21 @@ class BasicBlock2d(nn.Module):
         self.norm2 = nn.BatchNorm2d(width)
         self.shortcut = shortcut
 
-    def residual(self, x: Tensor, _frames: int) -> Tensor:
-        """Branch of the convolutions: (N, C, H, W) to (N, width, H', W')."""
+    def residual(self, x: Tensor, _num_frames: int) -> Tensor:
+        """Residual branch: (N, C, H, W) to (N, width, H', W')."""
         x = F.relu(self.norm1(self.conv1(x)), inplace=True)
         out: Tensor = self.norm2(self.conv2(x))
         return out
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, width, H', W')."""
-        return F.relu(self.residual(x, frames) + self.shortcut(x), inplace=True)
+        return F.relu(self.residual(x, num_frames) + self.shortcut(x), inplace=True)
 
 
 class Bottleneck2d(nn.Module):
-    """1x1 down to `width`, 3x3, 1x1 up to four times that, and a shortcut.
+    """1x1 to `width` channels, 3x3, 1x1 to `4 * width` channels, and a shortcut.
 
-    The parameters are those of `BasicBlock2d`; the stride is the middle convolution's.
+    The parameters are those of `BasicBlock2d`; the stride is that of the 3x3 convolution.
     """
 
     def __init__(self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module) -> None:
@@ -111,20 +87,20 @@ class Bottleneck2d(nn.Module):
         self.norm3 = nn.BatchNorm2d(4 * width)
         self.shortcut = shortcut
 
-    def residual(self, x: Tensor, _frames: int) -> Tensor:
-        """Branch of the convolutions: (N, C, H, W) to (N, 4 width, H', W')."""
+    def residual(self, x: Tensor, _num_frames: int) -> Tensor:
+        """Residual branch: (N, C, H, W) to (N, 4 width, H', W')."""
         x = F.relu(self.norm1(self.conv1(x)), inplace=True)
         x = F.relu(self.norm2(self.conv2(x)), inplace=True)
         out: Tensor = self.norm3(self.conv3(x))
         return out
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to (N, 4 width, H', W')."""
-        return F.relu(self.residual(x, frames) + self.shortcut(x), inplace=True)
+        return F.relu(self.residual(x, num_frames) + self.shortcut(x), inplace=True)
 
 
 class Block2d(Protocol):
-    """Makes a block: a class such as `Bottleneck2d`, or a function around one."""
+    """Builds a block: a class such as `Bottleneck2d`, or a function around one."""
 
     def __call__(
         self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module
@@ -133,16 +109,16 @@ class Block2d(Protocol):
 
 
 ChooseBlock = Callable[[int, int, int], Block2d]
-"""From (depth, stage 1..4, index in the stage) to what makes the block there."""
+"""Maps (depth, stage 1..4, index in the stage) to the builder of that block."""
 
 
 def plain(depth: int, _stage: int, _index: int) -> Block2d:
-    """Blocks that see one frame alone: bottlenecks from depth 50 on."""
+    """Blocks that see each frame alone: bottlenecks from depth 50 on."""
     return Bottleneck2d if depth >= 50 else BasicBlock2d
 
 
 def everywhere(block: Block2d) -> ChooseBlock:
-    """Choose the same block for every place."""
+    """Choose the same block for every position."""
 
     def choose(_depth: int, _stage: int, _index: int) -> Block2d:
         return block
@@ -167,26 +143,26 @@ class Stem2d(nn.Module):
 
 
 class Stage2d(nn.ModuleList):
-    """Blocks one after the other, each told the number of frames."""
+    """Blocks in sequence, each called with the number of frames."""
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map (N, C, H, W) to (N, C', H', W')."""
         for block in self:
-            x = block(x, frames)
+            x = block(x, num_frames)
         return x
 
 
 class ResNet2d(nn.Module):
-    """ResNet without classifier, its blocks chosen by the paper.
+    """ResNet without classifier; the paper chooses its blocks.
 
     Parameters
     ----------
     depth : {10, 18, 34, 50, 101, 152}
         Layers; from 50 on the blocks are bottlenecks.
     in_channels : int, default=3
-        Channels of a frame, or of a stack.
+        Channels of a frame, or of a stack of frames.
     block : ChooseBlock, default=plain
-        What makes the block of each place.
+        Chooses the block of each position.
     width : int, default=64
         Channels of the stem.
     """
@@ -205,26 +181,26 @@ class ResNet2d(nn.Module):
         channels = width
         stages = []
         for stage, blocks in enumerate(DEPTHS[depth], start=1):
-            made = Stage2d()
+            layer = Stage2d()
             inner = width * 2 ** (stage - 1)
             outer = inner * expansion
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1
                 same = stride == 1 and channels == outer
                 shortcut = nn.Identity() if same else Shortcut2d(channels, outer, stride=stride)
-                make = block(depth, stage, index)
-                made.append(make(channels, inner, stride=stride, shortcut=shortcut))
+                build = block(depth, stage, index)
+                layer.append(build(channels, inner, stride=stride, shortcut=shortcut))
                 channels = outer
-            stages.append(made)
+            stages.append(layer)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.num_features = channels
         initialise(self)
 
-    def forward(self, x: Tensor, frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, F, H/32, W/32)."""
         x = self.stem(x)  # (N, width, H/4, W/4)
-        x = self.layer1(x, frames)
-        x = self.layer2(x, frames)  # (N, ., H/8, W/8)
-        x = self.layer3(x, frames)  # (N, ., H/16, W/16)
-        out: Tensor = self.layer4(x, frames)  # (N, F, H/32, W/32)
+        x = self.layer1(x, num_frames)
+        x = self.layer2(x, num_frames)  # (N, ., H/8, W/8)
+        x = self.layer3(x, num_frames)  # (N, ., H/16, W/16)
+        out: Tensor = self.layer4(x, num_frames)  # (N, F, H/32, W/32)
         return out

@@ -5,16 +5,11 @@ from typing import Protocol
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.spec import Replacement
-
 __all__ = [
     "DEPTHS",
-    "RENAME_MMACTION2",
-    "RENAME_PYTORCHVIDEO",
-    "RENAME_TORCHVISION",
     "BasicBlock3d",
     "Bottleneck3d",
-    "ConvMaker",
+    "ConvFn",
     "Projection",
     "Shortcut3d",
     "initialise",
@@ -33,69 +28,35 @@ DEPTHS: dict[int, tuple[int, int, int, int]] = {
     152: (3, 8, 36, 3),
     200: (3, 24, 36, 3),
 }
-"""Blocks per stage; the depths from 50 (and 26) count three convolutions a block."""
+"""Blocks per stage; depth 26 and those from 50 on count three convolutions per block."""
 
 
-RENAME_TORCHVISION: tuple[tuple[str, Replacement], ...] = (
-    (r"^stem\.0\.", "stem.conv."),
-    (r"^stem\.1\.", "stem.norm."),
-    (r"\.conv(\d)\.0\.", r".conv\1."),
-    (r"\.conv(\d)\.1\.", r".norm\1."),
-    (r"\.downsample\.0\.", ".shortcut.conv."),
-    (r"\.downsample\.1\.", ".shortcut.norm."),
-    (r"^fc\.", "head.linear."),
-)
-"""Keys of torchvision's VideoResNet (and VMZ's PyTorch port) in terms of these blocks."""
-
-_LETTERS = {"a": "1", "b": "2", "c": "3"}
-RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
-    (r"^model\.blocks\.", "blocks."),  # trained by PySlowFast or Lightning
-    (r"^blocks\.0\.", "stem."),
-    (r"^blocks\.([1-4])\.res_blocks\.", r"layer\1."),
-    (r"\.branch1_(conv|norm)\.", r".shortcut.\1."),
-    (r"\.branch2\.(conv|norm)_([abc])\.", lambda m: f".{m[1]}{_LETTERS[m[2]]}."),
-    (r"^blocks\.5\.proj\.", "head.linear."),
-)
-"""Keys of PyTorchVideo's residual networks in terms of these blocks."""
-
-RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
-    (r"^data_preprocessor\.", None),
-    (r"^backbone\.conv1\.conv\.", "stem.conv."),
-    (r"^backbone\.conv1\.bn\.", "stem.norm."),
-    (r"^backbone\.", ""),
-    (r"\.conv(\d)\.conv\.", r".conv\1."),
-    (r"\.conv(\d)\.bn\.", r".norm\1."),
-    (r"\.downsample\.conv\.", ".shortcut.conv."),
-    (r"\.downsample\.bn\.", ".shortcut.norm."),
-    (r"^cls_head\.fc_cls\.", "head.linear."),
-)
-"""Keys of mmaction2's residual networks in terms of these blocks."""
-
-
-class ConvMaker(Protocol):
-    """Makes the spatiotemporal convolution of a block."""
-
-    def __call__(
-        self, block_in: int, /, in_channels: int, out_channels: int, *, stride: tuple[int, int]
-    ) -> nn.Module:
-        """Return the module.
-
-        `block_in` is the number of channels that enter the block; `stride` is that in time and
-        that in space.
-        """
-
-
-class Projection(Protocol):
-    """Makes the projection of a shortcut."""
+class ConvFn(Protocol):
+    """Builds a convolution over space and time."""
 
     def __call__(
         self, in_channels: int, out_channels: int, *, stride: tuple[int, int]
     ) -> nn.Module:
-        """Return the module; `stride` is that in time and that in space."""
+        """Return a module that maps (B, C, T, H, W) to (B, C', T', H', W').
+
+        The strides are in time and in space.
+        """
+
+
+Projection = ConvFn
+"""Builds the shortcut of a block whose input and output differ in shape."""
 
 
 class Shortcut3d(nn.Module):
-    """A projecting convolution and its norm."""
+    """A convolution and its norm, for shortcuts that change shape.
+
+    Parameters
+    ----------
+    conv : nn.Module
+        The convolution.
+    channels : int
+        Its output channels.
+    """
 
     def __init__(self, conv: nn.Module, channels: int) -> None:
         super().__init__()
@@ -121,13 +82,13 @@ class BasicBlock3d(nn.Module):
     Parameters
     ----------
     in_channels, width : int
-        Channels that come and go.
-    conv : ConvMaker
-        Makes both convolutions.
+        Input and output channels.
+    conv : ConvFn
+        Builds both convolutions.
     stride : (int, int)
-        Of the first, in time and in space.
+        Of the first convolution, in time and in space.
     shortcut : nn.Module
-        What the input passes on the other way.
+        Maps the input to the shape of the output.
     """
 
     expansion = 1
@@ -137,20 +98,20 @@ class BasicBlock3d(nn.Module):
         in_channels: int,
         width: int,
         *,
-        conv: ConvMaker,
+        conv: ConvFn,
         stride: tuple[int, int],
         shortcut: nn.Module,
     ) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, in_channels, width, stride=stride)
+        self.conv1 = conv(in_channels, width, stride=stride)
         self.norm1 = nn.BatchNorm3d(width)
-        self.conv2 = conv(in_channels, width, width, stride=(1, 1))
+        self.conv2 = conv(width, width, stride=(1, 1))
         self.norm2 = nn.BatchNorm3d(width)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, width, T', H', W')."""
-        out = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        out = F.relu(self.norm1(self.conv1(x)), inplace=True)  # (B, width, T', H', W')
         out = self.norm2(self.conv2(out))
         return F.relu(out + self.shortcut(x), inplace=True)
 
@@ -158,7 +119,16 @@ class BasicBlock3d(nn.Module):
 class Bottleneck3d(nn.Module):
     """1x1x1 down to `width`, the paper's convolution, 1x1x1 up to four times that, and a shortcut.
 
-    The parameters are those of `BasicBlock3d`; the stride is the middle convolution's.
+    Parameters
+    ----------
+    in_channels, width : int
+        Input channels, and those inside; the block has ``expansion * width`` output channels.
+    conv : ConvFn
+        Builds the middle convolution.
+    stride : (int, int)
+        Of the middle convolution, in time and in space.
+    shortcut : nn.Module
+        Maps the input to the shape of the output.
     """
 
     expansion = 4
@@ -168,7 +138,7 @@ class Bottleneck3d(nn.Module):
         in_channels: int,
         width: int,
         *,
-        conv: ConvMaker,
+        conv: ConvFn,
         stride: tuple[int, int],
         shortcut: nn.Module,
     ) -> None:
@@ -176,7 +146,7 @@ class Bottleneck3d(nn.Module):
         out_channels = width * self.expansion
         self.conv1 = nn.Conv3d(in_channels, width, 1, bias=False)
         self.norm1 = nn.BatchNorm3d(width)
-        self.conv2 = conv(width, width, width, stride=stride)
+        self.conv2 = conv(width, width, stride=stride)
         self.norm2 = nn.BatchNorm3d(width)
         self.conv3 = nn.Conv3d(width, out_channels, 1, bias=False)
         self.norm3 = nn.BatchNorm3d(out_channels)
@@ -184,9 +154,9 @@ class Bottleneck3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, 4 width, T', H', W')."""
-        out = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        out = F.relu(self.norm2(self.conv2(out)), inplace=True)
-        out = self.norm3(self.conv3(out))
+        out = F.relu(self.norm1(self.conv1(x)), inplace=True)  # (B, width, T, H, W)
+        out = F.relu(self.norm2(self.conv2(out)), inplace=True)  # (B, width, T', H', W')
+        out = self.norm3(self.conv3(out))  # (B, 4 width, T', H', W')
         return F.relu(out + self.shortcut(x), inplace=True)
 
 
@@ -197,25 +167,25 @@ def make_stage(
     *,
     blocks: int,
     stride: tuple[int, int],
-    conv: ConvMaker,
+    conv: ConvFn,
     project: Projection = project,
 ) -> nn.Sequential:
-    """Stack the blocks of one stage; the first takes the stride and a projection if needed.
+    """Stack the blocks of one stage; the first has the stride, and a projection where needed.
 
     Parameters
     ----------
     block : type
         `BasicBlock3d` or `Bottleneck3d`.
     in_channels, width : int
-        Channels that come; channels inside a block.
+        Input channels, and those inside a block.
     blocks : int
-        How many.
+        Number of blocks.
     stride : (int, int)
         Of the first block, in time and in space.
-    conv : ConvMaker
-        Makes the spatiotemporal convolutions.
+    conv : ConvFn
+        Builds the spatiotemporal convolutions.
     project : Projection, default=project
-        Makes the first block's shortcut where the shape changes.
+        Builds the first block's shortcut where the shape changes.
     """
     out_channels = width * block.expansion
     stage: list[nn.Module] = []
@@ -229,7 +199,7 @@ def make_stage(
 
 
 def set_norm_eps(model: nn.Module, eps: float) -> None:
-    """Give every batch norm this eps."""
+    """Set the epsilon of all batch norms."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
             module.eps = eps

@@ -1,8 +1,8 @@
 """Any image network of timm as a backbone over frames (extra ``timm``).
 
-A timm network pools its own features, so that the map of a frame is 1x1. A paper's idea about time
-is put around the first convolution of every residual block; as these blocks are timm's, this is
-the one place where a built network is changed.
+A timm network pools its own features, so the feature map of a frame is 1x1. A paper's idea about
+time wraps the first convolution of every residual block. As the blocks are timm's, this is the one
+place where a network is changed after it was built.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from zoopraxis.errors import ModelNotFoundError, ShapeError
 __all__ = ["TimmBackbone", "Wrap", "blocks_of", "on_timm"]
 
 Wrap = Callable[[nn.Conv2d, int], nn.Module]
-"""From a convolution and the number of frames to what takes its place."""
+"""Maps a convolution and the number of frames to the module that replaces the convolution."""
 
 
 class TimmBackbone(nn.Module):
@@ -26,22 +26,22 @@ class TimmBackbone(nn.Module):
     Parameters
     ----------
     name : str
-        As in `timm.create_model`, with or without a tag: "resnet18", "resnet18.a1_in1k".
+        As `timm.create_model` takes it, with or without a tag: "resnet18", "resnet18.a1_in1k".
     in_channels : int, default=3
-        Channels of a frame, or of a stack.
-    frames : int, default=8
-        T, that the wrapped convolutions will see.
+        Channels of a frame, or of a stack of frames.
+    num_frames : int, default=8
+        T, the length of the clips.
     wrap : Wrap, optional
-        Takes the place of the first convolution of every block.
+        Replaces the first convolution of every block.
     pretrained : bool, default=False
-        Whether timm fetches its weights.
+        Whether timm downloads its weights.
 
     Raises
     ------
     ModelNotFoundError
         timm is not installed, or has no such network.
     ShapeError
-        `wrap` is given and the network has no blocks with convolutions.
+        ``wrap`` is given and the network has no blocks with convolutions.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class TimmBackbone(nn.Module):
         name: str,
         *,
         in_channels: int = 3,
-        frames: int = 8,
+        num_frames: int = 8,
         wrap: Wrap | None = None,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
-        self.frames = frames
+        self.num_frames = num_frames
         self.network = _create(name, in_chans=in_channels, num_classes=0, pretrained=pretrained)
         self.num_features: int = self.network.head_hidden_size
         if wrap is not None:
-            _wrap_first_convolutions(self.network, name, wrap, frames)
+            _wrap_first_convolutions(self.network, name, wrap, num_frames)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to features (B * T, F, 1, 1).
 
         Raises
@@ -68,10 +68,10 @@ class TimmBackbone(nn.Module):
         ShapeError
             The clip does not have the T frames that the network was built for.
         """
-        if frames != self.frames:
+        if num_frames != self.num_frames:
             raise ShapeError(
-                f"clips of {frames} frames came, this network was built for {self.frames}",
-                f"build it with frames={frames}",
+                f"got clips of {num_frames} frames, the network was built for {self.num_frames}",
+                f"build it with num_frames={num_frames}",
             )
         features: Tensor = self.network(x)  # (B * T, F)
         return features[:, :, None, None]
@@ -82,23 +82,25 @@ def on_timm(
     backbone: str,
     *,
     wrap: Wrap | None = None,
-    frames: int = 8,
+    num_frames: int = 8,
     pretrained: bool = False,
     **options: Any,
 ) -> nn.Module:
-    """Build a network over segments on an image network of timm.
+    """Build a network over segments whose backbone is an image network of timm.
 
     Parameters
     ----------
     network : callable
-        Such as `zoopraxis.models.tsm.TSM`: takes what makes the image network, and options.
-    backbone, wrap, frames, pretrained
-        As of `TimmBackbone`.
+        Such as `zoopraxis.models.tsm.TSM`; takes a `BackboneFn` and options.
+    backbone, wrap, num_frames, pretrained
+        As for `TimmBackbone`.
     **options
-        Of `network`.
+        Of ``network``.
     """
-    trunk = partial(TimmBackbone, backbone, frames=frames, wrap=wrap, pretrained=pretrained)
-    return network(trunk, **options)
+    backbone_fn = partial(
+        TimmBackbone, backbone, num_frames=num_frames, wrap=wrap, pretrained=pretrained
+    )
+    return network(backbone_fn, **options)
 
 
 def _create(name: str, **options: Any) -> Any:
@@ -106,7 +108,7 @@ def _create(name: str, **options: Any) -> Any:
         import timm
     except ModuleNotFoundError as error:
         raise ModelNotFoundError(
-            f"the backbone {name!r} is timm's, which is not installed",
+            f"the backbone {name!r} belongs to timm, which is not installed",
             "pip install 'zoopraxis[timm]'",
         ) from error
     if not timm.is_model(name.split(".")[0]):
@@ -119,19 +121,19 @@ def _create(name: str, **options: Any) -> Any:
 def blocks_of(network: nn.Module) -> list[nn.Module]:
     """Residual blocks of a network of timm, in order.
 
-    A block stands among its like: it is part of a sequence, or of a module whose parts are all
-    of one class. It holds at least two layers with weights, one a convolution, and no such block.
+    A block is part of a sequence, or of a module whose parts are all of one class. It holds at
+    least two layers with weights, one of them a convolution, and no other such block.
     """
     found = [
         part
         for parent in network.modules()
         for part in parent.children()
-        if _is_row(parent) and _is_deep(part)
+        if _is_sequence(parent) and _is_deep(part)
     ]
     return [block for block in found if not any(b in found for b in list(block.modules())[1:])]
 
 
-def _is_row(parent: nn.Module) -> bool:
+def _is_sequence(parent: nn.Module) -> bool:
     classes = {type(part) for part in parent.children()}
     return isinstance(parent, nn.Sequential | nn.ModuleList) or len(classes) == 1
 
@@ -149,13 +151,13 @@ def _convolutions(block: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]
                 yield parent, name, part
 
 
-def _wrap_first_convolutions(network: nn.Module, name: str, wrap: Wrap, frames: int) -> None:
+def _wrap_first_convolutions(network: nn.Module, name: str, wrap: Wrap, num_frames: int) -> None:
     blocks = blocks_of(network)
     if not blocks:
         raise ShapeError(
-            f"{name} has no blocks of convolutions to put an idea about time into",
-            "take a convolutional network, or TSN, which needs none",
+            f"{name} has no blocks of convolutions that could mix frames",
+            "choose a convolutional network, or TSN, which works on any network",
         )
     for block in blocks:
         parent, attribute, conv = next(_convolutions(block))
-        setattr(parent, attribute, wrap(conv, frames))
+        setattr(parent, attribute, wrap(conv, num_frames))

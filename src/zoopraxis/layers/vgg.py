@@ -1,24 +1,17 @@
 """VGG-16 over frames, up to its second hidden layer.
 
-Simonyan and Zisserman, ICLR 2015. arXiv:1409.1556. The features of one frame are the 4096 of
-fc7, as the two-stream networks use them: a map of 1x1.
+Simonyan and Zisserman, ICLR 2015. arXiv:1409.1556. The features of a frame are the 4096 of fc7,
+as in the two-stream networks, and have no height and width: (N, 4096, 1, 1).
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import Replacement
 
-__all__ = ["RENAME_VGG", "VGG16"]
+__all__ = ["VGG16"]
 
-_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-
-RENAME_VGG: tuple[tuple[str, Replacement], ...] = (
-    (r"^classifier\.0\.", "fc6."),
-    (r"^classifier\.3\.", "fc7."),
-)
-"""Keys of torchvision's VGG-16 in terms of `VGG16`, without the classifier."""
+_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 
 
 class VGG16(nn.Module):
@@ -27,9 +20,9 @@ class VGG16(nn.Module):
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of a frame, or of a stack.
+        Channels of a frame, or of a stack of frames.
     dropout : float, default=0.5
-        Behind fc6; the head has the one behind fc7.
+        After fc6; the dropout after fc7 belongs to the head.
     """
 
     num_features = 4096
@@ -48,10 +41,10 @@ class VGG16(nn.Module):
         self.dropout = nn.Dropout(dropout)
         initialise(self)
 
-    def forward(self, x: Tensor, _frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, _num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 4096, 1, 1)."""
         x = self.features(x)  # (N, 512, H/32, W/32)
-        x = F.adaptive_avg_pool2d(x, 7).flatten(1)  # (N, 25088): at 224 pixels the map itself
+        x = F.adaptive_avg_pool2d(x, 7).flatten(1)  # (N, 25088); 224 pixels give 7x7 already
         x = self.dropout(F.relu(self.fc6(x)))  # (N, 4096)
         x = F.relu(self.fc7(x))  # (N, 4096)
         return x[:, :, None, None]  # (N, 4096, 1, 1)

@@ -1,89 +1,74 @@
 """CSN: Video Classification with Channel-Separated Convolutional Networks.
 
 Tran, Wang, Torresani and Feiszli, ICCV 2019. arXiv:1904.02811
-Official code: https://github.com/facebookresearch/VMZ (Apache-2.0)
+Official code: https://github.com/facebookresearch/VMZ (Caffe2, Apache-2.0)
 
 A 3x3x3 convolution mixes channels and looks around in space and time at once. Channel-separated
 networks do the two in different layers: 1x1x1 convolutions let channels interact, depth-wise
-3x3x3 convolutions look around. In a bottleneck, the interaction-reduced network (ir-CSN) makes
-the 3x3x3 convolution depth-wise; the interaction-preserved one (ip-CSN) puts a 1x1x1 convolution
-in front of it, whose interactions are as many as those it lost. Both are far cheaper than
-ResNet3D, and more accurate: separation regularises.
+3x3x3 convolutions look around. The interaction-reduced bottleneck (ir-CSN) makes its 3x3x3
+convolution depth-wise; the interaction-preserved one (ip-CSN) puts a 1x1x1 convolution before it,
+which has as many interactions as the depth-wise one lost. Both are far cheaper than ResNet3D, and
+more accurate: separation regularises.
 
-The study's other designs (Figures 3 and 4) are rows ``csn_*``: simple blocks (two 3x3x3
-convolutions) or bottlenecks, plain; with grouped 3x3x3 convolutions (``_g``); depth-wise
-(simple ``_d``; a bottleneck's is ir-CSN), where a 1x1x1 convolution goes first in the layers that
-change the number of channels; and depth-wise with grouped 1x1x1 convolutions (bottleneck
-``_dg``). `group_size` is the number of channels in a group. Depth 26 has bottlenecks that do not
-widen: 64 to 512 channels inside and outside.
+The other designs of the study (Figures 3 and 4) are entries ``csn_*``: simple blocks (two 3x3x3
+convolutions) or bottlenecks, plain, with grouped 3x3x3 convolutions (``_g``), depth-wise (``_d``;
+a bottleneck's is ir-CSN), or with grouped 1x1x1 convolutions too (``_dg``).
 
-Counts. `zoopraxis.layers.conv3d.channel_interactions` gives the interactions of Table 2. The
-paper leaves the norms out of its parameters. Its 96.7 and 108.8 G multiply-adds of ir- and
-ip-CSN-152 are counted at the 256 pixels of the test crop; at 224, the size of the rows, they are
-74.0 and 83.3 G.
-
-Builds. Norms have eps 1e-3, Caffe2's; PyTorchVideo's 1e-5 is absorbed into the variances on
-conversion. The authors' PyTorch port sets the momentum to Caffe2's number 0.9, in PyTorch nearly
-no memory; we keep 0.1, which is the same average. The checkpoints that PyTorchVideo and mmaction2
-trained themselves have a clip of their own: other means and deviations. Source "vmz" is that
-PyTorch port, "vmz_caffe2" the authors' ``.pkl``.
+`zoopraxis.layers.conv3d.channel_interactions` counts the interactions of Table 2. The paper
+leaves the batch norms out of its parameters. Its 96.7 and 108.8 GMACs of ir- and ip-CSN-152 are
+those of the test crop of 256 pixels; at 224, the size of the entries, they are 74.0 and 83.3.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoopraxis.checkpoints.convert import replace_norm_eps
+from zoopraxis.inputs import ClipSpec
+from zoopraxis.layers.conv3d import conv_spatiotemporal
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
     DEPTHS,
-    RENAME_MMACTION2,
-    RENAME_PYTORCHVIDEO,
-    RENAME_TORCHVISION,
     BasicBlock3d,
     Bottleneck3d,
-    ConvMaker,
+    ConvFn,
     initialise,
     make_stage,
     set_norm_eps,
 )
-from zoopraxis.models._csn_weights import CLIP, WEIGHTS
-from zoopraxis.models._vmz_blobs import blobs
-from zoopraxis.models.r2plus1d import Stem, full
-from zoopraxis.spec import ModelSpec, Source
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.models.r2plus1d import VMZ_CLIP, Stem
+from zoopraxis.spec import ModelSpec
+
+GROUP_SIZE = 16
+"""Input channels in a group of a grouped convolution."""
 
 
-def grouped(
-    _block_in: int,
-    in_channels: int,
-    out_channels: int,
-    *,
-    stride: tuple[int, int],
-    group_size: int,
-) -> nn.Module:
-    """3x3x3 in groups of `group_size` input channels; a group of 1 is depth-wise."""
-    t, s = stride
-    return nn.Conv3d(
-        in_channels,
-        out_channels,
-        3,
-        stride=(t, s, s),
-        padding=1,
-        groups=in_channels // group_size,
-        bias=False,
-    )
+def depthwise(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
+    """Depth-wise 3x3x3 (ir-CSN). Where the number of channels changes, a `PointThenDepth`."""
+    if in_channels != out_channels:  # in simple blocks alone
+        return PointThenDepth(in_channels, out_channels, stride=stride)
+    return conv_spatiotemporal(in_channels, in_channels, stride=stride, groups=in_channels)
 
 
 class PointThenDepth(nn.Module):
-    """1x1x1 convolution, norm (no ReLU), depth-wise 3x3x3: a 3x3x3 convolution, separated."""
+    """1x1x1, norm (no ReLU), depth-wise 3x3x3: a 3x3x3 convolution, separated (ip-CSN).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Input and output channels.
+    stride : (int, int)
+        Of the 3x3x3 convolution, in time and in space.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> None:
         super().__init__()
+        # 64 to 64 channels: 3x3x3 has 64 * C(64, 2) interactions and 27 * 64 * 64 weights,
+        # 1x1x1 has as many interactions and 64 * 64 weights, depth-wise 3x3x3 none and 27 * 64
         self.pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=False)
         self.norm = nn.BatchNorm3d(out_channels)
-        self.depthwise = depthwise(out_channels, out_channels, out_channels, stride=stride)
+        self.depthwise = depthwise(out_channels, out_channels, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
@@ -92,68 +77,52 @@ class PointThenDepth(nn.Module):
         return out
 
 
-def preserved(
-    _block_in: int, in_channels: int, out_channels: int, *, stride: tuple[int, int]
-) -> nn.Module:
-    """1x1x1 and depth-wise 3x3x3: ip-CSN."""
-    return PointThenDepth(in_channels, out_channels, stride=stride)
+def grouped(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
+    """3x3x3 in groups of 16 input channels (simple-G, bottleneck-G)."""
+    groups = in_channels // GROUP_SIZE
+    return conv_spatiotemporal(in_channels, out_channels, stride=stride, groups=groups)
 
 
-def depthwise(
-    block_in: int, in_channels: int, out_channels: int, *, stride: tuple[int, int]
-) -> nn.Module:
-    """Depth-wise 3x3x3: ir-CSN. A layer that changes the number of channels is `preserved`."""
-    if in_channels != out_channels:
-        return preserved(block_in, in_channels, out_channels, stride=stride)
-    return grouped(block_in, in_channels, out_channels, stride=stride, group_size=1)
+class BottleneckDG(Bottleneck3d):
+    """A bottleneck whose 1x1x1 convolutions are in groups of 16 input channels.
+
+    The parameters are those of `Bottleneck3d`.
+    """
+
+    def __init__(self, in_channels: int, width: int, **options: Any) -> None:
+        super().__init__(in_channels, width, **options)
+        pointwise = partial(nn.Conv3d, kernel_size=1, bias=False)
+        out_channels = width * self.expansion
+        self.conv1 = pointwise(in_channels, width, groups=in_channels // GROUP_SIZE)
+        self.conv3 = pointwise(width, out_channels, groups=width // GROUP_SIZE)
 
 
 class NarrowBottleneck(Bottleneck3d):
-    """The bottleneck of depth 26: as wide outside as inside."""
+    """The bottleneck of depth 26: as many channels outside as inside, 64 to 512."""
 
     expansion = 1
 
 
-def bottleneck_dg(base: type[Bottleneck3d], group_size: int) -> type[Bottleneck3d]:
-    """Class of bottlenecks whose 1x1x1 convolutions too are in groups of this many channels."""
+class NarrowBottleneckDG(BottleneckDG):
+    """`BottleneckDG` of depth 26."""
 
-    class BottleneckDG(base):  # type: ignore[misc, valid-type]
-        def __init__(self, in_channels: int, width: int, **options: Any) -> None:
-            super().__init__(in_channels, width, **options)
-            out_channels = width * self.expansion
-            self.conv1 = _grouped_pointwise(in_channels, width, group_size)
-            self.conv3 = _grouped_pointwise(width, out_channels, group_size)
-
-    return BottleneckDG
+    expansion = 1
 
 
-def _grouped_pointwise(in_channels: int, out_channels: int, group_size: int) -> nn.Conv3d:
-    groups = in_channels // group_size
-    return nn.Conv3d(in_channels, out_channels, 1, groups=groups, bias=False)
-
-
-def _block(depth: int) -> type[BasicBlock3d] | type[Bottleneck3d]:
-    if depth == 26:
-        return NarrowBottleneck
-    return Bottleneck3d if depth >= 50 else BasicBlock3d
-
-
-class CSN(nn.Module):
-    """A 3D residual network with a choice of convolution.
+class CSN(VideoClassifier):
+    """A 3D residual network with a choice of block and convolution.
 
     Parameters
     ----------
     depth : {10, 18, 26, 34, 50, 101, 152}
-        Layers: simple blocks at 10, 18 and 34, bottlenecks otherwise.
-    conv : ConvMaker
-        Makes the 3x3x3 convolutions: `full`, `grouped`, `depthwise` or `preserved`.
-    pointwise_group_size : int, optional
-        Channels in a group of a bottleneck's 1x1x1 convolutions (bottleneck-DG); by default they
-        are not grouped.
+        Layers.
+    block : type
+        Of the blocks: `BasicBlock3d` (the paper's simple block), `Bottleneck3d`, or a variant.
+    conv : ConvFn
+        Builds the 3x3x3 convolutions: `conv_spatiotemporal`, `grouped`, `depthwise` or
+        `PointThenDepth`.
     width : int, default=64
         Channels of the stem and inside the blocks of the first stage.
-    eps : float, default=1e-3
-        Of the norms.
     num_classes : int, default=400
         K.
     dropout : float, default=0.0
@@ -163,19 +132,18 @@ class CSN(nn.Module):
     def __init__(
         self,
         depth: int,
+        block: type[BasicBlock3d] | type[Bottleneck3d],
         *,
-        conv: ConvMaker,
-        pointwise_group_size: int | None = None,
+        conv: ConvFn,
         width: int = 64,
-        eps: float = 1e-3,
         num_classes: int = 400,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        block = _block(depth)
-        if pointwise_group_size is not None and issubclass(block, Bottleneck3d):
-            block = bottleneck_dg(block, pointwise_group_size)
-        self.stem = Stem("3d", width, frames=3, mid=width, pool=True)
+        # depth 50, (C, T, H) of 32 frames of 224 pixels: stem (64, 32, 56), stages (256, 32, 56),
+        # (512, 16, 28), (1024, 8, 14), (2048, 4, 7)
+        self.stem = Stem("3d", width)
+        self.pool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         channels, stages = width, []
         for index, blocks in enumerate(DEPTHS[depth]):
             stride = (1, 1) if index == 0 else (2, 2)
@@ -188,138 +156,76 @@ class CSN(nn.Module):
         self.num_features = channels
         self.head = ClipHead(channels, num_classes, dropout)
         initialise(self)
-        set_norm_eps(self, eps)
+        set_norm_eps(self, 1e-3)  # of the authors' Caffe2 code
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, C, T/8, H/32, W/32)."""
-        x = self.stem(x)  # (B, 64, T, H/4, W/4)
+        """Map clips (B, 3, T, H, W) to features (B, F, T/8, H/32, W/32)."""
+        x = self.pool(self.stem(x))  # (B, 64, T, H/4, W/4)
         x = self.layer1(x)
-        x = self.layer2(x)  # (B, C/4, T/2, H/8, W/8)
-        x = self.layer3(x)  # (B, C/2, T/4, H/16, W/16)
-        out: Tensor = self.layer4(x)  # (B, C, T/8, H/32, W/32)
+        x = self.layer2(x)  # (B, F/4, T/2, H/8, W/8)
+        x = self.layer3(x)  # (B, F/2, T/4, H/16, W/16)
+        out: Tensor = self.layer4(x)  # (B, F, T/8, H/32, W/32)
         return out
 
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, C, T', H', W') to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
+CLIP = VMZ_CLIP.change(stride=2, resize=256, size=224)
+_STUDY = CLIP.change(num_frames=8)  # of the ablations
 
 
-VMZ = Source(
-    rename=(
-        (r"\.conv(\d)\.0\.0\.", r".conv\1.pointwise."),
-        (r"\.conv(\d)\.0\.1\.", r".conv\1.norm."),
-        (r"\.conv(\d)\.0\.2\.", r".conv\1.depthwise."),
-        *RENAME_TORCHVISION,
-    )
-)
-PYTORCHVIDEO = Source(rename=RENAME_PYTORCHVIDEO, adapt=replace_norm_eps(theirs=1e-5, ours=1e-3))
-MMACTION2_IR = Source(
-    rename=(
-        *RENAME_MMACTION2,
-        (r"\.conv2\.0\.conv\.", ".conv2."),
-        (r"\.conv2\.0\.bn\.", ".norm2."),
-    )
-)
-MMACTION2_IP = Source(
-    rename=(
-        *RENAME_MMACTION2,
-        (r"\.conv2\.0\.conv\.", ".conv2.pointwise."),
-        (r"\.conv2\.0\.bn\.", ".conv2.norm."),
-        (r"\.conv2\.1\.conv\.", ".conv2.depthwise."),
-        (r"\.conv2\.1\.bn\.", ".norm2."),
-    )
-)
-
-# The rows.
-
-_STUDY = replace(CLIP, frames=8)
-_GROUPS: dict[str, Any] = {"conv": partial(grouped, group_size=16)}
-_DG: dict[str, Any] = {"conv": depthwise, "pointwise_group_size": 16}
-
-
-def _row(name: str, depth: int, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
-    """Row of a network; `options` are arguments, or the row's clip and sources."""
-    clip = options.pop("clip", CLIP)
-    sources = options.pop("sources", {})
+def _entry(
+    name: str,
+    *,
+    conv: ConvFn,
+    block: type[BasicBlock3d] | type[Bottleneck3d] = Bottleneck3d,
+    clip: ClipSpec = _STUDY,
+    **args: Any,
+) -> ModelSpec:
+    """Entry of a network; its name ends in its depth."""
     return ModelSpec(
         name=name,
         build=CSN,
-        args={"depth": depth, **options},
+        args={"depth": int(name.rsplit("_", 1)[1]), "block": block, "conv": conv, **args},
         clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
         strides=(8, 32),
-        sources=sources,
-        weights=WEIGHTS.get(name, ()),
     )
 
 
-def _reduced(depth: int, params_m: float, macs_g: float) -> ModelSpec:
-    """Row of an ir-CSN."""
-    sources = {
-        "vmz": VMZ,
-        "vmz_caffe2": blobs(depth),
-        "mmaction2": MMACTION2_IR,
-        "pytorchvideo": PYTORCHVIDEO,
-    }
-    return _row(f"ir_csn_{depth}", depth, params_m, macs_g, conv=depthwise, sources=sources)
-
-
-def _preserved(depth: int, params_m: float, macs_g: float) -> ModelSpec:
-    """Row of an ip-CSN."""
-    caffe2 = blobs(depth, halves=("pointwise", "depthwise"))
-    sources = {"vmz": VMZ, "vmz_caffe2": caffe2, "mmaction2": MMACTION2_IP}
-    return _row(f"ip_csn_{depth}", depth, params_m, macs_g, conv=preserved, sources=sources)
-
-
-def _study(name: str, depth: int, params_m: float, macs_g: float, **options: Any) -> ModelSpec:
-    """Row of a block design, at the 8 frames of the paper's ablations."""
-    return _row(name, depth, params_m, macs_g, clip=_STUDY, **options)
-
-
 SPECS = (
-    _reduced(26, 1.69, 16.13),
-    _reduced(50, 13.13, 42.31),
-    _reduced(101, 22.21, 56.47),
-    _reduced(152, 29.70, 74.05),
-    _preserved(26, 2.39, 20.19),
-    _preserved(50, 14.40, 47.65),
-    _preserved(101, 24.60, 63.56),
-    _preserved(152, 33.02, 83.29),
-    _study("csn_simple_18", 18, 33.37, 22.47, conv=full),
-    _study("csn_simple_g_18", 18, 2.07, 6.56, **_GROUPS),
-    _study("csn_simple_d_18", 18, 0.69, 3.47, conv=depthwise),
-    _study("csn_simple_ip_18", 18, 1.75, 4.15, conv=preserved),
-    _study("csn_simple_34", 34, 63.68, 39.81, conv=full),
-    _study("csn_simple_g_34", 34, 3.68, 9.01, **_GROUPS),
-    _study("csn_simple_d_34", 34, 0.80, 3.62, conv=depthwise),
-    _study("csn_simple_ip_34", 34, 2.98, 4.94, conv=preserved),
-    _study("csn_bottleneck_26", 26, 20.44, 14.32, conv=full),
-    _study("csn_bottleneck_g_26", 26, 2.47, 5.76, **_GROUPS),
-    _study("csn_bottleneck_dg_26", 26, 0.53, 3.19, **_DG),
-    _study("csn_bottleneck_50", 50, 46.98, 29.46, conv=full),
-    _study("csn_bottleneck_g_50", 50, 14.66, 13.45, **_GROUPS),
-    _study("csn_bottleneck_dg_50", 50, 4.07, 4.78, **_DG),
-    _study("csn_bottleneck_101", 101, 86.03, 44.75, conv=full),
-    _study("csn_bottleneck_152", 152, 118.19, 63.63, conv=full),
-    _row(
-        "test_csn",
-        26,
-        0.16,
-        0.02,
-        conv=preserved,
-        width=16,
-        num_classes=12,
-        clip=replace(CLIP, frames=8, stride=1, size=32, resize=32),
-        sources={"vmz": VMZ},
+    _entry("ir_csn_26", conv=depthwise, block=NarrowBottleneck, clip=CLIP),
+    _entry("ir_csn_50", conv=depthwise, clip=CLIP),
+    _entry("ir_csn_101", conv=depthwise, clip=CLIP),
+    _entry("ir_csn_152", conv=depthwise, clip=CLIP),
+    _entry("ip_csn_26", conv=PointThenDepth, block=NarrowBottleneck, clip=CLIP),
+    _entry("ip_csn_50", conv=PointThenDepth, clip=CLIP),
+    _entry("ip_csn_101", conv=PointThenDepth, clip=CLIP),
+    _entry("ip_csn_152", conv=PointThenDepth, clip=CLIP),
+    _entry("csn_simple_18", conv=conv_spatiotemporal, block=BasicBlock3d),
+    _entry("csn_simple_g_18", conv=grouped, block=BasicBlock3d),
+    _entry("csn_simple_d_18", conv=depthwise, block=BasicBlock3d),
+    _entry("csn_simple_ip_18", conv=PointThenDepth, block=BasicBlock3d),
+    _entry("csn_simple_34", conv=conv_spatiotemporal, block=BasicBlock3d),
+    _entry("csn_simple_g_34", conv=grouped, block=BasicBlock3d),
+    _entry("csn_simple_d_34", conv=depthwise, block=BasicBlock3d),
+    _entry("csn_simple_ip_34", conv=PointThenDepth, block=BasicBlock3d),
+    _entry("csn_bottleneck_26", conv=conv_spatiotemporal, block=NarrowBottleneck),
+    _entry("csn_bottleneck_g_26", conv=grouped, block=NarrowBottleneck),
+    _entry("csn_bottleneck_dg_26", conv=depthwise, block=NarrowBottleneckDG),
+    _entry("csn_bottleneck_50", conv=conv_spatiotemporal),
+    _entry("csn_bottleneck_g_50", conv=grouped),
+    _entry("csn_bottleneck_dg_50", conv=depthwise, block=BottleneckDG),
+    _entry("csn_bottleneck_101", conv=conv_spatiotemporal),
+    _entry("csn_bottleneck_152", conv=conv_spatiotemporal),
+    ModelSpec(
+        name="test_csn",
+        build=CSN,
+        args={
+            "depth": 26,
+            "block": NarrowBottleneck,
+            "conv": PointThenDepth,
+            "width": 16,
+            "num_classes": 12,
+        },
+        clip=CLIP.change(num_frames=8, stride=1, size=32, resize=32),
+        strides=(8, 32),
     ),
 )

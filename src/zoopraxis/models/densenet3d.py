@@ -6,34 +6,24 @@ The network: Densely Connected Convolutional Networks, Huang, Liu, van der Maate
 CVPR 2017. arXiv:1608.06993
 Official code: https://github.com/kenshohara/3D-ResNets-PyTorch (MIT)
 
-Every layer reads the outputs of all layers before it in its block, and adds 32 channels to
-them. Between blocks, half of the channels go on, at half the size in time and in space. Every 3x3
-convolution of the 2D network becomes 3x3x3; the stem is that of `zoopraxis.models.resnet3d`.
-
-Builds. The authors' script cannot make these networks (it names an argument that the
-constructor does not know); their constructor, called directly, can. As in the 2D
-implementation they follow, a ReLU but no dropout stands behind the last norm.
+Every layer reads the outputs of all layers before it in its block, and appends 32 channels to
+them. Between blocks, a transition halves the channels, the frames and the size. Every 3x3
+convolution of the 2D network becomes 3x3x3; the stem is that of `zoopraxis.models.resnet3d`. As in
+the 2D implementation that the authors follow, the last norm is followed by a ReLU.
 """
 
-from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.inputs import ClipSpec
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.models._resnet3d_weights import KINETICS_CLIP, published
-from zoopraxis.models.resnet3d import Stem
-from zoopraxis.spec import ClipSpec, ModelSpec, Source
-
-LAYERS: dict[int, tuple[int, int, int, int]] = {
-    121: (6, 12, 24, 16),
-    169: (6, 12, 32, 32),
-    201: (6, 12, 48, 32),
-    264: (6, 12, 64, 48),
-}
-"""Layers per block, by depth."""
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.models.resnet3d import KINETICS_CLIP, Stem
+from zoopraxis.spec import ModelSpec
 
 
 class DenseLayer(nn.Module):
@@ -44,7 +34,7 @@ class DenseLayer(nn.Module):
     in_channels : int
         Channels so far.
     growth : int
-        Channels to add.
+        Channels to append.
     """
 
     def __init__(self, in_channels: int, growth: int) -> None:
@@ -62,7 +52,13 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Norm, ReLU, 1x1x1 to half of the channels, 2x2x2 average pooling."""
+    """Norm, ReLU, 1x1x1 to half of the channels, 2x2x2 average pooling.
+
+    Parameters
+    ----------
+    in_channels : int
+        C.
+    """
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -75,15 +71,15 @@ class Transition(nn.Module):
         return F.avg_pool3d(x, 2)  # (B, C/2, T/2, H/2, W/2)
 
 
-class DenseNet3D(nn.Module):
+class DenseNet3D(VideoClassifier):
     """A DenseNet-BC of 3x3x3 convolutions.
 
     Parameters
     ----------
     layers : tuple of int
-        Layers of each block.
+        Number of layers of each block.
     growth : int, default=32
-        Channels that a layer adds.
+        Channels that a layer appends.
     width : int, default=64
         Channels of the stem.
     num_classes : int, default=400
@@ -102,10 +98,11 @@ class DenseNet3D(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.stem = Stem(width)
+        self.stem = Stem(3, width)
         channels = width
         self.blocks = nn.ModuleList()
         self.transitions = nn.ModuleList()
+        # depth 121, channels: 64, block to 256, transition to 128, block to 512, to 256, ... 1024
         for index, count in enumerate(layers):
             block = [DenseLayer(channels + i * growth, growth) for i in range(count)]
             self.blocks.append(nn.Sequential(*block))
@@ -119,77 +116,37 @@ class DenseNet3D(nn.Module):
         initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, C, T/16, H/32, W/32)."""
-        x = self.blocks[0](self.stem(x))  # (B, C, T/2, H/4, W/4)
+        """Map clips (B, 3, T, H, W) to features (B, F, T/16, H/32, W/32)."""
+        x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
+        x = self.blocks[0](x)  # (B, 256, T/2, H/4, W/4)
         for transition, block in zip(self.transitions, self.blocks[1:], strict=True):
-            x = block(transition(x))  # half of T, H and W each time
-        return F.relu(self.norm(x))
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, C, T', H', W') to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
+            x = block(transition(x))  # T, H and W halved, three times
+        return F.relu(self.norm(x))  # (B, F, T/16, H/32, W/32)
 
 
-HARA = Source(
-    rename=(
-        (r"^features\.conv[01]\.", "stem.conv."),
-        (r"^features\.norm[01]\.", "stem.norm."),
-        (r"\.(norm|conv)\.(\d)\.", r".\1\2."),  # the code of 2018
-        (
-            r"^features\.denseblock(\d)\.denselayer(\d+)\.",
-            lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.",
-        ),
-        (r"^features\.transition(\d)\.", lambda m: f"transitions.{int(m[1]) - 1}."),
-        (r"^features\.norm5\.", "norm."),
-        (r"^classifier\.", "head.linear."),
-    )
-)
-
-
-def _row(
-    name: str,
-    layers: tuple[int, ...],
-    params_m: float,
-    macs_g: float,
-    *,
-    clip: ClipSpec = KINETICS_CLIP,
-    **args: int,
+def _entry(
+    name: str, layers: tuple[int, ...], *, clip: ClipSpec = KINETICS_CLIP, **args: Any
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=DenseNet3D,
         args={"layers": layers, **args},
         clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
         strides=(16, 32),
-        sources={"hara": HARA},
-        weights=published(name),
     )
 
 
 SPECS = (
-    _row("densenet3d_121", LAYERS[121], 11.70, 10.40),
-    _row("densenet3d_169", LAYERS[169], 19.25, 10.68),
-    _row("densenet3d_201", LAYERS[201], 26.14, 11.24),
-    _row("densenet3d_264", LAYERS[264], 41.37, 12.00),
-    _row(
+    _entry("densenet3d_121", (6, 12, 24, 16)),
+    _entry("densenet3d_169", (6, 12, 32, 32)),
+    _entry("densenet3d_201", (6, 12, 48, 32)),
+    _entry("densenet3d_264", (6, 12, 64, 48)),
+    _entry(
         "test_densenet3d",
         (2, 2, 2, 2),
-        0.08,
-        0.08,
+        clip=KINETICS_CLIP.change(num_frames=16, size=32, resize=32),
         growth=8,
         width=16,
         num_classes=12,
-        clip=replace(KINETICS_CLIP, frames=16, size=32, resize=32),
     ),
 )

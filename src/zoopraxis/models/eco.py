@@ -2,70 +2,130 @@
 
 Zolfaghari, Singh and Brox, ECCV 2018. arXiv:1804.09066
 Official code: https://github.com/mzolfaghari/ECO-efficient-video-understanding (Caffe, research
-use only; source "caffe") and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause; "eco")
+use only) and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause)
 
-The whole video is cut into N segments, of which one frame each passes the lower half of
-BN-Inception, up to the third inception block: 96 channels on 28x28 positions. Stacked over time
-they are a volume that the upper half of a 3D ResNet-18 reads, so that the network itself relates
-what is far apart. That is ECO-Lite. ECO-Full runs the rest of BN-Inception too, averages its
-features over the frames, and classifies both together. ``eco_r3d_18_16`` is the 3D ResNet-18 whose
-upper half it is, alone and on 112 pixels.
+A video is cut into N segments of equal length, and one frame of each passes through the lower half
+of BN-Inception, up to the third Inception block: 96 channels of 28 x 28. Stacked over time they are
+a volume, the input of the upper half of a 3D ResNet-18: the network itself relates frames that are
+far apart. This is ECO-Lite. ECO-Full also runs the upper half of BN-Inception, averages its
+features over the frames, and classifies the features of both streams together.
 
-The 3D half is pre-activated (norm, ReLU, convolution), its projections are 3x3x3 convolutions of
-the activated input, and as in Caffe every convolution has a bias. ECO-Full's dropout inside, 0.5
-of the 2D and 0.3 of the 3D features, acts here on the clip's averages; the authors drop from each
-frame's 2D features. `forward_features` of ECO-Full joins the streams at the length of the 3D one,
-the 2D features averaged over the frames of each step: the same means over the clip, where N is a
-multiple of 4. Source "caffe" takes names and shapes from the authors' prototxts; no trained net
-was at hand.
+The 3D half is pre-activated (batch norm, ReLU, convolution); its projections are 3x3x3 convolutions
+of the activated input; as in Caffe, every convolution has a bias. ``eco_r3d_18_16`` is the whole 3D
+ResNet-18, alone and on 112 pixels.
+
+In training, ECO-Full drops half of the 2D and 0.3 of the 3D features; here both are dropped from
+the averages over the clip, where the authors drop the 2D ones frame by frame. Its
+`forward_features` joins the streams at the length of the 3D one, the 2D features averaged over the
+frames of each step: the same means over the clip if N is a multiple of 4.
 """
-
-from dataclasses import replace
-from itertools import pairwise
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.checkpoints.convert import RENAME_BLOBS, squeeze_blobs
-from zoopraxis.layers.bninception import (
-    RENAME_BNINCEPTION,
-    BNInception,
-    Inception,
-    Reduction,
-    halve,
-)
-from zoopraxis.layers.conv2d import conv_norm
-from zoopraxis.layers.frames import RENAME_SEGMENTS, fold, unfold
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.layers.bninception import BNInception, Inception, Reduction, halve
+from zoopraxis.layers.frames import merge_time, split_time
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.models._eco_weights import CLIP, published
-from zoopraxis.spec import ModelSpec, Replacement, Source
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.spec import ModelSpec
 
 
-class Half3c(nn.Module):
-    """The beginning of one branch of inception block 3c: 1x1, 3x3.
+class ECOLite(VideoClassifier):
+    """The lower half of BN-Inception per frame, the upper half of a 3D ResNet over the frames.
 
     Parameters
     ----------
-    in_channels, reduced, out_channels : int
-        Channels that come, between the convolutions, that go.
+    divide : int, default=1
+        Divides every width, for small networks.
+    num_classes : int, default=400
+        K.
+    dropout : float, default=0.3
+        Before the classifier.
     """
 
-    def __init__(self, in_channels: int, reduced: int, out_channels: int) -> None:
+    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.3) -> None:
         super().__init__()
-        self.conv_double_3x3_reduce = conv_norm("3c", in_channels, reduced, 1)
-        self.conv_double_3x3_1 = conv_norm("3c", reduced, out_channels, 3, padding=1)
+        self.lower = LowerInception(divide=divide)
+        self.upper = UpperResNet3d(96 // divide, width=128 // divide)
+        self.num_features = self.upper.num_features
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        nn.init.xavier_uniform_(self.head.linear.weight)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        """Map (N, C, H, W) to (N, C', H, W)."""
-        out: Tensor = self.conv_double_3x3_1(self.conv_double_3x3_reduce(x, frames), frames)
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 512, T/4, H/32, W/32)."""
+        num_frames = x.shape[2]
+        x = self.lower(merge_time(x), num_frames)  # (B * T, 96, H/8, W/8)
+        x = split_time(x, num_frames)  # (B, 96, T, H/8, W/8)
+        out: Tensor = self.upper(x)  # (B, 512, T/4, H/32, W/32)
         return out
 
 
-class LowerInception(nn.Module):
-    """BN-Inception up to the middle of block 3c.
+class ECOFull(VideoClassifier):
+    """ECO-Lite, with the whole of BN-Inception beside it.
+
+    The parameters are those of `ECOLite`; `dropout` comes on top of that of each stream.
+    """
+
+    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.lower = TwoLevelInception(divide=divide)
+        self.upper = UpperResNet3d(96 // divide, width=128 // divide)
+        self.num_flat = self.lower.num_features
+        self.num_features = self.num_flat + self.upper.num_features
+        self.drop_flat, self.drop_deep = nn.Dropout(0.5), nn.Dropout(0.3)
+        self.head = ClipHead(self.num_features, num_classes, dropout)
+        nn.init.xavier_uniform_(self.head.linear.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to features (B, 1536, T/4, H/32, W/32), the 2D ones first."""
+        num_frames = x.shape[2]
+        low, flat = self.lower.forward_levels(merge_time(x), num_frames)
+        deep = self.upper(split_time(low, num_frames))  # (B, 512, T/4, H/32, W/32)
+        flat = split_time(flat, num_frames)  # (B, 1024, T, H/32, W/32)
+        flat = F.adaptive_avg_pool3d(flat, deep.shape[2:])  # (B, 1024, T/4, H/32, W/32)
+        return torch.cat((flat, deep), dim=1)  # (B, 1536, T/4, H/32, W/32)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, 1536, T', H', W') to logits (B, K)."""
+        x = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, 1536, 1, 1, 1)
+        flat, deep = x[:, : self.num_flat], x[:, self.num_flat :]
+        x = torch.cat((self.drop_flat(flat), self.drop_deep(deep)), dim=1)  # (B, 1536, 1, 1, 1)
+        out: Tensor = self.head(x)  # (B, K)
+        return out
+
+
+# Halves of the 2D network.
+
+
+class TappedInception(BNInception):
+    """BN-Inception, with a tap in block 3c for the input of the 3D network."""
+
+    inception_3a: Inception
+    inception_3b: Inception
+    inception_3c: Reduction
+
+    def forward_low(self, x: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
+        """Map frames (N, 3, H, W) to block 3b's output and to the input of the 3D network.
+
+        Returns
+        -------
+        Tensor of shape (N, 320, H/8, W/8)
+            Output of block 3b.
+        Tensor of shape (N, 96, H/8, W/8)
+            After two of the three convolutions in block 3c's double branch, before its stride.
+        """
+        x = self.forward_stem(x, num_frames)  # (N, 192, H/8, W/8)
+        x = self.inception_3b(self.inception_3a(x, num_frames), num_frames)  # (N, 320, H/8, W/8)
+        block = self.inception_3c
+        low = block.conv_double_3x3_reduce(x, num_frames)  # (N, 64, H/8, W/8)
+        return x, block.conv_double_3x3_1(low, num_frames)  # (N, 96, H/8, W/8)
+
+
+class LowerInception(TappedInception):
+    """BN-Inception up to the tap; everything that does not lead to it is removed.
 
     Parameters
     ----------
@@ -74,82 +134,72 @@ class LowerInception(nn.Module):
     """
 
     def __init__(self, *, divide: int = 1) -> None:
-        super().__init__()
-        w32, w64, w96 = (width // divide for width in (32, 64, 96))
-        self.conv1_7x7_s2 = conv_norm("conv1_7x7_s2", 3, w64, 7, stride=2, padding=3)
-        self.conv2_3x3_reduce = conv_norm("conv2_3x3_reduce", w64, w64, 1)
-        self.conv2_3x3 = conv_norm("conv2_3x3", w64, 3 * w64, 3, padding=1)
-        self.inception_3a = Inception(
-            "3a", 3 * w64, w64, (w64, w64), (w64, w96), w32, pool="average", conv=conv_norm
-        )
-        self.inception_3b = Inception(
-            "3b", 4 * w64, w64, (w64, w96), (w64, w96), w64, pool="average", conv=conv_norm
-        )
-        self.inception_3c = Half3c(5 * w64, w64, w96)
-        self.num_features = w96
+        super().__init__(divide=divide)
+        for name in _UPPER:
+            delattr(self, f"inception_{name}")
+        for name in ("conv_3x3_reduce", "conv_3x3", "conv_double_3x3_2"):
+            delattr(self.inception_3c, name)
+        self.num_features = 96 // divide
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, 3, H, W) to (N, 96, H/8, W/8)."""
-        x = halve(self.conv1_7x7_s2(x, frames))  # (N, 64, H/4, W/4)
-        x = self.conv2_3x3(self.conv2_3x3_reduce(x, frames), frames)  # (N, 192, H/4, W/4)
-        x = self.inception_3a(halve(x), frames)  # (N, 256, H/8, W/8)
-        x = self.inception_3b(x, frames)  # (N, 320, H/8, W/8)
-        out: Tensor = self.inception_3c(x, frames)  # (N, 96, H/8, W/8)
-        return out
+        return self.forward_low(x, num_frames)[1]
 
 
-class TwoLevelInception(BNInception):
-    """BN-Inception that also gives what the 3D network reads.
+class TwoLevelInception(TappedInception):
+    """BN-Inception that also returns the input of the 3D network.
 
-    The arguments are those of `BNInception`.
+    The parameters are those of `BNInception`.
     """
 
-    inception_3a: Inception
-    inception_3b: Inception
-    inception_3c: Reduction
-
-    def forward_levels(self, x: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    def forward_levels(self, x: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
         """Map frames (N, 3, H, W) to (N, 96, H/8, W/8) and (N, 1024, H/32, W/32)."""
-        x = self.forward_stem(x, frames)  # (N, 192, H/8, W/8)
-        x = self.inception_3b(self.inception_3a(x, frames), frames)  # (N, 320, H/8, W/8)
+        x, low = self.forward_low(x, num_frames)  # (N, 320, H/8, W/8), (N, 96, H/8, W/8)
         block = self.inception_3c
-        low = block.conv_double_3x3_1(block.conv_double_3x3_reduce(x, frames), frames)
-        three = block.conv_3x3(block.conv_3x3_reduce(x, frames), frames)
-        double = block.conv_double_3x3_2(low, frames)
+        three = block.conv_3x3(block.conv_3x3_reduce(x, num_frames), num_frames)
+        double = block.conv_double_3x3_2(low, num_frames)
         x = torch.cat((three, double, halve(x)), dim=1)  # (N, 576, H/16, W/16)
-        for name in ("4a", "4b", "4c", "4d", "4e", "5a", "5b"):
-            x = getattr(self, f"inception_{name}")(x, frames)
-        return low, x
+        for name in _UPPER:
+            x = getattr(self, f"inception_{name}")(x, num_frames)
+        return low, x  # (N, 96, H/8, W/8), (N, 1024, H/32, W/32)
+
+
+_UPPER = ("4a", "4b", "4c", "4d", "4e", "5a", "5b")  # blocks after the third
+
+
+# The 3D network, and its upper half.
 
 
 class PreActivated(nn.Module):
-    """Norm, ReLU, 3x3x3 convolution, twice; plus the input, or its projection once activated.
+    """Batch norm, ReLU, 3x3x3 convolution, twice; plus the input, or its activated projection.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels that come and go; where they differ the block halves time and space.
+        Input and output channels; where they differ, the block halves time and space.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        stride = 1 if in_channels == out_channels else 2
+        same = in_channels == out_channels
+        stride = 1 if same else 2
         self.norm1 = nn.BatchNorm3d(in_channels)
         self.conv1 = nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1)
         self.norm2 = nn.BatchNorm3d(out_channels)
         self.conv2 = nn.Conv3d(out_channels, out_channels, 3, padding=1)
-        if stride == 2:
-            self.down = nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
+        self.down = None if same else nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
-        active = F.relu(self.norm1(x))
-        out: Tensor = self.conv2(F.relu(self.norm2(self.conv1(active))))
-        return out + (self.down(active) if hasattr(self, "down") else x)
+        active = F.relu(self.norm1(x))  # (B, C, T, H, W)
+        out = self.conv1(active)  # (B, C', T', H', W')
+        out = self.conv2(F.relu(self.norm2(out)))
+        total: Tensor = out + (x if self.down is None else self.down(active))
+        return total
 
 
 class UpperResNet3d(nn.Module):
-    """The 3D half: from the third stage of a pre-activated ResNet-18 on.
+    """The 3D half: a pre-activated ResNet-18 from its second stage on.
 
     Parameters
     ----------
@@ -179,8 +229,8 @@ class UpperResNet3d(nn.Module):
         return F.relu(self.norm(x), inplace=True)
 
 
-class PreActivatedResNet3d(nn.Module):
-    """The 3D ResNet-18 whose upper half ECO takes.
+class PreActivatedResNet3d(VideoClassifier):
+    """The 3D ResNet-18 whose upper half ECO uses.
 
     Parameters
     ----------
@@ -217,206 +267,42 @@ class PreActivatedResNet3d(nn.Module):
         x = self.block5b(self.block5a(x))  # (B, 512, T/16, H/16, W/16)
         return F.relu(self.norm(x), inplace=True)
 
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, 512, T', H', W') to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
-
-
-class ECOLite(nn.Module):
-    """Half of BN-Inception a frame, half of a 3D ResNet over the frames.
-
-    Parameters
-    ----------
-    divide : int, default=1
-        Divides every width, for small networks.
-    num_classes : int, default=400
-        K.
-    dropout : float, default=0.3
-        Before the classifier.
-    """
-
-    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.3) -> None:
-        super().__init__()
-        self.lower = LowerInception(divide=divide)
-        initialise(self.lower)
-        self.upper = UpperResNet3d(self.lower.num_features, width=128 // divide)
-        self.num_features = self.upper.num_features
-        self.head = ClipHead(self.num_features, num_classes, dropout)
-        nn.init.xavier_uniform_(self.head.linear.weight)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, 512, T/4, H/32, W/32)."""
-        frames = x.shape[2]
-        x = self.lower(fold(x), frames)  # (B * T, 96, H/8, W/8)
-        out: Tensor = self.upper(unfold(x, frames))  # (B, 512, T/4, H/32, W/32)
-        return out
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, C, T', H', W') to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
-
-
-class ECOFull(nn.Module):
-    """ECO-Lite, and the whole of BN-Inception beside it.
-
-    The parameters are those of `ECOLite`; `dropout` comes on top of that of each stream.
-    """
-
-    def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.lower = TwoLevelInception(divide=divide)
-        self.upper = UpperResNet3d(96 // divide, width=128 // divide)
-        self.num_flat = self.lower.num_features
-        self.num_features = self.num_flat + self.upper.num_features
-        self.drop_flat, self.drop_deep = nn.Dropout(0.5), nn.Dropout(0.3)
-        self.head = ClipHead(self.num_features, num_classes, dropout)
-        nn.init.xavier_uniform_(self.head.linear.weight)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, 1536, T/4, H/32, W/32), the 2D ones first."""
-        frames = x.shape[2]
-        low, flat = self.lower.forward_levels(fold(x), frames)
-        deep = self.upper(unfold(low, frames))  # (B, 512, T/4, H/32, W/32)
-        flat = F.adaptive_avg_pool3d(unfold(flat, frames), deep.shape[2:])  # (B, 1024, T/4, ., .)
-        return torch.cat((flat, deep), dim=1)  # (B, 1536, T/4, H/32, W/32)
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, 1536, T', H', W') to logits (B, K)."""
-        x = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, 1536, 1, 1, 1)
-        flat, deep = x[:, : self.num_flat], x[:, self.num_flat :]
-        out: Tensor = self.head(torch.cat((self.drop_flat(flat), self.drop_deep(deep)), dim=1))
-        return out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
-
-
-# In the authors' files a norm is named for what it follows: the sums are res2a, res2b, ...
-_SUMS = ("2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b")
-_AFTER = dict(pairwise(_SUMS))
-_RENAME_RESNET: tuple[tuple[str, Replacement], ...] = (
-    (r"\bconv1_bn\.", "block2a.norm1."),
-    (r"\bres5b_bn\.", "norm."),
-    (r"\bres(\d[ab])_bn\.", lambda m: f"block{_AFTER[m[1]]}.norm1."),
-    (r"\bres(\d[ab])_1_bn\.", r"block\1.norm2."),
-    (r"\bres(\d[ab])_([12])\.", r"block\1.conv\2."),
-    (r"\bres(\d[ab])_down\.", r"block\1.down."),
-)
-AUTHORS = Source(
-    rename=(
-        (r"^base_model\.fc_final\.", "head.linear."),  # trained without dropout
-        (r"^base_model\.res3a_2\.", "upper.conv."),
-        (r"^base_model\.(?=res)", "upper."),
-        (r"^base_model\.", "lower."),
-        *RENAME_SEGMENTS,
-        *RENAME_BNINCEPTION,
-        *_RENAME_RESNET,
-    )
-)
-CAFFE = Source(
-    rename=(
-        *RENAME_BLOBS,
-        (r"^fc8\w?\.", "head.linear."),  # fc8N, fc8u, fc8h: another for each data set
-        (r"^res3a_2n?\.", "upper.conv."),
-        (r"^(?=res)", "upper."),
-        (r"^(?=conv|inception)", "lower."),
-        *RENAME_BNINCEPTION,
-        *_RENAME_RESNET,
+CLIP = ClipSpec(
+    sampling=Sampling(num_frames=16, mode="segments"),
+    input=RGB(
+        mean=(104.0, 117.0, 128.0), std=(1.0, 1.0, 1.0), channel_order="bgr", value_range=255.0
     ),
-    adapt=squeeze_blobs,
 )
-AUTHORS_3D = Source(
-    rename=(
-        (r"^base_model\.(?:fc8\.)?", ""),
-        *_RENAME_RESNET,
-        (r"^new_fc\.|^(?=weight|bias)", "head.linear."),
-    )
-)
+_LENGTHS = (4, 8, 12, 16, 20, 24, 32)  # N
 
 
-def _row(
-    name: str, build: type[ECOLite] | type[ECOFull], params_m: float, macs_g: float, **clip: Any
-) -> ModelSpec:
-    """Row of a network; the weights for 16 segments fit every length, as no shape depends on it."""
-    net, frames = name.rsplit("_", 1)
-    return ModelSpec(
-        name=name,
-        build=build,
-        clip=replace(CLIP, frames=int(frames), **clip),
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(4, 32),
-        sources={"eco": AUTHORS, "caffe": CAFFE},
-        weights=published(net) if frames == "16" else (),
-    )
+def _spec(name: str, build: type[VideoClassifier], num_frames: int) -> ModelSpec:
+    clip = CLIP.change(num_frames=num_frames)
+    return ModelSpec(name=f"{name}_{num_frames}", build=build, clip=clip, strides=(4, 32))
 
 
 SPECS = (
-    _row("eco_lite_4", ECOLite, 37.50, 11.62),
-    _row("eco_lite_8", ECOLite, 37.50, 23.24),
-    _row("eco_lite_12", ECOLite, 37.50, 34.86),
-    _row("eco_lite_16", ECOLite, 37.50, 46.49),
-    _row("eco_lite_20", ECOLite, 37.50, 58.11),
-    _row("eco_lite_24", ECOLite, 37.50, 69.73),
-    _row("eco_lite_32", ECOLite, 37.50, 92.97),
-    _row("eco_full_4", ECOFull, 47.50, 16.10),
-    _row("eco_full_8", ECOFull, 47.50, 32.21),
-    _row("eco_full_12", ECOFull, 47.50, 48.31),
-    _row("eco_full_16", ECOFull, 47.50, 64.41),
-    _row("eco_full_20", ECOFull, 47.50, 80.52),
-    _row("eco_full_24", ECOFull, 47.50, 96.62),
-    _row("eco_full_32", ECOFull, 47.50, 128.83),
+    *(_spec("eco_lite", ECOLite, num_frames) for num_frames in _LENGTHS),
+    *(_spec("eco_full", ECOFull, num_frames) for num_frames in _LENGTHS),
     ModelSpec(
         name="eco_r3d_18_16",
         build=PreActivatedResNet3d,
-        clip=replace(CLIP, resize=128, size=112),
-        params_m=37.85,
-        macs_g=21.52,
+        clip=CLIP.change(resize=128, size=112),
         strides=(16, 16),
-        sources={"eco": AUTHORS_3D},
-        weights=published("eco_r3d_18"),
     ),
     ModelSpec(
         name="test_eco",
         build=ECOFull,
         args={"divide": 16, "num_classes": 12},
-        clip=replace(CLIP, frames=8, size=64, resize=64),
-        params_m=0.19,
-        macs_g=0.01,
+        clip=CLIP.change(num_frames=8, size=64, resize=64),
         strides=(4, 32),
-        sources={"eco": AUTHORS, "caffe": CAFFE},
     ),
     ModelSpec(
         name="test_eco_r3d",
         build=PreActivatedResNet3d,
         args={"width": 4, "num_classes": 12, "dropout": 0.0},
-        clip=replace(CLIP, frames=16, size=32, resize=32),
-        params_m=0.15,
-        macs_g=0.01,
+        clip=CLIP.change(num_frames=16, size=32, resize=32),
         strides=(16, 16),
-        sources={"eco": AUTHORS_3D},
     ),
 )

@@ -5,46 +5,107 @@ arXiv:1411.4389
 Official code: https://github.com/LisaAnne/lisa-caffe-public (Caffe, BSD-2-Clause). ResNets:
 https://github.com/doronharitan/human_activity_recognition_LRCN (no licence given)
 
-A network of images turns every frame into a vector, an LSTM reads the vectors in order, and a
-classifier answers after every frame; the clip's logits are the mean of the answers (section 3).
+An image network turns every frame into a vector, an LSTM reads the vectors in order, and a
+classifier answers after every frame; the clip's logits are the mean over the steps (section 3).
 
-``lrcn_hybrid`` is the authors' network for RGB: between CaffeNet and Zeiler and Fergus's, one
-LSTM of 256 cells on its fc6, 16 neighbouring frames of 227 pixels. They average probabilities
-where we average logits; forget gates start as torch has them. Their flow network is the same, fed
-with flow and its length as a third channel; no row prepares that. Source "caffe" takes names,
-shapes and the order of gates from their prototxts and LSTM layer; no trained net was at hand.
+``lrcn_hybrid`` is the authors' network for RGB: an image network between CaffeNet and that of
+Zeiler and Fergus, one LSTM of 256 cells on its fc6, and 16 consecutive frames of 227 pixels. The
+authors average probabilities, we average logits. Biases of the forget gates start as torch sets
+them. Their flow network is the same on flow with its length as a third channel; it has no entry.
 
-``lrcn_r*`` is the ResNet code above, five frames at 2.5 a second: a linear layer to 512 behind the
-ResNet, an LSTM of two layers of 256 cells (``lstm``), or as many in both directions (``bilstm``),
-and one answer, from the last step. There the backward LSTM has seen only the last frame. Its code
-keeps the LSTM's state from call to call until told to forget; a clip here always starts anew. It
-ends with a softmax; ours gives the logits.
+``lrcn_r*`` are those of the ResNet code, on five frames at 2.5 per second: a linear layer to 512
+after the ResNet, an LSTM of two layers of 256 cells in one direction (``lstm``) or in both
+(``bilstm``), and one answer, that of the last step. At this step the backward LSTM has seen the
+last frame alone. That code carries the LSTM's state from call to call until it is reset; here
+every clip starts from zero. It ends with a softmax; ours returns the logits.
 """
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.checkpoints.convert import RENAME_BLOBS, merge, squeeze_blobs
-from zoopraxis.layers.frames import Trunk, fold, split_batch
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.layers.frames import BackboneFn, merge_time, split_batch
 from zoopraxis.layers.head import FrameHead
-from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d
+from zoopraxis.layers.resnet2d import ResNet2d
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import ClipSpec, ModelSpec, Source
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.spec import ModelSpec
+
+
+class LRCN(VideoClassifier):
+    """An LSTM over the features of frames; the logits are the mean over its steps.
+
+    ``h_t = LSTM(encoder(x_t), h_(t-1))``; the logits are the mean over t of ``W h_t + b``.
+
+    Parameters
+    ----------
+    backbone_fn : BackboneFn
+        Builds the image network; its features are 1x1.
+    cells : int, default=256
+        Of each layer and direction of the LSTM.
+    layers : int, default=1
+        Of the LSTM.
+    directions : {1, 2}, default=1
+        1 reads forward; 2 has another LSTM that reads backward.
+    num_classes : int, default=101
+        K; UCF-101 has 101.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    head: FrameHead
+
+    def __init__(
+        self,
+        backbone_fn: BackboneFn,
+        *,
+        cells: int = 256,
+        layers: int = 1,
+        directions: Literal[1, 2] = 1,
+        num_classes: int = 101,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.encoder = backbone_fn(in_channels=3)
+        self.lstm = nn.LSTM(
+            self.encoder.num_features,
+            cells,
+            layers,
+            batch_first=True,
+            bidirectional=directions == 2,
+        )
+        self.num_features = cells * directions
+        self.head = FrameHead(self.num_features, num_classes, dropout)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, 3, T, H, W) to the outputs of the LSTM, (B, F, T, 1, 1)."""
+        num_frames = x.shape[2]
+        x = self.encoder(merge_time(x), num_frames).flatten(1)  # (B * T, F')
+        steps, _ = self.lstm(split_batch(x, num_frames))  # (B, T, F)
+        out: Tensor = steps.transpose(1, 2)[..., None, None]  # (B, F, T, 1, 1)
+        return out
+
+
+class LastStepLRCN(LRCN):
+    """LRCN that answers once, after the last frame."""
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, F, T, 1, 1) to logits (B, K)."""
+        return super().forward_head(x[:, :, -1:])  # of one step: (B, F, 1, 1, 1)
 
 
 class HybridNet(nn.Module):
-    """The authors' network of images up to fc6: five convolutions, one hidden layer.
+    """The authors' image network up to fc6: five convolutions, one hidden layer.
 
     Parameters
     ----------
     in_channels : int, default=3
         Channels of a frame.
     dropout : float, default=0.9
-        Behind fc6.
+        After fc6.
     """
 
     num_features = 4096
@@ -61,7 +122,7 @@ class HybridNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         initialise(self)
 
-    def forward(self, x: Tensor, _frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, _num_frames: int = 1) -> Tensor:
         """Map frames (N, C, 227, 227) to features (N, 4096, 1, 1)."""
         x = self.normalise(halve(F.relu(self.conv1(x))))  # (N, 96, 55, 55)
         x = self.normalise(halve(F.relu(self.conv2(x))))  # (N, 384, 13, 13)
@@ -72,7 +133,7 @@ class HybridNet(nn.Module):
 
 
 def halve(x: Tensor) -> Tensor:
-    """Max pooling 3x3 of stride 2 that rounds up, as Caffe's."""
+    """Max pooling 3x3 of stride 2 that rounds sizes up, as in Caffe."""
     return F.max_pool2d(x, 3, stride=2, ceil_mode=True)
 
 
@@ -84,7 +145,7 @@ class ProjectedResNet(nn.Module):
     depth : {10, 18, 34, 50, 101, 152}
         Layers of the ResNet.
     features : int, default=512
-        Of the linear layer.
+        Outputs of the linear layer.
     width : int, default=64
         Channels of the stem.
     in_channels : int, default=3
@@ -95,154 +156,40 @@ class ProjectedResNet(nn.Module):
         self, depth: int, *, features: int = 512, width: int = 64, in_channels: int = 3
     ) -> None:
         super().__init__()
-        self.trunk = ResNet2d(depth, in_channels=in_channels, width=width)
-        self.project = nn.Linear(self.trunk.num_features, features)
+        self.backbone = ResNet2d(depth, in_channels=in_channels, width=width)
+        self.project = nn.Linear(self.backbone.num_features, features)
         self.num_features = features
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (N, C, H, W) to features (N, F, 1, 1)."""
-        x = self.trunk(x, frames).mean(dim=(2, 3))  # (N, C')
+        x = self.backbone(x, num_frames).mean(dim=(2, 3))  # (N, C')
         x = self.project(x)  # (N, F)
         return x[:, :, None, None]  # (N, F, 1, 1)
 
 
-class LRCN(nn.Module):
-    """An LSTM over the features of frames; the logits are the mean over its steps.
-
-    Parameters
-    ----------
-    encoder : Trunk
-        Makes the network of images; its features are 1x1.
-    cells : int, default=256
-        Of each layer and direction of the LSTM.
-    layers : int, default=1
-        Of the LSTM.
-    directions : {1, 2}, default=1
-        Whether the LSTM reads forward, or another one backward too.
-    num_classes : int, default=101
-        K; UCF-101 has 101.
-    dropout : float, default=0.5
-        Before the classifier.
-    """
-
-    def __init__(
-        self,
-        encoder: Trunk,
-        *,
-        cells: int = 256,
-        layers: int = 1,
-        directions: Literal[1, 2] = 1,
-        num_classes: int = 101,
-        dropout: float = 0.5,
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder(in_channels=3)
-        self.lstm = nn.LSTM(
-            self.encoder.num_features,
-            cells,
-            layers,
-            batch_first=True,
-            bidirectional=directions == 2,
-        )
-        self.num_features = cells * directions
-        self.head = FrameHead(self.num_features, num_classes, dropout)
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to what the LSTM says at every step, (B, F, T, 1, 1)."""
-        frames = x.shape[2]
-        x = self.encoder(fold(x), frames).flatten(1)  # (B * T, F')
-        steps, _ = self.lstm(split_batch(x, frames))  # (B, T, F)
-        out: Tensor = steps.transpose(1, 2)[..., None, None]  # (B, F, T, 1, 1)
-        return out
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, F, T, 1, 1) to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-
-class LastStepLRCN(LRCN):
-    """LRCN that answers once, after the last frame."""
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, F, T, 1, 1) to logits (B, K)."""
-        return super().forward_head(x[:, :, -1:])
-
-
-PORT = Source(
-    rename=(
-        (r"^conv_model\.conv_model\.fc\.", "encoder.project."),
-        (r"^conv_model\.conv_model\.", "encoder.trunk."),
-        (r"^Lstm\.Lstm\.", "lstm."),
-        (r"^output_layer\.0\.", "head.linear."),
-        *RENAME_RESNET2D,
-    )
-)
-
-
-def _gates(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Caffe's gates (input, forget, output, cell) in torch's order, and its one bias as two."""
-
-    def reorder(blob: Tensor) -> Tensor:
-        i, f, o, g = blob.tensor_split(4)
-        return torch.cat((i, f, g, o))
-
-    gates = {key: reorder(blob) for key, blob in state.items() if key.startswith("lstm.")}
-    zeros = {
-        key.replace("_ih_", "_hh_"): torch.zeros_like(blob)
-        for key, blob in gates.items()
-        if "bias_ih" in key
-    }
-    return state | gates | zeros
-
-
-CAFFE = Source(
-    rename=(
-        (r"^lstm1\.0$", "lstm.weight_ih_l0"),
-        (r"^lstm1\.1$", "lstm.bias_ih_l0"),
-        (r"^lstm1\.2$", "lstm.weight_hh_l0"),
-        *RENAME_BLOBS,
-        (r"^fc8-final\.", "head.linear."),
-        (r"^(?=conv|fc6)", "encoder."),
-    ),
-    adapt=merge(squeeze_blobs, _gates),
-)
-
 _HYBRID_CLIP = ClipSpec(
-    frames=16,
-    resize=(240, 320),
-    size=227,
-    mean=(128.0, 128.0, 128.0),
-    std=(1.0, 1.0, 1.0),
-    channel_order="bgr",
-    value_range=255.0,
+    sampling=Sampling(num_frames=16),
+    input=RGB(
+        resize=(240, 320),
+        size=227,
+        mean=(128.0, 128.0, 128.0),
+        std=(1.0, 1.0, 1.0),
+        channel_order="bgr",
+        value_range=255.0,
+    ),
 )
-_PORT_CLIP = ClipSpec(frames=5, fps=2.5)
+_RESNET_CLIP = ClipSpec(sampling=Sampling(num_frames=5, fps=2.5), input=RGB())
 
 
-def _port(depth: int, directions: Literal[1, 2], params_m: float, macs_g: float) -> ModelSpec:
+def _spec(
+    name: str, backbone_fn: BackboneFn, clip: ClipSpec = _RESNET_CLIP, **args: Any
+) -> ModelSpec:
     return ModelSpec(
-        name=f"lrcn_r{depth}_{'bi' * (directions - 1)}lstm",
+        name=name,
         build=LastStepLRCN,
-        args={
-            "encoder": partial(ProjectedResNet, depth),
-            "layers": 2,
-            "directions": directions,
-            "dropout": 0.0,
-        },
-        clip=_PORT_CLIP,
-        params_m=params_m,
-        macs_g=macs_g,
+        args={"backbone_fn": backbone_fn, "layers": 2, **args},
+        clip=clip,
         strides=(1, None),
-        sources={"lrcn": PORT},
     )
 
 
@@ -250,37 +197,26 @@ SPECS = (
     ModelSpec(
         name="lrcn_hybrid",
         build=LRCN,
-        args={"encoder": HybridNet},
+        args={"backbone_fn": HybridNet},
         clip=_HYBRID_CLIP,
-        sources={"caffe": CAFFE},
-        params_m=65.42,
-        macs_g=19.11,
         strides=(1, None),
     ),
-    _port(18, 1, 12.78, 9.08),
-    _port(18, 2, 14.64, 9.08),
-    _port(34, 1, 22.89, 18.32),
-    _port(34, 2, 24.75, 18.33),
-    _port(50, 1, 25.90, 20.45),
-    _port(50, 2, 27.76, 20.46),
-    _port(101, 1, 44.89, 39.01),
-    _port(101, 2, 46.75, 39.02),
-    _port(152, 1, 60.53, 57.57),
-    _port(152, 2, 62.40, 57.58),
-    ModelSpec(
-        name="test_lrcn",
-        build=LastStepLRCN,
-        args={
-            "encoder": partial(ProjectedResNet, 10, features=32, width=16),
-            "cells": 16,
-            "layers": 2,
-            "directions": 2,
-            "num_classes": 12,
-        },
-        clip=ClipSpec(frames=4, size=64, resize=64),
-        params_m=0.33,
-        macs_g=0.03,
-        strides=(1, None),
-        sources={"lrcn": PORT},
+    *(
+        _spec(
+            f"lrcn_r{depth}_{kind}",
+            partial(ProjectedResNet, depth),
+            directions=directions,
+            dropout=0.0,
+        )
+        for depth in (18, 34, 50, 101, 152)
+        for kind, directions in (("lstm", 1), ("bilstm", 2))
+    ),
+    _spec(
+        "test_lrcn",
+        partial(ProjectedResNet, 10, features=32, width=16),
+        ClipSpec(sampling=Sampling(num_frames=4), input=RGB(size=64, resize=64)),
+        cells=16,
+        directions=2,
+        num_classes=12,
     ),
 )

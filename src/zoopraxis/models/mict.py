@@ -3,40 +3,75 @@
 Zhou, Sun, Zha and Zeng, CVPR 2018.
 No official code. Port: https://github.com/fmahoudeau/MiCT-Net-PyTorch (Apache-2.0)
 
-A tube adds one 3D convolution to a piece of a 2D network that looks at each frame alone. The
-2D piece does the deep work; the 3D convolution, over a few frames around, has only to learn
-what the 2D piece cannot see, the motion: a residual across domains. Five tubes suffice, at the
-entrance and at the beginning of each stage.
+A tube adds one 3D convolution to a piece of a 2D network that sees each frame alone. The 2D piece
+does the deep work; the 3D convolution, over a few neighbouring frames, has only to learn what the
+2D piece cannot see, the motion: a residual across domains. Five tubes suffice, one at the stem and
+one at the beginning of each stage.
 
-Builds. The paper's backbone resembles Inception and its weights were never published; the
-networks here are the port's, on ResNet-18 and -34. There, a tube's 3D convolution reaches
-forward in time alone (zeros stand for the frames after the last), and the 2D piece takes every
-`stride`-th frame. v1 strides in time at the entrance and at each of the last three stages (16
-frames become one), v2 at the entrance and at one of them. The port drops whole channels of the
-features, classifies each frame and averages; dropping and classifying their mean is the same.
+The paper's backbone resembles Inception and its weights were never published; the networks here
+are the port's, on ResNet-18 and -34. In them the 3D convolution of a tube looks forward in time
+alone (zeros stand for the frames after the last), and the 2D piece takes every `stride`-th frame.
+v1 has a stride of 2 in time in the stem and in each of the last three stages (16 frames become
+one), v2 in the stem and in the third stage. The port drops whole channels of the features,
+classifies each frame and averages; dropping channels of their mean and classifying it is the same.
 """
 
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.checkpoints.convert import kernels_of_one_frame
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.layers.conv3d import conv_spatial
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import DEPTHS, BasicBlock3d, initialise, make_stage
-from zoopraxis.models.r2plus1d import per_frame
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.spec import ModelSpec
+
+
+class Tube(nn.Module):
+    """A stage of 2D blocks, with a 3D convolution beside the first of them.
+
+    Parameters
+    ----------
+    in_channels, width : int
+        Input and output channels.
+    blocks : int
+        Number of 2D blocks.
+    stride : (int, int)
+        In time and in space.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, *, blocks: int, stride: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.step = stride[0]
+        self.motion = ForwardConv(in_channels, width, kernel=3, stride=stride)
+        self.blocks = make_stage(
+            BasicBlock3d,
+            in_channels,
+            width,
+            blocks=blocks,
+            stride=(1, stride[1]),
+            conv=conv_spatial,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, T, H, W) to (B, width, T/stride, H/stride, W/stride)."""
+        frames = self.blocks[0](x[:, :, :: self.step])  # (B, width, T', H', W')
+        out: Tensor = self.blocks[1:](self.motion(x) + frames)  # (B, width, T', H', W')
+        return out
 
 
 class ForwardConv(nn.Module):
-    """3D convolution from each frame on to later ones, norm, ReLU.
+    """3D convolution of each frame and later ones, norm, ReLU.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels that come and go.
+        Input and output channels.
     kernel : int
         In time and in space; odd.
     stride : (int, int)
@@ -62,17 +97,18 @@ class ForwardConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T/stride, H/stride, W/stride)."""
+        # kernel 3, frames abcd: abc bcd cd0 d00
         x = F.pad(x, (0, 0, 0, 0, 0, self.ahead))  # (B, C, T + kernel - 1, H, W)
         return F.relu(self.norm(self.conv(x)), inplace=True)  # (B, C', T', H', W')
 
 
-class Entrance(nn.Module):
+class Stem(nn.Module):
     """The first tube: 7x7x7 over all frames and 7x7 on every second, each pooled, added.
 
     Parameters
     ----------
     width : int
-        Channels out.
+        Output channels.
     """
 
     def __init__(self, width: int) -> None:
@@ -91,42 +127,7 @@ class Entrance(nn.Module):
         return out
 
 
-class Tube(nn.Module):
-    """A stage of 2D blocks, the first of which has a 3D convolution beside it.
-
-    Parameters
-    ----------
-    in_channels, width : int
-        Channels that come and go.
-    blocks : int
-        How many 2D blocks.
-    stride : (int, int)
-        In time and in space.
-    """
-
-    def __init__(
-        self, in_channels: int, width: int, *, blocks: int, stride: tuple[int, int]
-    ) -> None:
-        super().__init__()
-        self.step = stride[0]
-        self.motion = ForwardConv(in_channels, width, kernel=3, stride=stride)
-        self.blocks = make_stage(
-            BasicBlock3d,
-            in_channels,
-            width,
-            blocks=blocks,
-            stride=(1, stride[1]),
-            conv=per_frame,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, T, H, W) to (B, width, T/stride, H/stride, W/stride)."""
-        frames = self.blocks[0](x[:, :, :: self.step])  # (B, width, T', H', W')
-        out: Tensor = self.blocks[1:](self.motion(x) + frames)  # (B, width, T', H', W')
-        return out
-
-
-class MiCT(nn.Module):
+class MiCT(VideoClassifier):
     """A 2D ResNet with five mixed tubes.
 
     Parameters
@@ -136,7 +137,7 @@ class MiCT(nn.Module):
     steps : tuple of int
         Strides in time of the four stages.
     width : int, default=64
-        Channels of the first stage.
+        Channels of the stem and of the first stage.
     num_classes : int, default=101
         K.
     dropout : float, default=0.5
@@ -153,7 +154,7 @@ class MiCT(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        self.stem = Entrance(width)
+        self.stem = Stem(width)
         channels, stages = width, []
         for index, (blocks, step) in enumerate(zip(DEPTHS[depth], steps, strict=True)):
             stride = (step, 1 if index == 0 else 2)
@@ -173,98 +174,34 @@ class MiCT(nn.Module):
         out: Tensor = self.layer4(x)  # (B, 512, T/16 or T/4, H/32, W/32)
         return out
 
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Map features (B, C, T', H', W') to logits (B, K)."""
-        out: Tensor = self.head(x)
-        return out
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a new one for K classes."""
-        self.head.reset(num_classes)
-
-
-PORT = Source(
-    rename=(
-        (r"^conv1\.", "stem.conv."),
-        (r"^bn1\.", "stem.norm."),
-        (r"^conv2\.", "stem.motion.conv."),
-        (r"^bn2\.", "stem.motion.norm."),
-        (r"^(layer\d)\.conv\.", r"\1.motion.conv."),
-        (r"^(layer\d)\.bn\.", r"\1.motion.norm."),
-        (r"\.bottlenecks\.", ".blocks."),
-        (r"\.bn(\d)\.", r".norm\1."),
-        (r"\.downsample\.0\.", ".shortcut.conv."),
-        (r"\.downsample\.1\.", ".shortcut.norm."),
-        (r"^fc\.", "head.linear."),
-    ),
-    adapt=kernels_of_one_frame,
-)
-
-
-def _ucf101(file: str, link: str, top1: float) -> tuple[Weights, ...]:
-    return (
-        Weights(
-            tag="ucf101_1",
-            url=f"https://1drv.ms/u/{link}",
-            file=file,
-            source="mict",
-            dataset="UCF-101, split 1",
-            num_classes=101,
-            licence="Apache-2.0",
-            top1=top1,
-            protocol="the first 300 frames as one clip, centre crop 160",
-        ),
-    )
-
-
-_WEIGHTS = {
-    "mict_18_v2": _ucf101("MiCT-ResNet-18", "s!AvyZUg7UPo_CgdN0CZ9lbJsVihw-Lw?e=aWO657", 69.6),
-    "mict_34_v2": _ucf101("MiCT-ResNet-34", "s!AvyZUg7UPo_CgdN1booEiNyzTweTQQ?e=dkfjXW", 73.8),
-}
-_CLIP = ClipSpec(frames=16, resize=(192, 256), size=160)
+_CLIP = ClipSpec(sampling=Sampling(num_frames=16), input=RGB(resize=(192, 256), size=160))
 _STEPS = {"v1": (1, 2, 2, 2), "v2": (1, 1, 2, 1)}
 
 
-def _row(
-    name: str,
-    depth: int,
-    params_m: float,
-    macs_g: float,
-    *,
-    version: str,
-    clip: ClipSpec = _CLIP,
-    **args: Any,
+def _entry(
+    name: str, depth: int, version: str, *, clip: ClipSpec = _CLIP, **args: Any
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=MiCT,
         args={"depth": depth, "steps": _STEPS[version], **args},
         clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
         strides=(2 * prod(_STEPS[version]), 32),
-        sources={"mict": PORT},
-        weights=_WEIGHTS.get(name, ()),
     )
 
 
 SPECS = (
-    _row("mict_18_v1", 18, 16.05, 12.62, version="v1"),
-    _row("mict_18_v2", 18, 16.05, 15.30, version="v2"),
-    _row("mict_34_v1", 34, 26.16, 15.56, version="v1"),
-    _row("mict_34_v2", 34, 26.16, 20.49, version="v2"),
-    _row(
+    _entry("mict_18_v1", 18, "v1"),
+    _entry("mict_18_v2", 18, "v2"),
+    _entry("mict_34_v1", 34, "v1"),
+    _entry("mict_34_v2", 34, "v2"),
+    _entry(
         "test_mict",
         10,
-        0.16,
-        0.02,
-        version="v2",
+        "v2",
+        clip=_CLIP.change(num_frames=8, size=32, resize=32),
         width=8,
         num_classes=12,
-        clip=replace(_CLIP, frames=8, size=32, resize=32),
     ),
 )

@@ -3,59 +3,63 @@
 Lee, Lee, Son, Park and Kwak, ECCV 2018. arXiv:1807.10037
 No official code.
 
-Where a patch of one frame is found again one step aside in the next frame, the difference between
-the frame and the next one moved back by that step is small. So a motion block moves the next
-frame's features by a few fixed steps, takes this frame's features off, and lets 1x1 convolutions
-read what is left: no filter over time is trained. Motion blocks stand between the stages of a
-ResNet over segments; their output is added to the features of the stage (``mfn_sum_*``, the
-paper's MFNet-S) or laid beside them and brought back to their width (``mfn_concat_*``, MFNet-C).
+If a patch moves by some step from one frame to the next, the difference between the frame and the
+next frame shifted back by that step vanishes there. So a motion block shifts the features of the
+next frame by a few fixed steps, subtracts those of this frame, and interprets the differences by
+1x1 convolutions: no temporal filter is trained. Motion blocks sit between the stages of a ResNet
+over segments. Their output is added to the features (``mfn_sum_*``, the paper's MFNet-S), or
+concatenated with them and reduced to their width (``mfn_concat_*``, MFNet-C).
 
-Without code, and with no published counts to hold them to, some details are ours: five steps
-(none, and one pixel each way along each axis); a 1x1 convolution to one channel in 16 in front of
-them; norms behind both 1x1 convolutions; motion blocks behind the stem's pooling and the first
-three stages; the last frame, which has no next one, has no motion.
+Without code or published counts to compare with, some details are ours: five steps (zero, and one
+pixel in both directions along each axis); a 1x1 convolution to one channel in 16 before the
+filter; batch norms after both 1x1 convolutions; motion blocks after the stem and the first three
+stages; and zero motion at the last frame, which has no successor.
 """
 
-from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.layers.frames import SegmentNetwork, split_batch
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.layers.frames import split_batch
 from zoopraxis.layers.resnet2d import ResNet2d
 from zoopraxis.layers.resnet3d import initialise
-from zoopraxis.spec import ClipSpec, ModelSpec
+from zoopraxis.models.base import SegmentNetwork
+from zoopraxis.spec import ModelSpec
 
 STEPS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 """Displacements (down, right) in pixels at which the next frame is compared."""
 
 REDUCTION = 16
-"""Motion looks at one channel in so many."""
+"""A motion block filters one channel in 16."""
 
 
-def motion_filter(x: Tensor, frames: int) -> Tensor:
-    """Compare each frame with the next one, displaced by each of `STEPS`.
+def motion_filter(x: Tensor, num_frames: int) -> Tensor:
+    """Subtract each frame from the next frame, displaced by each of `STEPS`.
 
     Parameters
     ----------
     x : Tensor of shape (B * T, C, H, W)
-        Frames, those of a clip next to each other.
-    frames : int
+        Frames, clip by clip.
+    num_frames : int
         T.
 
     Returns
     -------
     Tensor of shape (B * T, 5 C, H, W)
-        ``x[t + 1, y + dy, x + dx] - x[t, y, x]`` for the steps in turn, all channels of one step
-        together; the next frame is zero outside, and the last frame of a clip gives zero.
+        ``x[t + 1, y + dy, x + dx] - x[t, y, x]``: C channels for each step in turn. The next frame
+        is padded with zeros, and the output at the last frame of a clip is zero.
     """
     height, width = x.shape[2:]
-    clips = split_batch(x, frames)  # (B, T, C, H, W)
-    now, after = clips[:, :-1], F.pad(clips[:, 1:], (1, 1, 1, 1))  # (B, T - 1, C, H + 2, W + 2)
-    moved = [after[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in STEPS]
-    differences = torch.cat([other - now for other in moved], dim=2)  # (B, T - 1, 5 C, H, W)
+    clips = split_batch(x, num_frames)  # (B, T, C, H, W)
+    current = clips[:, :-1]  # (B, T - 1, C, H, W)
+    following = F.pad(clips[:, 1:], (1, 1, 1, 1))  # (B, T - 1, C, H + 2, W + 2)
+    # step (1, 0) reads rows 2, ..., H + 1 of the padded frame: row y + 1 of the next frame
+    moved = [following[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in STEPS]
+    differences = torch.cat([frame - current for frame in moved], dim=2)  # (B, T - 1, 5 C, H, W)
     differences = F.pad(differences, (0, 0, 0, 0, 0, 0, 0, 1))  # (B, T, 5 C, H, W)
     return differences.flatten(0, 1)  # (B * T, 5 C, H, W)
 
@@ -71,26 +75,26 @@ class MotionBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        few = channels // REDUCTION
-        self.reduce = nn.Conv2d(channels, few, 1, bias=False)
-        self.reduce_norm = nn.BatchNorm2d(few)
-        self.restore = nn.Conv2d(len(STEPS) * few, channels, 1, bias=False)
+        reduced = channels // REDUCTION
+        self.reduce = nn.Conv2d(channels, reduced, 1, bias=False)
+        self.reduce_norm = nn.BatchNorm2d(reduced)
+        self.restore = nn.Conv2d(len(STEPS) * reduced, channels, 1, bias=False)
         self.restore_norm = nn.BatchNorm2d(channels)
 
-    def motion(self, x: Tensor, frames: int) -> Tensor:
-        """Map frames (B * T, C, H, W) to their motion of the same shape."""
+    def motion(self, x: Tensor, num_frames: int) -> Tensor:
+        """Map frames (B * T, C, H, W) to motion of the same shape."""
         x = self.reduce_norm(self.reduce(x))  # (B * T, C/16, H, W)
-        x = motion_filter(x, frames)  # (B * T, 5 C/16, H, W)
+        x = motion_filter(x, num_frames)  # (B * T, 5 C/16, H, W)
         out: Tensor = self.restore_norm(self.restore(x))  # (B * T, C, H, W)
         return out
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to the same shape."""
-        return x + self.motion(x, frames)
+        return x + self.motion(x, num_frames)
 
 
 class ConcatMotionBlock(MotionBlock):
-    """Motion laid beside the features, and a 1x1 convolution of both (MFNet-C).
+    """Motion concatenated with the features, then a 1x1 convolution (MFNet-C).
 
     Parameters
     ----------
@@ -102,21 +106,22 @@ class ConcatMotionBlock(MotionBlock):
         super().__init__(channels)
         self.fuse = nn.Conv2d(2 * channels, channels, 1)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to the same shape."""
-        out: Tensor = self.fuse(torch.cat((x, self.motion(x, frames)), dim=1))
+        both = torch.cat((x, self.motion(x, num_frames)), dim=1)  # (B * T, 2 C, H, W)
+        out: Tensor = self.fuse(both)  # (B * T, C, H, W)
         return out
 
 
 class MotionResNet(nn.Module):
-    """ResNet with a motion block in front of every stage.
+    """ResNet with a motion block before every stage.
 
     Parameters
     ----------
     depth : {10, 18, 34, 50, 101, 152}
         Layers.
     block : type of MotionBlock, default=MotionBlock
-        How motion joins the features.
+        `MotionBlock` is MFNet-S, `ConcatMotionBlock` MFNet-C.
     width : int, default=64
         Channels of the stem.
     in_channels : int, default=3
@@ -140,48 +145,64 @@ class MotionResNet(nn.Module):
         self.motion4 = block(self.num_features // 2)
         initialise(self)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to features (B * T, F, H/32, W/32)."""
         x = self.resnet.stem(x)  # (B * T, width, H/4, W/4)
-        x = self.resnet.layer1(self.motion1(x, frames), frames)  # (B * T, F/8, H/4, W/4)
-        x = self.resnet.layer2(self.motion2(x, frames), frames)  # (B * T, F/4, H/8, W/8)
-        x = self.resnet.layer3(self.motion3(x, frames), frames)  # (B * T, F/2, H/16, W/16)
-        out: Tensor = self.resnet.layer4(self.motion4(x, frames), frames)
+        x = self.resnet.layer1(self.motion1(x, num_frames), num_frames)  # (B * T, F/8, H/4, W/4)
+        x = self.resnet.layer2(self.motion2(x, num_frames), num_frames)  # (B * T, F/4, H/8, W/8)
+        x = self.resnet.layer3(self.motion3(x, num_frames), num_frames)  # (B * T, F/2, H/16, W/16)
+        out: Tensor = self.resnet.layer4(self.motion4(x, num_frames), num_frames)
         return out  # (B * T, F, H/32, W/32)
 
 
-_CLIP = ClipSpec(frames=10, sampling="segments")
+class MotionFeatureNetwork(SegmentNetwork):
+    """ResNet with motion blocks over segments; the logits are the mean over the frames.
+
+    Parameters
+    ----------
+    depth : {10, 18, 34, 50, 101, 152}, default=50
+        Layers.
+    block : type of MotionBlock, default=MotionBlock
+        As of `MotionResNet`.
+    width : int, default=64
+        Channels of the stem.
+    num_classes : int, default=174
+        K; Something-Something has 174.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int = 50,
+        block: type[MotionBlock] = MotionBlock,
+        width: int = 64,
+        num_classes: int = 174,
+        dropout: float = 0.5,
+    ) -> None:
+        backbone_fn = partial(MotionResNet, depth, block=block, width=width)
+        super().__init__(backbone_fn, num_classes=num_classes, dropout=dropout)
 
 
-def _row(
-    name: str, depth: int, block: type[MotionBlock], params_m: float, macs_g: float
-) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        build=SegmentNetwork,
-        args={"trunk": partial(MotionResNet, depth, block=block), "num_classes": 174},
-        clip=_CLIP,
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(1, 32),
-    )
+_CLIP = ClipSpec(sampling=Sampling(num_frames=10, mode="segments"), input=RGB())
+
+
+def _entry(name: str, *, clip: ClipSpec = _CLIP, **args: Any) -> ModelSpec:
+    return ModelSpec(name=name, build=MotionFeatureNetwork, args=args, clip=clip, strides=(1, 32))
 
 
 SPECS = (
-    _row("mfn_sum_r50_10", 50, MotionBlock, 24.39, 43.24),
-    _row("mfn_concat_r50_10", 50, ConcatMotionBlock, 27.15, 55.82),
-    _row("mfn_sum_r101_10", 101, MotionBlock, 43.38, 80.36),
-    _row("mfn_concat_r101_10", 101, ConcatMotionBlock, 46.14, 92.95),
-    ModelSpec(
-        name="test_motion_feature_network",
-        build=SegmentNetwork,
-        args={
-            "trunk": partial(MotionResNet, 10, block=ConcatMotionBlock, width=16),
-            "num_classes": 12,
-        },
-        clip=replace(_CLIP, frames=3, size=64, resize=64),
-        params_m=0.32,
-        macs_g=0.02,
-        strides=(1, 32),
+    _entry("mfn_sum_r50_10", depth=50, block=MotionBlock),
+    _entry("mfn_concat_r50_10", depth=50, block=ConcatMotionBlock),
+    _entry("mfn_sum_r101_10", depth=101, block=MotionBlock),
+    _entry("mfn_concat_r101_10", depth=101, block=ConcatMotionBlock),
+    _entry(
+        "test_motion_feature_network",
+        clip=_CLIP.change(num_frames=3, size=64, resize=64),
+        depth=10,
+        block=ConcatMotionBlock,
+        width=16,
+        num_classes=12,
     ),
 )

@@ -4,100 +4,57 @@ Wang, Girshick, Gupta and He, CVPR 2018. arXiv:1711.07971
 Official code: https://github.com/facebookresearch/video-nonlocal-net (CC BY-NC 4.0, Caffe2), and
 https://github.com/facebookresearch/SlowFast (Apache-2.0)
 
-A convolution sees a few pixels around its place, and a network of them learns what lies far apart
-only by stacking many. A non-local block (`zoopraxis.layers.nonlocal_block`) lets every position of
-a clip take from every other at once, weighted by their likeness. Five of them, behind every second
-block of the second and third stage of a ResNet-50, are the networks of this file: C2D, I3D and
-Slow with one pathway, and SlowFast, whose slow pathway alone has them. On ResNet-101 the authors
-put the three of the third stage behind blocks 6, 13 and 20. In long clips, ``*_128x1`` and
-``*_32x4``, the blocks of the second stage compare positions within groups of four frames alone,
-as in the authors' code; theirs have no norm there, for which one that does nothing is put in.
+A convolution sees a few pixels around its place, and relates what lies far apart only when many
+are stacked. A non-local block lets every position of a clip attend to every other at once:
 
-Builds. C2D and I3D use the embedded Gaussian, Slow and SlowFast the dot product. The nets
-``*_32x2`` are those of the authors' Caffe2 release (see `zoopraxis.models.i3d_resnet`);
-``i3d_nln_r101_8x8`` of PySlowFast has its blocks in the places of the ResNet-50. mmaction2's
-blocks pool behind their convolutions and do not scale: source "mmaction2" of ``i3d_nln_r50_32x2``,
-and, with other similarities, ``i3d_nln_dot_r50_32x2`` and ``i3d_nln_gaussian_r50_32x2``.
+    z_i = x_i + W_z 1/C(x) sum_j f(x_i, x_j) g(x_j)    (equations 1 and 6)
+
+`zoopraxis.layers.nonlocal_block` has it, with the paper's four affinities f. The networks of this
+file have five: after every other block of the second and the third stage of a ResNet-50. Blocks
+are inserted into C2D, I3D and Slow, and into the slow pathway of SlowFast; with ResNet-101 the
+authors insert the three of the third stage after blocks 6, 13 and 20. C2D and I3D have the
+embedded Gaussian for f, Slow and SlowFast the dot product.
+
+In long clips (``*_128x1``, ``*_32x4``) the blocks of the second stage relate positions within
+groups of four frames only, as in the authors' code. ``i3d_nln_r101_8x8`` is PySlowFast's, with the
+blocks in the same places as in a ResNet-50. ``i3d_nln_dot_r50_32x2`` and
+``i3d_nln_gaussian_r50_32x2`` are mmaction2's (`PooledNonLocalResNet`). The clips and the stems are
+those of `zoopraxis.models.inflated_resnet`.
 """
 
-import re
+from collections import OrderedDict
 from collections.abc import Mapping
+from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
+from torch import nn
 
-from zoopraxis.layers.inflated_resnet import (
-    CAFFE2,
-    InflatedResNet,
-    InflatedTrunk,
-    Kernels,
-    single_pathway_sources,
-)
-from zoopraxis.layers.nonlocal_block import (
-    NonLocalBlock,
-    PooledNonLocal,
-    Similarity,
-    insert_nonlocal,
-)
-from zoopraxis.models._slowfast_weights import (
-    caffe2_weights,
-    mmaction2_clip,
-    mmaction2_weights,
-    pyslowfast_clip,
-    pyslowfast_weights,
-)
-from zoopraxis.models.i3d_resnet import (
-    ARGS_8X8,
-    ARGS_32X2,
-    ARGS_32X4,
+from zoopraxis.errors import ShapeError
+from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.layers.inflated_resnet import InflatedBottleneck, Kernels
+from zoopraxis.layers.nonlocal_block import NonLocalBlock, PooledNonLocal, Similarity
+from zoopraxis.models.inflated_resnet import (
+    C2D,
+    CLIP_8X8,
     CLIP_32X2,
     CLIP_32X4,
     CLIP_128X1,
     I3D,
-    MMACTION2,
-    SOURCES_8X8,
-    SOURCES_32X2,
+    STRIDES_8X8,
+    STRIDES_32X2,
+    InflatedResNet,
+    UnpaddedResNet,
 )
-from zoopraxis.models.slowfast import (
-    C2D,
-    FAST_50,
-    SLOW,
-    SLOW_50,
-    SOURCES,
-    SlowFast,
-)
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.models.slowfast import FAST_50, SLOW, SLOW_50, SlowFast
+from zoopraxis.spec import ModelSpec
 
 Places = Mapping[str, tuple[int, ...]]
-"""Blocks that a non-local block follows, by stage."""
+"""Numbers of the blocks that a non-local block follows, by stage."""
 
 FIVE: Places = {"layer2": (1, 3), "layer3": (1, 3, 5)}
 FIVE_OF_101: Places = {"layer2": (1, 3), "layer3": (6, 13, 20)}
 THREE_OF_101: Places = {"layer3": (6, 13, 20)}
-ONE: Places = {"layer2": (1,)}
-
-
-def insert_in_trunk(
-    trunk: InflatedTrunk,
-    places: Places,
-    *,
-    similarity: Similarity,
-    groups: Mapping[str, int] = MappingProxyType({}),
-    block: type[NonLocalBlock] = NonLocalBlock,
-) -> None:
-    """Put non-local blocks into the stages of a trunk."""
-    for stage, after in places.items():
-        longer = insert_nonlocal(
-            getattr(trunk, stage),
-            trunk.stage_channels(stage),
-            after=after,
-            similarity=similarity,
-            frames=groups.get(stage),
-            block=block,
-        )
-        setattr(trunk, stage, longer)
 
 
 class NonLocalResNet(InflatedResNet):
@@ -106,18 +63,19 @@ class NonLocalResNet(InflatedResNet):
     Parameters
     ----------
     kernels : Kernels
-        Which convolutions reach over time.
+        Frames spanned by the convolutions of the stem and of each stage.
     places : Places
         Where the blocks are.
     similarity : {"embedded_gaussian", "gaussian", "dot_product", "concatenation"}
         f.
     groups : mapping of str to int
-        Frames of the groups within which positions are compared, by stage; by default all.
-    block : type of NonLocalBlock, default=NonLocalBlock
-        What is put in.
+        Number of frames of the groups within which positions are related, by stage; by default
+        all frames.
     **args
-        `InflatedResNet`'s.
+        Those of `InflatedResNet`.
     """
+
+    block: ClassVar[type[NonLocalBlock]] = NonLocalBlock
 
     def __init__(
         self,
@@ -126,11 +84,10 @@ class NonLocalResNet(InflatedResNet):
         places: Places = FIVE,
         similarity: Similarity = "embedded_gaussian",
         groups: Mapping[str, int] = MappingProxyType({}),
-        block: type[NonLocalBlock] = NonLocalBlock,
         **args: Any,
     ) -> None:
         super().__init__(kernels, **args)
-        insert_in_trunk(self, places, similarity=similarity, groups=groups, block=block)
+        insert_nonlocal(self, places, similarity, groups=groups, block=self.block)
 
 
 class NonLocalSlowFast(SlowFast):
@@ -141,175 +98,139 @@ class NonLocalSlowFast(SlowFast):
     places, similarity
         As in `NonLocalResNet`.
     **args
-        `SlowFast`'s.
+        Those of `SlowFast`.
     """
 
     def __init__(
         self, *, places: Places = FIVE, similarity: Similarity = "dot_product", **args: Any
     ) -> None:
         super().__init__(**args)
-        insert_in_trunk(self.slow, places, similarity=similarity)
+        insert_nonlocal(self.slow, places, similarity)
 
 
-# The keys of a source.
-
-
-def _add_zero_bias(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the blocks' last convolutions, which have no bias there, one that adds nothing."""
-    out = {key for key in state if re.search(r"\.nonlocal\d+\.out\.weight$", key)}
-    zeros = {key.replace(".weight", ".bias"): torch.zeros(len(state[key])) for key in out}
-    return {**state, **zeros}
-
-
-MMACTION2_NLN = Source(
-    rename=(
-        (r"\.(\d+)\.non_local_block\.", r".nonlocal\1."),
-        (r"\.nonlocal(\d+)\.(theta|phi|g)\.(?:0\.)?conv\.", r".nonlocal\1.\2."),
-        (r"\.conv_out\.conv\.", ".out."),
-        (r"\.conv_out\.bn\.", ".norm."),
-        *MMACTION2.rename,
-    ),
-    adapt=_add_zero_bias,
-    args={**MMACTION2.args, "block": PooledNonLocal},
-)
-
-# The published checkpoints.
-
-
-def _mmaction2(similarity: str, version: str, top1: float, top5: float) -> Weights:
-    name = f"i3d_imagenet-pretrained-r50-nl-{similarity}_8xb8-32x2x1-100e_kinetics400-rgb"
-    clip = mmaction2_clip(32, 2)
-    return mmaction2_weights(
-        "i3d", f"{name}/{name}_{version}", top1, top5, clip=clip, tag="imagenet_kinetics400"
-    )
-
-
-_WEIGHTS = {
-    "i3d_nln_r50_8x8": (
-        pyslowfast_weights("I3D_NLN_8x8_R50", 74.0, 91.1),
-        caffe2_weights("i3d_nonlocal_8x8_IN_pretrain_400k", 74.7, 91.6),
-    ),
-    "i3d_nln_r50_32x2": (
-        caffe2_weights("i3d_nonlocal_32x2_IN_pretrain_400k", 74.9, 91.6),
-        _mmaction2("embedded-gaussian", "20220812-afd8f562", 74.73, 91.80),
-    ),
-    "i3d_nln_dot_r50_32x2": (_mmaction2("dot-product", "20220812-8e1f2148", 74.80, 92.07),),
-    "i3d_nln_gaussian_r50_32x2": (_mmaction2("gaussian", "20220812-0c5cbf5a", 73.97, 91.33),),
-    "i3d_nln_r50_128x1": (caffe2_weights("i3d_nonlocal_128x1_I3D_pretrain_400k", 76.5, 92.7),),
-    "i3d_nln_r50_32x4": (caffe2_weights("i3d_nonlocal_32x4_I3D_pretrain_400k", 76.5, 92.6),),
-    "c2d_r50_32x2": (caffe2_weights("c2d_baseline_32x2_IN_pretrain_400k", 72.0, 90.0),),
-    "c2d_nln_r50_32x2": (caffe2_weights("c2d_nonlocal_32x2_IN_pretrain_400k", 73.9, 91.0),),
-    "c2d_nln_r50_8x8": (caffe2_weights("c2d_nonlocal_8x8_IN_pretrain_400k", 74.4, 91.4),),
-}
-
-# The rows.
-
-
-def _spec(
-    name: str,
-    params_m: float,
-    macs_g: float,
+def insert_nonlocal(
+    network: nn.Module,
+    places: Places,
+    similarity: Similarity,
     *,
+    groups: Mapping[str, int] = MappingProxyType({}),
+    block: type[NonLocalBlock] = NonLocalBlock,
+) -> None:
+    """Insert non-local blocks between the bottlenecks of a network, which keep their names.
+
+    # {"layer2": (1,)} makes layer2 of 0, 1, nonlocal1, 2, 3
+
+    Parameters
+    ----------
+    network : nn.Module
+        Has stages of `InflatedBottleneck`, ``layer1`` to ``layer4``.
+    places, similarity, groups
+        As in `NonLocalResNet`.
+    block : type of NonLocalBlock, default=NonLocalBlock
+        Class of the blocks.
+
+    Raises
+    ------
+    ShapeError
+        A stage has no bottleneck of such a number.
+    """
+    for stage, after in places.items():
+        bottlenecks: dict[str, InflatedBottleneck] = dict(getattr(network, stage).named_children())
+        for index in after:
+            if str(index) not in bottlenecks:
+                raise ShapeError(f"{stage} has {len(bottlenecks)} blocks, and no block {index}")
+        longer = OrderedDict[str, nn.Module]()
+        for name, bottleneck in bottlenecks.items():
+            longer[name] = bottleneck
+            if int(name) in after:
+                channels = bottleneck.conv3.out_channels
+                longer[f"nonlocal{name}"] = block(
+                    channels, similarity=similarity, num_frames=groups.get(stage)
+                )
+        setattr(network, stage, nn.Sequential(longer))
+
+
+class UnpaddedNonLocalResNet(NonLocalResNet, UnpaddedResNet):
+    """The authors' Caffe2 network: the pooling of its stem has no padding."""
+
+
+class PooledNonLocalResNet(NonLocalResNet):
+    """mmaction2's network: its non-local blocks pool after their convolutions."""
+
+    block = PooledNonLocal
+
+
+def _resnet(
+    name: str,
+    kernels: Kernels,
     clip: ClipSpec,
-    time: int,
-    sources: Mapping[str, Source],
-    build: Any = NonLocalResNet,
+    strides: Mapping[str, int],
+    *,
+    build: type[InflatedResNet] = NonLocalResNet,
     **args: Any,
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=build,
-        args=args,
+        args={"kernels": kernels, **strides, **args},
         clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(time, 32),
-        sources=sources,
-        weights=_WEIGHTS.get(name, ()),
+        strides=(prod(strides.values()), 32),
     )
 
 
-_8X8: dict[str, Any] = {
-    "clip": pyslowfast_clip(8, 8),
-    "time": 2,
-    "sources": SOURCES_8X8,
-    **ARGS_8X8,
+def _slowfast(name: str, num_frames: int, *, alpha: int = 4, **args: Any) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=NonLocalSlowFast,
+        args={"alpha": alpha, "lateral_frames": 5, **args},
+        clip=CLIP_8X8.change(num_frames=num_frames, stride=2),
+        strides=(alpha, 32),
+    )
+
+
+_CLIP_4X16 = CLIP_8X8.change(num_frames=4, stride=16)
+_8X8: dict[str, Any] = {"clip": CLIP_8X8, "strides": STRIDES_8X8}
+_32X2: dict[str, Any] = {
+    "clip": CLIP_32X2,
+    "strides": STRIDES_32X2,
+    "build": UnpaddedNonLocalResNet,
 }
-_32X2: dict[str, Any] = {"clip": CLIP_32X2, "time": 8, "sources": SOURCES_32X2, **ARGS_32X2}
-_32X2_NLN: dict[str, Any] = {**_32X2, "sources": {**SOURCES_32X2, "mmaction2": MMACTION2_NLN}}
-_32X2_MMACTION2: dict[str, Any] = {
-    **_32X2,
-    **MMACTION2_NLN.args,
-    "sources": {"mmaction2": MMACTION2_NLN},
-    "kernels": I3D,
+_MMACTION2: dict[str, Any] = {
+    "clip": CLIP_32X2,
+    # the pooling drops every second frame: a convolution of twice the stride keeps the same ones
+    "strides": {"stem_stride": 4, "pool1_frames": 1, "pool2_frames": 2},
+    "build": PooledNonLocalResNet,
 }
-_LONG: dict[str, Any] = {
-    "kernels": I3D,
-    "groups": {"layer2": 4},
-    "sources": {"video_nonlocal_caffe2": CAFFE2},
-}
-_SLOW: dict[str, Any] = {
-    "time": 1,
-    "sources": single_pathway_sources(pooled=False),
-    "kernels": SLOW,
-    "similarity": "dot_product",
-}
-_SLOWFAST: dict[str, Any] = {
-    "build": NonLocalSlowFast,
-    "sources": SOURCES,
-    "lateral_frames": 5,
-}
+_LONG: dict[str, Any] = {"build": UnpaddedNonLocalResNet, "groups": {"layer2": 4}}
+_SLOW: dict[str, Any] = {"strides": {}, "similarity": "dot_product"}
 _R101: dict[str, Any] = {"depth": 101, "slow": SLOW_50, "fast": FAST_50, "places": THREE_OF_101}
 
 SPECS = (
-    _spec("c2d_nln_r50_8x8", 31.69, 37.27, kernels=C2D, **_8X8),
-    _spec("i3d_nln_r50_8x8", 35.40, 48.91, kernels=I3D, **_8X8),
-    _spec("i3d_nln_r101_8x8", 59.11, 73.14, kernels=I3D, depth=101, **_8X8),
-    _spec("slow_nln_r50_4x16", 39.81, 39.07, clip=pyslowfast_clip(4, 16), **_SLOW),
-    _spec("slow_nln_r50_8x8", 39.81, 88.34, clip=pyslowfast_clip(8, 8), **_SLOW),
-    _spec(
-        "slowfast_nln_r50_4x16",
-        41.84,
-        47.91,
-        clip=pyslowfast_clip(32, 2),
-        time=8,
-        alpha=8,
-        **_SLOWFAST,
-    ),
-    _spec("slowfast_nln_r50_8x8", 41.84, 99.12, clip=pyslowfast_clip(32, 2), time=4, **_SLOWFAST),
-    _spec(
-        "slowfast_nln_r101_50_50_16x8",
-        60.08,
-        242.01,
-        clip=pyslowfast_clip(64, 2),
-        time=4,
-        **_SLOWFAST,
-        **_R101,
-    ),
-    _spec("c2d_r50_32x2", 24.33, 26.46, build=InflatedResNet, kernels=C2D, **_32X2),
-    _spec("c2d_nln_r50_32x2", 31.69, 38.27, kernels=C2D, **_32X2),
-    _spec("i3d_nln_r50_32x2", 35.40, 54.74, kernels=I3D, **_32X2_NLN),
-    _spec("i3d_nln_dot_r50_32x2", 35.40, 52.94, similarity="dot_product", **_32X2_MMACTION2),
-    _spec("i3d_nln_gaussian_r50_32x2", 31.73, 50.12, similarity="gaussian", **_32X2_MMACTION2),
-    _spec("i3d_nln_r101_32x2", 59.11, 78.97, kernels=I3D, depth=101, places=FIVE_OF_101, **_32X2),
-    _spec("i3d_nln_r50_128x1", 35.40, 228.62, clip=CLIP_128X1, time=8, **_LONG, **ARGS_32X2),
-    _spec("i3d_nln_r50_32x4", 35.40, 203.96, clip=CLIP_32X4, time=2, **_LONG, **ARGS_32X4),
-    ModelSpec(
-        name="test_nonlocal_net",
-        build=NonLocalResNet,
-        args={
-            "kernels": I3D,
-            "places": ONE,
-            "depth": 26,
-            "width": 8,
-            "num_classes": 4,
-            "dropout": 0.0,
-            **ARGS_8X8,
-        },
-        clip=ClipSpec(frames=8, resize=64, size=64),
-        params_m=0.28,
-        macs_g=0.07,
-        strides=(2, 32),
-        sources=SOURCES_8X8,
+    _resnet("c2d_nln_r50_8x8", C2D, **_8X8),
+    _resnet("i3d_nln_r50_8x8", I3D, **_8X8),
+    _resnet("i3d_nln_r101_8x8", I3D, depth=101, **_8X8),
+    _resnet("slow_nln_r50_4x16", SLOW, _CLIP_4X16, **_SLOW),
+    _resnet("slow_nln_r50_8x8", SLOW, CLIP_8X8, **_SLOW),
+    _slowfast("slowfast_nln_r50_4x16", 32, alpha=8),
+    _slowfast("slowfast_nln_r50_8x8", 32),
+    _slowfast("slowfast_nln_r101_50_50_16x8", 64, **_R101),
+    _resnet("c2d_r50_32x2", C2D, **(_32X2 | {"build": UnpaddedResNet})),
+    _resnet("c2d_nln_r50_32x2", C2D, **_32X2),
+    _resnet("i3d_nln_r50_32x2", I3D, **_32X2),
+    _resnet("i3d_nln_dot_r50_32x2", I3D, similarity="dot_product", **_MMACTION2),
+    _resnet("i3d_nln_gaussian_r50_32x2", I3D, similarity="gaussian", **_MMACTION2),
+    _resnet("i3d_nln_r101_32x2", I3D, depth=101, places=FIVE_OF_101, **_32X2),
+    _resnet("i3d_nln_r50_128x1", I3D, CLIP_128X1, STRIDES_32X2, **_LONG),
+    _resnet("i3d_nln_r50_32x4", I3D, CLIP_32X4, STRIDES_8X8, **_LONG),
+    _resnet(
+        "test_nonlocal_net",
+        I3D,
+        ClipSpec(sampling=Sampling(num_frames=8), input=RGB(resize=64, size=64)),
+        STRIDES_8X8,
+        places={"layer2": (1,)},
+        depth=26,
+        width=8,
+        num_classes=4,
+        dropout=0.0,
     ),
 )

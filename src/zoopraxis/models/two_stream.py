@@ -4,50 +4,46 @@ Simonyan and Zisserman, NeurIPS 2014. arXiv:1406.2199
 No official code. Cross-modality initialisation: Wang, Xiong, Wang and Qiao 2015,
 arXiv:1507.02159. ResNets: https://github.com/jeffreyyihuang/two-stream-action-recognition (MIT)
 
-Appearance and motion are recognised apart. The spatial stream sees one frame; the temporal stream
-sees L = 10 fields of optical flow as one image of 20 channels, horizontal and vertical in turn
-(section 3.1, equation 1). Both are image networks, and only their scores meet: averaged, or as the
-input of a linear SVM (`zoopraxis.prediction.fusion`). A flow network starts from RGB's weights by
-`zoopraxis.checkpoints.inflate.cross_modality`: in a recipe, ``model.weights`` names a file of the RGB stream.
+Appearance and motion are recognised apart. The spatial stream sees one frame. The temporal stream
+sees L = 10 flow fields as one image of 20 channels, horizontal and vertical flow alternating
+(section 3.1, equation 1: `zoopraxis.layers.frames.merge_time`). Both are image networks, and only
+their scores meet: averaged, or as the input of a linear SVM (`zoopraxis.prediction.fusion`). A flow
+network starts from RGB weights by `zoopraxis.checkpoints.inflate.cross_modality`: in a recipe,
+``model.weights`` names a file of the RGB stream.
 
-``two_stream_cnnm2048_*`` is the paper's network (Figure 1): CNN-M-2048, whose temporal stream has
-no second normalisation. The paper does not print its constants; they are those of Chatfield et al.,
-arXiv:1405.3531. The paper subtracts from every flow field its mean; we subtract the middle of the
-range of stored flow. ``two_stream_vgg16_*`` follows arXiv:1507.02159.
-
-``two_stream_r*`` is the ResNet code above, whose every clip is one frame or stack; its result for a
-video adds 19 of them: test with 19 views. Its flow lies between 0 and 1, without a mean. Source
-"two_stream" is its network. Its loader puts the first flow field of a stack last, so that its
-published checkpoint goes through source "two_stream_loader", which turns the filters back.
+``two_stream_cnnm2048_*`` is the paper's network. The paper does not print its constants; they are
+those of Chatfield et al., arXiv:1405.3531. The paper subtracts the mean of every flow field; we
+subtract the middle of the range of stored flow. ``two_stream_vgg16_*`` follows arXiv:1507.02159.
+``two_stream_r*`` is the ResNet code above: a clip is one frame or one stack, and the result for a
+video is the sum of 19 of them (test with 19 views). Its flow lies between 0 and 1, without a mean.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoopraxis.layers.frames import SegmentNetwork, Trunk
-from zoopraxis.layers.resnet2d import RENAME_RESNET2D, ResNet2d
+from zoopraxis.inputs import RGB, ClipSpec, Flow, Sampling
+from zoopraxis.layers.frames import BackboneFn
+from zoopraxis.layers.resnet2d import ResNet2d
 from zoopraxis.layers.resnet3d import initialise
 from zoopraxis.layers.vgg import VGG16
-from zoopraxis.spec import ClipSpec, ModelSpec, Source, Weights
+from zoopraxis.models.base import SegmentNetwork
+from zoopraxis.spec import ModelSpec
 
 FLOW_STACK = 10
 """L of section 3.1: the flow fields of one stack."""
 
 
 class CNNM2048(nn.Module):
-    """CNN-M-2048 up to its second hidden layer (Figure 1 of the paper).
+    """CNN-M-2048 up to its second hidden layer: the spatial stream (Figure 1).
 
     Parameters
     ----------
     in_channels : int, default=3
         Channels of a frame, or of a stack.
     dropout : float, default=0.5
-        Behind full6; the head has the one behind full7.
+        After full6; the dropout after full7 belongs to the head.
     """
 
     num_features = 2048
@@ -66,7 +62,7 @@ class CNNM2048(nn.Module):
         self.dropout = nn.Dropout(dropout)
         initialise(self)
 
-    def forward(self, x: Tensor, _frames: int = 1) -> Tensor:
+    def forward(self, x: Tensor, _num_frames: int = 1) -> Tensor:
         """Map frames (N, C, 224, 224) to features (N, 2048, 1, 1)."""
         x = F.max_pool2d(self.normalise1(F.relu(self.conv1(x))), 2)  # (N, 96, 54, 54)
         x = F.max_pool2d(self.normalise2(F.relu(self.conv2(x))), 2)  # (N, 256, 13, 13)
@@ -78,166 +74,90 @@ class CNNM2048(nn.Module):
 
 
 class TemporalCNNM2048(CNNM2048):
-    """CNN-M-2048 without the second normalisation, to save memory (section 2)."""
+    """CNN-M-2048 without the second normalisation, to save memory: the temporal stream."""
 
-    def __init__(self, *, in_channels: int = 3, dropout: float = 0.9) -> None:
+    def __init__(self, *, in_channels: int = 2 * FLOW_STACK, dropout: float = 0.9) -> None:
         super().__init__(in_channels=in_channels, dropout=dropout)
         self.normalise2 = nn.Identity()
 
 
-# Where the streams come from.
+class Stream(SegmentNetwork):
+    """One of the two streams: an image network over frames, or over stacks of flow.
+
+    A stack of L fields (B, 2, L, H, W) is an image (B, 2 L, H, W) whose channels are x1, y1, x2,
+    y2, ... The parameters are those of `SegmentNetwork`.
+    """
 
 
-def turn_stack(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Move the filters for the last flow field of a stack, two channels, to the front."""
-    return {
-        key: tensor.roll(2, 1) if key == "trunk.stem.conv.weight" and tensor.ndim == 4 else tensor
-        for key, tensor in state.items()
-    }
-
-
-_RENAME = (
-    (r"^fc_custom\.", "head.linear."),
-    (r"^conv1_custom\.", "conv1."),
-    (r"^(?!head\.)", "trunk."),
-    *RENAME_RESNET2D,
-)
-NETWORK = Source(rename=_RENAME)
-LOADER = Source(rename=_RENAME, adapt=turn_stack)
-
-_RESNET_RGB = ClipSpec(frames=1, sampling="segments", resize=(224, 224))
-_RESNET_FLOW = replace(
-    _RESNET_RGB, mean=(0.0, 0.0), std=(1.0, 1.0), modality="flow", stack=FLOW_STACK
-)
 _CAFFE_RGB = ClipSpec(
-    frames=1,
-    sampling="segments",
-    mean=(104.0, 117.0, 124.0),
-    std=(1.0, 1.0, 1.0),
-    channel_order="bgr",
-    value_range=255.0,
-)
-_CAFFE_FLOW = replace(
-    _CAFFE_RGB,
-    mean=(128.0, 128.0),
-    std=(1.0, 1.0),
-    channel_order="rgb",
-    modality="flow",
-    stack=FLOW_STACK,
-)
-
-_DRIVE = "https://drive.google.com/drive/folders/"
-_PROTOCOL = "19 frames or stacks a video, their scores added; UCF-101 split 1"
-_WEIGHTS = {
-    "two_stream_r101_rgb": Weights(
-        tag="ucf101",
-        url=f"{_DRIVE}1gVB5StqgoDJ3IxHUn7zoTzTNxzz3du3d",
-        file="model_best.pth.tar",  # as its code saves it
-        source="two_stream",
-        dataset="ucf101",
-        num_classes=101,
-        licence="MIT",
-        top1=82.1,
-        protocol=_PROTOCOL,
+    sampling=Sampling(num_frames=1, mode="segments"),
+    input=RGB(
+        mean=(104.0, 117.0, 124.0), std=(1.0, 1.0, 1.0), channel_order="bgr", value_range=255.0
     ),
-    "two_stream_r101_flow": Weights(
-        tag="ucf101",
-        url=f"{_DRIVE}1z3fYUOJx_l3BW-NSb7ti0DsyGLFk6Z7J",
-        file="model_best.pth.tar",
-        source="two_stream_loader",
-        dataset="ucf101",
-        num_classes=101,
-        licence="MIT",
-        top1=79.4,
-        protocol=_PROTOCOL,
-    ),
-}
+)
+_CAFFE_FLOW = _CAFFE_RGB.change(
+    stack=FLOW_STACK, input=Flow(mean=(128.0,), std=(1.0,), value_range=255.0)
+)
+_RESNET_RGB = ClipSpec(
+    sampling=Sampling(num_frames=1, mode="segments"), input=RGB(resize=(224, 224))
+)
+_RESNET_FLOW = _RESNET_RGB.change(
+    stack=FLOW_STACK, input=Flow(resize=(224, 224), mean=(0.0,), std=(1.0,))
+)
 
 
-def _row(
+def _entry(
     name: str,
-    trunk: Trunk,
+    backbone_fn: BackboneFn,
     clip: ClipSpec,
-    params_m: float,
-    macs_g: float,
     *,
-    space: int | None = 32,
+    space_stride: int | None = 32,
     dropout: float = 0.0,
     num_classes: int = 101,
-    sources: Mapping[str, Source] | None = None,
 ) -> ModelSpec:
+    stack = clip.sampling.stack
     return ModelSpec(
         name=name,
-        build=SegmentNetwork,
+        build=Stream,
         args={
-            "trunk": trunk,
-            "channels": clip.channels,
-            "stack": clip.stack,
+            "backbone_fn": backbone_fn,
+            "in_channels": clip.channels,
+            "stack": stack,
             "dropout": dropout,
             "num_classes": num_classes,
         },
         clip=clip,
-        params_m=params_m,
-        macs_g=macs_g,
-        strides=(clip.stack, space),
-        order_sensitive=clip.stack > 1,
-        sources=sources or {},
-        weights=(_WEIGHTS[name],) if name in _WEIGHTS else (),
+        strides=(stack, space_stride),
+        order_sensitive=stack > 1,
     )
 
 
-def _resnets(depth: int, rgb: tuple[float, float], flow: tuple[float, float]) -> list[ModelSpec]:
-    """Both streams of a depth, with their millions of parameters and multiply-adds."""
-    trunk = partial(ResNet2d, depth)
-    name = f"two_stream_r{depth}"
-    both = {"two_stream": NETWORK, "two_stream_loader": LOADER}
-    return [
-        _row(f"{name}_rgb", trunk, _RESNET_RGB, *rgb, sources={"two_stream": NETWORK}),
-        _row(f"{name}_flow", trunk, _RESNET_FLOW, *flow, sources=both),
-    ]
+# the features of a fully connected layer have no height and width
+_flat = partial(_entry, space_stride=None)
+_vgg16 = partial(VGG16, dropout=0.9)
+_tiny = partial(ResNet2d, 10, width=16)
+_SMALL = {"num_frames": 2, "size": 64, "resize": 64}
 
 
-_TINY = partial(ResNet2d, 10, width=16)
-_VGG16 = partial(VGG16, dropout=0.9)
-# the features of a fully connected layer have no rows and columns
-_FLAT: dict[str, Any] = {"space": None}
+def _resnets(depth: int) -> tuple[ModelSpec, ModelSpec]:
+    """Both streams of a depth."""
+    backbone_fn = partial(ResNet2d, depth)
+    return (
+        _entry(f"two_stream_r{depth}_rgb", backbone_fn, _RESNET_RGB),
+        _entry(f"two_stream_r{depth}_flow", backbone_fn, _RESNET_FLOW),
+    )
+
 
 SPECS = (
-    *_resnets(18, (11.23, 1.81), (11.28, 2.48)),
-    *_resnets(34, (21.34, 3.66), (21.39, 4.33)),
-    *_resnets(50, (23.71, 4.09), (23.77, 4.76)),
-    *_resnets(101, (42.71, 7.80), (42.76, 8.47)),
-    *_resnets(152, (58.35, 11.51), (58.40, 12.18)),
-    _row("two_stream_cnnm2048_rgb", CNNM2048, _CAFFE_RGB, 90.63, 1.66, dropout=0.5, **_FLAT),
-    _row(
-        "two_stream_cnnm2048_flow", TemporalCNNM2048, _CAFFE_FLOW, 90.71, 2.61, **_FLAT, dropout=0.9
-    ),
-    _row("two_stream_vgg16_rgb", _VGG16, _CAFFE_RGB, 134.67, 15.47, dropout=0.9, **_FLAT),
-    _row(
-        "two_stream_vgg16_flow",
-        partial(VGG16, dropout=0.9),
-        _CAFFE_FLOW,
-        134.68,
-        15.96,
-        dropout=0.8,
-        **_FLAT,
-    ),
-    _row(
-        "test_two_stream",
-        _TINY,
-        replace(_RESNET_RGB, frames=2, size=64, resize=64),
-        0.31,
-        0.01,
-        sources={"two_stream": NETWORK},
-        num_classes=12,
-    ),
-    _row(
-        "test_two_stream_flow",
-        _TINY,
-        replace(_RESNET_FLOW, frames=2, stack=3, size=64, resize=64),
-        0.31,
-        0.02,
-        sources={"two_stream": NETWORK, "two_stream_loader": LOADER},
-        num_classes=12,
-    ),
+    *_resnets(18),
+    *_resnets(34),
+    *_resnets(50),
+    *_resnets(101),
+    *_resnets(152),
+    _flat("two_stream_cnnm2048_rgb", CNNM2048, _CAFFE_RGB, dropout=0.5),
+    _flat("two_stream_cnnm2048_flow", TemporalCNNM2048, _CAFFE_FLOW, dropout=0.9),
+    _flat("two_stream_vgg16_rgb", _vgg16, _CAFFE_RGB, dropout=0.9),
+    _flat("two_stream_vgg16_flow", _vgg16, _CAFFE_FLOW, dropout=0.8),
+    _entry("test_two_stream", _tiny, _RESNET_RGB.change(**_SMALL), num_classes=12),
+    _entry("test_two_stream_flow", _tiny, _RESNET_FLOW.change(stack=3, **_SMALL), num_classes=12),
 )

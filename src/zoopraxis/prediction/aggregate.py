@@ -26,12 +26,12 @@ def _mean_logit(logits: Tensor) -> Tensor:
 
 
 def _sum_logit(logits: Tensor) -> Tensor:
-    """Add the logits: not probabilities; the order is that of ``mean_logit``."""
+    """Sum the logits: not probabilities; the ranking is that of ``mean_logit``."""
     return logits.sum(-2)
 
 
 def _max_probability(logits: Tensor) -> Tensor:
-    """Take each class's best view, after softmax."""
+    """Take each class's highest probability over the views."""
     return logits.softmax(-1).amax(-2)
 
 
@@ -42,20 +42,20 @@ def _vote(logits: Tensor) -> Tensor:
 
 
 def _mean_sigmoid(logits: Tensor) -> Tensor:
-    """Average the sigmoid of the views: several labels may be true (Charades, theatre)."""
+    """Average the sigmoid of the views: several labels may be true (Charades)."""
     return logits.sigmoid().mean(-2)
 
 
 def _max_sigmoid(logits: Tensor) -> Tensor:
-    """Take each label's best view, after the sigmoid: the protocol of Charades."""
+    """Take each label's highest sigmoid over the views: the protocol of Charades."""
     return logits.sigmoid().amax(-2)
 
 
 def _mean_given(logits: Tensor) -> Tensor:
-    """Average what the model gives, for a model that ends with its own softmax or sigmoid."""
+    """Average the outputs of a model that ends with its own softmax or sigmoid."""
     if logits.min() < 0 or logits.max() > 1 + 1e-4:
         raise ZoopraxisError(
-            f"mode 'mean_given' is for probabilities, but the model gives "
+            f"mode 'mean_given' expects probabilities, but the model gives "
             f"{logits.min():.3g} to {logits.max():.3g}",
             "for logits choose 'mean_probability'",
         )
@@ -75,7 +75,7 @@ MODES: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
-    """Make one score per class from the logits of several views.
+    """Aggregate the logits of several views to one score per class.
 
     Parameters
     ----------
@@ -91,12 +91,12 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
     Raises
     ------
     ShapeError
-        There are no views.
+        There is no view.
     ZoopraxisError
-        There is no such mode, or ``mean_given`` is given logits.
+        The mode is unknown, or ``mean_given`` is given logits.
     """
     if mode not in MODES:
-        raise ZoopraxisError(f"there is no mode called {mode!r}", f"known: {', '.join(MODES)}")
+        raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     if logits.ndim < 2 or logits.shape[-2] == 0:
         raise ShapeError(f"logits of shape {tuple(logits.shape)} are not (..., V, K) with V >= 1")
     return MODES[mode](logits.float())
@@ -104,27 +104,27 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model sees in a video.
+    """The prediction of a model for a video.
 
     Parameters
     ----------
-    source : str
+    video : str
         The video.
     model : str
         The model.
     mode : str
-        How the views became one: a key of ``MODES``.
+        How the views were aggregated: a key of ``MODES``.
     labels : tuple of str
-        The best classes, the best first.
+        The classes with the highest scores, the highest first.
     scores : tuple of float
         Their scores.
     times : tuple of (float, float)
         Seconds [start, end) that each view covers.
     logits : Tensor of shape (V, K)
-        What the model gave for each view.
+        The model's output for each view.
     """
 
-    source: str
+    video: str
     model: str
     mode: str
     labels: tuple[str, ...]
@@ -137,30 +137,30 @@ class Prediction:
         cls,
         logits: Tensor,
         *,
-        source: str,
+        video: str,
         model: str,
         labels: Sequence[str],
         times: Sequence[Times],
         mode: str = "mean_probability",
         top: int = 5,
     ) -> Self:
-        """Aggregate logits (V, K) and name the ``top`` best classes.
+        """Aggregate logits (V, K) to the ``top`` best classes.
 
         Raises
         ------
         ShapeError
-            ``labels`` does not name K classes, or ``times`` not V views.
+            ``labels`` are not K, or ``times`` not V.
         """
         if logits.shape != (len(times), len(labels)):
             raise ShapeError(
                 f"{model} gave logits {tuple(logits.shape)} for {len(times)} views "
                 f"and {len(labels)} labels",
-                "check the labels in the model's sidecar",
+                "check the labels in the JSON beside the weights",
             )
         scores = aggregate(logits, mode=mode)  # (K,)
         best = scores.sort(descending=True, stable=True).indices[:top].tolist()
         return cls(
-            source=source,
+            video=video,
             model=model,
             mode=mode,
             labels=tuple(labels[k] for k in best),
@@ -170,11 +170,11 @@ class Prediction:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for JSON."""
+        """Return plain values, for JSON."""
         best = zip(self.labels, self.scores, strict=True)
         views = zip(self.times, self.logits.tolist(), strict=True)
         return {
-            "source": self.source,
+            "video": self.video,
             "model": self.model,
             "mode": self.mode,
             "top": [{"label": label, "score": score} for label, score in best],
@@ -182,5 +182,5 @@ class Prediction:
         }
 
     def to_json(self) -> str:
-        """Give one line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(self.to_dict())

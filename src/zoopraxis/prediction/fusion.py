@@ -1,4 +1,4 @@
-"""Late fusion: the scores of several networks for the same videos become one.
+"""Late fusion: combine the scores of several networks for the same videos.
 
 Simonyan and Zisserman (arXiv:1406.2199, section 5) average the class scores of their streams, or
 train a linear SVM on the scores of all streams, each normalised to length one.
@@ -20,14 +20,14 @@ Scores = NDArray[np.floating[Any]]
 
 
 def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None = None) -> Scores:
-    """Average what several networks give for the same videos.
+    """Average the scores of several networks for the same videos.
 
     Parameters
     ----------
     streams : sequence of ndarray of shape (N, K)
-        Of each network, all probabilities or all logits.
+        Scores of each network, all probabilities or all logits.
     weights : sequence of float, optional
-        Shares of the networks; equal by default. Only their ratios count.
+        Weights of the networks; equal by default. Only their ratios matter.
 
     Returns
     -------
@@ -44,12 +44,12 @@ def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None
 
 
 def stack_scores(streams: Sequence[Scores]) -> Scores:
-    """Lay the scores of several networks side by side, each at length one.
+    """Concatenate the scores of several networks, each normalised to length one.
 
     Parameters
     ----------
     streams : sequence of ndarray of shape (N, K)
-        Of each network; the paper takes probabilities.
+        Scores of each network; the paper uses probabilities.
 
     Returns
     -------
@@ -66,21 +66,21 @@ def stack_scores(streams: Sequence[Scores]) -> Scores:
 
 
 def fit_svm(streams: Sequence[Scores], labels: ArrayLike, *, penalty: float = 1.0) -> LinearSVC:
-    """Train a linear SVM to fuse, on videos that the networks were not trained on.
+    """Train a linear SVM for fusion, on videos that the networks were not trained on.
 
     Parameters
     ----------
     streams : sequence of ndarray of shape (N, K)
-        Of each network.
+        Scores of each network.
     labels : array_like of shape (N,)
         True classes.
     penalty : float, default=1.0
-        C of the SVM: what an error costs.
+        C of the SVM: the cost of an error.
 
     Returns
     -------
     LinearSVC
-        One against the rest.
+        One versus the rest.
 
     Raises
     ------
@@ -91,19 +91,19 @@ def fit_svm(streams: Sequence[Scores], labels: ArrayLike, *, penalty: float = 1.
 
 
 def svm_scores(svm: LinearSVC, streams: Sequence[Scores]) -> Scores:
-    """Fuse by a trained SVM.
+    """Fuse with a trained SVM.
 
     Parameters
     ----------
     svm : LinearSVC
         From `fit_svm`.
     streams : sequence of ndarray of shape (N, K)
-        Of the same networks, in the same order.
+        Scores of the same networks, in the same order.
 
     Returns
     -------
     ndarray of shape (N, number of classes in training)
-        Distances from the planes, in the order of ``svm.classes_``.
+        Signed distances from the planes, in the order of ``svm.classes_``.
     """
     distances: Scores = svm.decision_function(stack_scores(streams))
     return distances

@@ -1,4 +1,4 @@
-"""A video with what the network saw written onto it: labels, scores and a strip of time."""
+"""A video with the predictions drawn onto it: labels, scores and a time line."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -40,7 +40,7 @@ COLOURS = (
 
 
 def write_overlay(
-    source: Any,
+    video: Any,
     out: str | Path,
     result: Prediction | Timeline,
     *,
@@ -51,16 +51,16 @@ def write_overlay(
 
     Parameters
     ----------
-    source
+    video
         The video, as for `zoopraxis.video.open_video`.
     out : path
-        The ``.mp4`` to write; it appears when it is whole.
+        The ``.mp4`` to write; it appears when it is complete.
     result : Prediction or Timeline
-        The best labels of the whole video, or of each moment.
+        The predicted labels of the whole video, or of each moment.
     width : int, default=480
-        Videos narrower than this are enlarged, so that text can be read.
+        Videos narrower than this are enlarged, so that text is legible.
     progress : callable, optional
-        Told the fraction done after every frame.
+        Called with the fraction done after every frame.
 
     Returns
     -------
@@ -70,22 +70,22 @@ def write_overlay(
     Raises
     ------
     VideoError
-        The source cannot be read.
+        The video cannot be read.
     """
     out = Path(out)
     part = out.with_name(f".{out.name}.part")
     spans = _spans(result)
-    with open_video(source) as video, av.open(str(part), "w", format="mp4") as container:
-        size = _even(video.width, video.height, width)
-        stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001))
+    with open_video(video) as opened, av.open(str(part), "w", format="mp4") as container:
+        size = _even(opened.width, opened.height, width)
+        stream = container.add_stream("libx264", rate=Fraction(opened.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.options = {"crf": "20", "preset": "veryfast"}
-        times = video.timestamps.tolist()
-        for number, (frame, time) in enumerate(zip(video, times, strict=True), start=1):
+        times = opened.timestamps.tolist()
+        for number, (frame, time) in enumerate(zip(opened, times, strict=True), start=1):
             pixels = frame.movedim(0, -1).numpy()  # (H, W, 3)
             picture = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-            drawn = draw(picture, rows_at(result, time), spans, now=time / video.duration)
+            drawn = draw(picture, rows_at(result, time), spans, now=time / opened.duration)
             image = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             image.pts, image.time_base = round(time * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(image))

@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoopraxis.checkpoints.saved import OpenModel, open_model
+from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
+from zoopraxis.inputs.base import map_inputs, view_indices
+from zoopraxis.inputs.sampling import Indices
 from zoopraxis.prediction.aggregate import Prediction, Times
-from zoopraxis.checkpoints.hub import OpenModel, open_model
-from zoopraxis.inputs.sampling import Frames, sample_test
-from zoopraxis.spec import ClipSpec
-from zoopraxis.inputs.transforms import prepare_test
-from zoopraxis.video import Video, open_video
 
 __all__ = [
     "Precision",
@@ -25,17 +24,16 @@ __all__ = [
     "opened",
     "predict",
     "run",
-    "view_clips",
+    "view_inputs",
     "view_times",
 ]
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Source = Any  # whatever open_video takes
 Model = str | Path | OpenModel
 
 
 def predict(
-    source: Source,
+    video: Any,
     model: Model,
     *,
     views: int = 1,
@@ -44,46 +42,48 @@ def predict(
     top: int = 5,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
-    batch: int = 8,
+    batch_size: int = 8,
 ) -> Prediction:
-    """Name the action in a video.
+    """Predict the action in a video.
 
     Parameters
     ----------
-    source : path, bytes, URL, folder of frames or tensor
-        What `zoopraxis.video.open_video` takes.
+    video : path, bytes, URL, folder of frames, tensor or Media
+        What `zoopraxis.video.open_video` takes; a `zoopraxis.inputs.Media` names a segment of
+        it, or the files beside it.
     model : str, path or OpenModel
-        What `zoopraxis.checkpoints.hub.open_model` takes: a name, ``name.tag``, or a file of ours.
+        What `zoopraxis.checkpoints.saved.open_model` takes: a name, ``name.tag``, a file, a run.
     views : int, default=1
         Clips spread over the video (`zoopraxis.inputs.sampling.sample_test`).
     crops : {1, 3, 5, 10}, default=1
         Crops of each (`zoopraxis.inputs.crops.crop_boxes`).
     mode : str, default="mean_probability"
-        How views and crops become one (`zoopraxis.prediction.aggregate.MODES`).
+        How views and crops are aggregated (`zoopraxis.prediction.aggregate.MODES`).
     top : int, default=5
-        Labels to give.
-    device, precision, batch
+        Number of labels to return.
+    device, precision, batch_size
         As for `run`.
 
     Returns
     -------
     Prediction
-        Its views are clips and crops: V * crops of them.
+        Its views are clips times crops: V * crops of them.
 
     Raises
     ------
     VideoError
-        The source cannot be read.
+        The video cannot be read.
     ZoopraxisError
-        The model cannot be had, or does not fit.
+        The model cannot be opened, or does not fit.
     """
-    net = opened(model)
-    with open_video(source) as video:
-        clips, times = view_clips(video, net.clip, views=views, crops=crops)
-    logits = run(net.model, clips, device=device, precision=precision, batch=batch)
+    net, media = opened(model), Media.of(video)
+    with net.clip.input.open(media) as track:
+        inputs, times = view_inputs(track, media, net.clip, views=views, crops=crops)
+        name = track.name
+    logits = run(net.model, inputs, device=device, precision=precision, batch_size=batch_size)
     return Prediction.from_logits(
         logits,
-        source=video.name,
+        video=name,
         model=net.name,
         labels=net.labels,
         times=times,
@@ -93,7 +93,7 @@ def predict(
 
 
 def extract_features(
-    source: Source,
+    video: Any,
     model: Model,
     *,
     views: int = 1,
@@ -101,25 +101,26 @@ def extract_features(
     pool: Literal["none", "video"] = "none",
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
-    batch: int = 8,
+    batch_size: int = 8,
 ) -> Tensor:
-    """Give a network's features of a video, averaged over time and space.
+    """Compute a network's features of a video, averaged over time and space.
 
     Parameters
     ----------
     pool : {"none", "video"}, default="none"
         One vector per view and crop, or their mean.
-    source, model, views, crops, device, precision, batch
+    video, model, views, crops, device, precision, batch_size
         As for `predict`.
 
     Returns
     -------
     Tensor of shape (V * crops, C), or (C,) with ``pool="video"``
     """
-    net = opened(model)
-    with open_video(source) as video:
-        clips, _ = view_clips(video, net.clip, views=views, crops=crops)
-    features = run(_Pooled(net.model), clips, device=device, precision=precision, batch=batch)
+    net, media = opened(model), Media.of(video)
+    with net.clip.input.open(media) as track:
+        inputs, _ = view_inputs(track, media, net.clip, views=views, crops=crops)
+    pooled = _Pooled(net.model)
+    features = run(pooled, inputs, device=device, precision=precision, batch_size=batch_size)
     return features if pool == "none" else features.mean(dim=0)
 
 
@@ -137,12 +138,23 @@ class _Pooled(nn.Module):
         return features.flatten(2).mean(2) if features.ndim > 2 else features
 
 
-def view_clips(
-    video: Video, clip: ClipSpec, *, views: int = 1, crops: int = 1
-) -> tuple[Tensor, list[Times]]:
-    """Sample, decode and prepare the clips that a video is tested on.
+def view_inputs(
+    track: Track, media: Media, clip: ClipSpec, *, views: int = 1, crops: int = 1
+) -> tuple[Inputs, list[Times]]:
+    """Sample, decode and prepare the clips on which a video is tested.
 
     Every frame is decoded once, and shrunk as it is decoded.
+
+    Parameters
+    ----------
+    track : Track
+        Opened by ``clip.input``.
+    media : Media
+        What it was opened from: says which segment counts.
+    clip : ClipSpec
+        The clip that the model expects.
+    views, crops : int
+        As for `predict`.
 
     Returns
     -------
@@ -151,49 +163,56 @@ def view_clips(
     list of (float, float)
         Seconds [start, end) of each.
     """
-    indices = sample_test(
-        video.num_frames, video.fps, clip, views=views, timestamps=video.timestamps
-    )  # (V, T)
-    frames = video.frames_at(indices, resize=clip.resize)  # (V, T, 3, H, W)
-    times = [time for time in view_times(video, indices) for _ in range(crops)]
-    return prepare_test(frames, clip, crops=crops), times
+    kind = clip.input
+    indices = view_indices(track, media, clip.sampling, views=views)  # (V, T)
+    draws = kind.crops(track, crops)
+    inputs = kind.prepare_crops(kind.read(track, indices, draws[0]), draws)
+    times = [time for time in view_times(track, indices) for _ in range(crops)]
+    return inputs, times
 
 
 @torch.inference_mode()
 def run(
     model: nn.Module,
-    clips: Tensor,
+    inputs: Inputs,
     *,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
-    batch: int = 8,
+    batch_size: int = 8,
 ) -> Tensor:
-    """Run a network over clips (N, C, T, S, S), some at a time: float32 (N, K) on the CPU.
+    """Run a network over N clips, some at a time: float32 (N, K) on the CPU.
 
     Parameters
     ----------
+    model : nn.Module
+        It moves to the device and is set to evaluation mode.
+    inputs : Tensor of shape (N, C, T, S, S), or tuple of Tensor
+        What the network takes, the clips in the first axis of each tensor.
     device : str or torch.device, default="cpu"
-        Where to; the model moves there and is set to evaluation mode.
+        Where to run.
     precision : {"float32", "bfloat16", "float16"}, default="float32"
         The halves run under autocast with channels last: 2 to 4 times as fast, and 1e-2 off.
-    batch : int, default=8
+    batch_size : int, default=8
         Clips at a time, which bounds memory.
     """
-    kind = torch.device(device).type
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
     half = precision != "float32"
-    layout = torch.channels_last_3d if half and clips.ndim == 5 else torch.contiguous_format
+    kind = torch.device(device).type
     cast = torch.autocast(kind, getattr(torch, precision)) if half else nullcontext()
     model = model.to(device).eval()
+
+    layout = torch.channels_last_3d if half else torch.contiguous_format
+    batches = zip(*(torch.split(tensor, batch_size) for tensor in tensors), strict=True)
     with cast:
-        parts = [model(part.to(device, memory_format=layout)) for part in torch.split(clips, batch)]
+        parts = [model(*map_inputs(batch, torch.device(device), layout)) for batch in batches]
     return torch.cat(parts).float().cpu()
 
 
-def view_times(video: Video, indices: Frames) -> list[Times]:
+def view_times(track: Track, indices: Indices) -> list[Times]:
     """Seconds [start, end) from each view's first frame (V, T) to the end of its last."""
-    ends = np.append(video.timestamps[1:], video.duration)  # (N,)
+    ends = np.append(track.timestamps[1:], track.duration)  # (N,)
     return [
-        (float(video.timestamps[view.min()]), float(ends[view.max()]))
+        (float(track.timestamps[view.min()]), float(ends[view.max()]))
         for view in np.asarray(indices)
     ]
 

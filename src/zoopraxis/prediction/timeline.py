@@ -1,4 +1,4 @@
-"""Long and endless videos: a window that slides, and the actions it sees one after another."""
+"""Long and live videos: a sliding window, and the sequence of actions it predicts."""
 
 import json
 from collections import deque
@@ -12,24 +12,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoopraxis.inputs import Media, Sampling, Track
+from zoopraxis.inputs.base import segment_range
+from zoopraxis.inputs.images import resize_frames
+from zoopraxis.inputs.sampling import (
+    Indices,
+    covering_starts,
+    exact_rate,
+    sample_test,
+    span,
+)
 from zoopraxis.prediction.aggregate import Prediction, aggregate
-from zoopraxis.inputs.crops import scaled_size
-from zoopraxis.prediction.pipeline import Model, Precision, Source, opened, run, view_times
-from zoopraxis.inputs.sampling import Frames, covering_starts, exact_rate, sample_test, span
-from zoopraxis.spec import ClipSpec
-from zoopraxis.inputs.transforms import prepare_test, resize_frames
-from zoopraxis.video import Video, live_frames, open_video
+from zoopraxis.prediction.pipeline import Model, Precision, opened, run, view_inputs, view_times
+from zoopraxis.video import ArrayVideo, live_frames
 
-__all__ = ["Segment", "Timeline", "merge", "predict_live", "predict_timeline", "window_clips"]
+__all__ = ["Segment", "Timeline", "merge", "predict_live", "predict_timeline", "window_indices"]
 
-SEGMENTS_WINDOW = 4.0  # seconds that a model of segments sees at once
-CAMERA_FPS = 30.0  # of a camera, before it has been watched: how long its dense clips last
-ROUNDING = 1e-6  # seconds by which sums of frame times miss a whole step
+SEGMENTS_WINDOW = 4.0  # seconds of one window for models of segments
+CAMERA_FPS = 30.0  # assumed of a camera, to know how long its dense clips last
+ROUNDING = 1e-6  # seconds by which sums of frame times may miss a step
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A part of a video, [start, end) in seconds, in which one class is the best."""
+    """A part of a video, [start, end) in seconds, in which one class is predicted."""
 
     start: float
     end: float
@@ -39,36 +45,36 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The actions of a long video, one after another.
+    """The sequence of actions in a long video.
 
     Parameters
     ----------
-    source, model : str
+    video, model : str
         The video and the model.
     segments : tuple of Segment
-        From 0 to the video's end, without gaps.
+        From the start to the end of the video (or segment), without gaps.
     """
 
-    source: str
+    video: str
     model: str
     segments: tuple[Segment, ...]
 
     def at(self, time: float) -> Segment:
-        """Segment that covers a time in seconds; the last one after the end."""
+        """Return the segment that covers a time in seconds; after the end, the last one."""
         return next((s for s in self.segments if time < s.end), self.segments[-1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for JSON."""
+        """Return plain values, for JSON."""
         rows = [vars(segment) for segment in self.segments]
-        return {"source": self.source, "model": self.model, "segments": rows}
+        return {"video": self.video, "model": self.model, "segments": rows}
 
     def to_json(self) -> str:
-        """Give one line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(self.to_dict())
 
 
 def predict_timeline(
-    source: Source,
+    video: Any,
     model: Model,
     *,
     window: float | None = None,
@@ -77,24 +83,24 @@ def predict_timeline(
     mode: str = "mean_probability",
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
-    batch: int = 8,
+    batch_size: int = 8,
     progress: Callable[[float], None] | None = None,
 ) -> Timeline:
-    """Slide a window over a long video, and merge neighbours that show the same action.
+    """Slide a window over a long video, and merge neighbours with the same prediction.
 
-    Every window speaks for the time around its centre, up to half way to its neighbours'.
-    Memory is that of ``batch`` windows, however long the video is.
+    Every window stands for the time around its centre, half way to its neighbours' centres.
+    Memory is that of ``batch_size`` windows, however long the video is.
 
     Parameters
     ----------
     window : float, optional
-        Seconds that the model sees at once; the default is the length of its clip, or 4 for
-        models of segments.
+        Seconds of one window; the default is the length of the model's clip, or 4 for models
+        of segments.
     step : float, optional
-        Seconds from one window to the next; the default is half a window.
+        Seconds between the starts of windows; the default is half a window.
     progress : callable, optional
-        Told the fraction done after every batch.
-    source, model, crops, mode, device, precision, batch
+        Called with the fraction done after every batch.
+    video, model, crops, mode, device, precision, batch_size
         As for `predict`.
 
     Returns
@@ -102,61 +108,72 @@ def predict_timeline(
     Timeline
         A segment's score is the mean of its windows'.
     """
-    net = opened(model)
-    with open_video(source) as video:
-        indices = window_clips(video, net.clip, window=window, step=step)  # (W, T)
+    net, media = opened(model), Media.of(video)
+    kind = net.clip.input
+    with kind.open(media) as track:
+        within = segment_range(track, media)
+        indices = window_indices(track, within, net.clip.sampling, window=window, step=step)
+        draws = kind.crops(track, crops)
         scores = []
-        for part in _parts(indices, batch):
-            frames = video.frames_at(part, resize=net.clip.resize)  # (b, T, 3, H, W)
-            clips = prepare_test(frames, net.clip, crops=crops)  # (b * crops, C, T, S, S)
-            logits = run(net.model, clips, device=device, precision=precision, batch=batch)
+        for first in range(0, len(indices), batch_size):
+            part = indices[first : first + batch_size]  # (b, T)
+            inputs = kind.prepare_crops(kind.read(track, part, draws[0]), draws)
+            logits = run(
+                net.model, inputs, device=device, precision=precision, batch_size=batch_size
+            )  # (b * crops, K)
             scores.append(aggregate(logits.reshape(len(part), crops, -1), mode=mode))  # (b, K)
             if progress:
                 progress(sum(map(len, scores)) / len(indices))
-        centres = [(start + end) / 2 for start, end in view_times(video, indices)]
-        segments = merge(torch.cat(scores), centres, end=video.duration, labels=net.labels)
-        return Timeline(source=video.name, model=net.name, segments=segments)
+        centres = [(start + end) / 2 for start, end in view_times(track, indices)]
+        ((start, end),) = view_times(track, np.array([[within[0], within[-1]]]))
+        segments = merge(torch.cat(scores), centres, start=start, end=end, labels=net.labels)
+        return Timeline(video=track.name, model=net.name, segments=segments)
 
 
-def _parts(indices: Frames, batch: int) -> Iterator[Frames]:
-    """Cut windows (W, T) into batches (b, T)."""
-    for first in range(0, len(indices), batch):
-        yield indices[first : first + batch]
-
-
-def window_clips(
-    video: Video, clip: ClipSpec, *, window: float | None = None, step: float | None = None
-) -> Frames:
-    """Choose one clip in each of the overlapping windows that cover a video: (W, T).
+def window_indices(
+    track: Track,
+    within: range,
+    sampling: Sampling,
+    *,
+    window: float | None = None,
+    step: float | None = None,
+) -> Indices:
+    """Choose one clip in each of the overlapping windows that cover a part of a track: (W, T).
 
     Parameters
     ----------
+    track : Track
+        What is looked at.
+    within : range
+        Indices of the part that counts.
+    sampling : Sampling
+        The sampling that the model expects.
     window, step
         As for `predict_timeline`.
     """
-    fps = exact_rate(video.fps)
-    seconds = exact_rate(window) if window else _window(clip, fps)
+    fps = exact_rate(track.fps)
+    seconds = exact_rate(window) if window else _window(sampling, fps)
     length = max(1, round(fps * seconds))
     hop = max(1, round(fps * exact_rate(step)) if step else length // 2)
-    length = min(length, video.num_frames)
-    starts = covering_starts(video.num_frames, length, step=hop)  # (W,)
-    stamps = video.timestamps
+    length = min(length, len(within))
+    starts = within.start + covering_starts(len(within), length, step=hop)  # (W,)
+    stamps = track.timestamps
     clips = [
-        start + sample_test(length, video.fps, clip, timestamps=stamps[start : start + length])
+        start + sample_test(length, track.fps, sampling, timestamps=stamps[start : start + length])
         for start in starts
     ]
     return np.concatenate(clips)  # (W, T)
 
 
-def _window(clip: ClipSpec, fps: Fraction) -> Fraction:
-    """Seconds that a model's clip lasts in a video of that rate."""
-    if clip.sampling == "segments":
+def _window(sampling: Sampling, fps: Fraction) -> Fraction:
+    """Seconds that a model's clip spans in a video of a rate."""
+    if sampling.mode == "segments":
         return Fraction(SEGMENTS_WINDOW)
-    return span(clip) / (exact_rate(clip.fps) if clip.fps else fps)
+    return span(sampling) / (exact_rate(sampling.fps) if sampling.fps else fps)
 
 
 def predict_live(
-    source: str,
+    video: str,
     model: Model,
     *,
     window: float | None = None,
@@ -166,14 +183,14 @@ def predict_live(
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
 ) -> Iterator[Prediction]:
-    """Name what a camera has seen in the last moments, again and again.
+    """Predict the last moments of a live video, again and again.
 
     Parameters
     ----------
-    source : str
+    video : str
         ``"camera:0"``, an rtsp address, or anything `zoopraxis.video.live_frames` takes.
     window : float, optional
-        Seconds that are looked back; the default is the length of the model's clip (at 30 frames
+        Seconds to look back; the default is the length of the model's clip (at 30 frames
         a second where it has no rate), or 4 for models of segments.
     step : float, default=0.5
         Seconds from one prediction to the next.
@@ -183,14 +200,15 @@ def predict_live(
     Yields
     ------
     Prediction
-        Its only view has the seconds since the source was opened.
+        The time of its only view is in seconds since the camera was opened.
     """
     net = opened(model)
-    length = window or float(_window(net.clip, exact_rate(CAMERA_FPS)))
+    kind = net.clip.input
+    length = window or float(_window(net.clip.sampling, exact_rate(CAMERA_FPS)))
     seen: deque[tuple[float, Tensor]] = deque()
     due = length
-    for now, frame in live_frames(source):
-        size = scaled_size((frame.shape[-2], frame.shape[-1]), net.clip.resize)
+    for now, frame in live_frames(video):
+        size = kind.scaled((frame.shape[-2], frame.shape[-1]))
         seen.append((now, resize_frames(frame, size)))
         while seen[0][0] < now - length - ROUNDING:
             seen.popleft()
@@ -199,12 +217,13 @@ def predict_live(
         due = now + step
         times = np.array([time for time, _ in seen])
         fps = max(len(times) - 1, 1) / (times[-1] - times[0] or 1.0)
-        chosen = sample_test(len(seen), fps, net.clip, timestamps=times)[0]  # (T,)
-        frames = torch.stack([seen[i][1] for i in chosen])  # (T, 3, H, W)
-        clips = prepare_test(frames[None], net.clip)  # (1, C, T, S, S)
+        frames = torch.stack([frame for _, frame in seen])  # (N, 3, h, w)
+        media = Media(path=ArrayVideo(frames, fps=fps, timestamps=times - times[0]))
+        with kind.open(media) as track:
+            inputs, _ = view_inputs(track, media, net.clip)
         yield Prediction.from_logits(
-            run(net.model, clips, device=device, precision=precision),
-            source=source,
+            run(net.model, inputs, device=device, precision=precision),
+            video=video,
             model=net.name,
             labels=net.labels,
             times=[(float(times[0]), now)],
@@ -214,24 +233,31 @@ def predict_live(
 
 
 def merge(
-    scores: Tensor, centres: Sequence[float], *, end: float, labels: Sequence[str]
+    scores: Tensor,
+    centres: Sequence[float],
+    *,
+    end: float,
+    labels: Sequence[str],
+    start: float = 0.0,
 ) -> tuple[Segment, ...]:
-    """Join neighbouring windows whose best class is the same.
+    """Merge neighbouring windows with the same predicted class.
 
     Parameters
     ----------
     scores : Tensor of shape (W, K)
         Scores of each window.
     centres : sequence of W floats
-        Seconds at the windows' middles, ascending.
+        Centres of the windows in seconds, ascending.
     end : float
-        Duration of the video.
+        Seconds at which the video, or its segment, ends.
     labels : sequence of K str
         Names of the classes.
+    start : float, default=0
+        Seconds at which it starts.
 
     # centres 1 2 3 4, best classes a a b b, end 5:  [0, 2.5) a, [2.5, 5) b
     """
-    bounds = [0.0, *((a + b) / 2 for a, b in pairwise(centres)), end]
+    bounds = [start, *((a + b) / 2 for a, b in pairwise(centres)), end]
     values, classes = scores.max(dim=1)  # (W,), (W,)
     best = list(enumerate(classes.tolist()))
     segments = []

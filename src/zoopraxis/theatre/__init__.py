@@ -1,7 +1,7 @@
 """The theatre: synthetic actions, filmed to real video files, with ground truth.
 
-`make_theatre` fills a folder, `film` shoots a single clip into memory, `contact_sheet` shows
-what there is.
+`make_theatre` fills a folder, `film` renders a single clip in memory, and `contact_sheet` shows
+a film strip of each action.
 """
 
 from zoopraxis.theatre.actions import ACTIONS, REVERSED

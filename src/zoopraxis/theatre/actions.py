@@ -1,8 +1,8 @@
-"""The actions: each draws an act, which says pose and props at every time of a clip.
+"""The actions: each draws an act, which gives the pose and props at any time of a clip.
 
-Time t runs from 0 to 1 over a clip of `SECONDS`. Eight actions are four pairs, each the other
-reversed in time: only the first of a pair is written here, and the second is its film run
-backwards (`REVERSED`). The other four are told apart by pose (wave), by place (swim) and by
+Time t runs from 0 to 1 over a clip of `SECONDS`. Eight actions form four pairs that are each
+other's time reversal: only the first of a pair is defined here, and the second is its film run
+backwards (`REVERSED`). The other four are recognised by pose (wave), by place (swim) and by
 speed (walk and run).
 """
 
@@ -14,20 +14,22 @@ import numpy as np
 from zoopraxis.theatre.body import SIDES, Array, Body, Pose, reach, shoulder, vec
 from zoopraxis.theatre.props import Box, Cart, Chair, Door, Prop, Support
 
-__all__ = ["ACTIONS", "FPS", "FRAMES", "REVERSED", "SECONDS", "SOURCES", "Act"]
+__all__ = ["ACTIONS", "ACTS", "FPS", "FRAMES", "REVERSED", "SECONDS", "Act"]
 
-FRAMES = 33  # odd: 16 frames two apart lie symmetrically in the clip, also when it is reversed
+# Odd, so that 16 frames at stride 2 are centred: 1, 3, ..., 31 of 0 ... 32, and the same set in
+# the reversed clip.
+FRAMES = 33
 FPS = 15
 SECONDS = FRAMES / FPS
 
 
 def _still(_: float) -> float:
-    """Metres that nothing has gone."""
+    """Zero displacement at any time."""
     return 0.0
 
 
-def _nothing(_: float) -> Prop:
-    """No pieces."""
+def _no_prop(_: float) -> Prop:
+    """No pieces at any time."""
     return []
 
 
@@ -38,23 +40,23 @@ class Act:
     Parameters
     ----------
     heading : float
-        Radians; where the performer faces, see `View`.
+        Direction the performer faces in radians, as for `View`.
     pose : callable
         Time in [0, 1] to `Pose`.
     behind, held : callable
-        Time to the pieces behind the performer, and between body and near arm.
+        Time to the pieces behind the performer, and to those between body and near arm.
     look : callable
-        Time to the forward position, in metres, that the camera looks at.
+        Time to the forward position in metres that the camera looks at.
     travel : callable
-        Time to metres that performer and camera have gone sideways in the picture.
-    place : {"room", "land", "pool"}
-        Where it happens: indoors, anywhere dry, or in the water.
+        Time to the sideways displacement of performer and camera in metres.
+    place : {"room", "land", "pool"}, default="land"
+        Kind of scene: indoors, indoors or outdoors, or in the water.
     """
 
     heading: float
     pose: Callable[[float], Pose]
-    behind: Callable[[float], Prop] = _nothing
-    held: Callable[[float], Prop] = _nothing
+    behind: Callable[[float], Prop] = _no_prop
+    held: Callable[[float], Prop] = _no_prop
     look: Callable[[float], float] = _still
     travel: Callable[[float], float] = _still
     place: str = "land"
@@ -65,24 +67,25 @@ Pair = tuple[Array, Array]
 
 
 def _ease(t: float, start: float, end: float) -> float:
-    """0 before ``start``, 1 after ``end``, smooth in speed and acceleration between."""
+    """Smootherstep: 0 before ``start``, 1 after ``end``, continuous speed and acceleration."""
     s = min(max((t - start) / (end - start), 0.0), 1.0)
     return s * s * s * (s * (6 * s - 15) + 10)
 
 
 def _span(rng: Rng) -> tuple[float, float]:
-    """Start and end of the motion: holds of the same distribution on both sides."""
+    """Draw start and end of the motion; the pauses on both sides have the same distribution."""
     return rng.uniform(0.1, 0.24), 1 - rng.uniform(0.1, 0.24)
 
 
 def _within(span: tuple[float, float], a: float, b: float) -> tuple[float, float]:
-    """Part [a, b] of a span, both given as shares of it."""
+    """Part of a span, from fraction ``a`` to fraction ``b`` of it."""
     length = span[1] - span[0]
     return span[0] + a * length, span[0] + b * length
 
 
-def _mix(a: Array, b: Array, share: float) -> Array:
-    return a + share * (b - a)
+def _mix(a: Array, b: Array, fraction: float) -> Array:
+    """Interpolate linearly from ``a`` (0) to ``b`` (1)."""
+    return a + fraction * (b - a)
 
 
 def _side_view(rng: Rng) -> float:
@@ -94,8 +97,8 @@ def _standing_feet(body: Body, rng: Rng) -> Pair:
     return vec(0.03, body.ankle, stance), vec(-0.03, body.ankle, -stance)
 
 
-def _hanging(body: Body, pelvis: Array, lean: float) -> Pair:
-    """Wrists of arms that hang from the shoulders."""
+def _hanging_hands(body: Body, pelvis: Array, lean: float) -> Pair:
+    """Wrist positions of arms that hang from the shoulders."""
     left, right = (
         reach(shoulder(body, pelvis, lean, sign), 0.96 * body.arm, swing=0.08, spread=sign * 0.12)
         for _, sign in SIDES
@@ -103,14 +106,14 @@ def _hanging(body: Body, pelvis: Array, lean: float) -> Pair:
     return left, right
 
 
-def _sway(rng: Rng, size: float = 0.012) -> Callable[[float], float]:
-    """Slow restlessness in metres, alike in both directions of time."""
+def _sway(rng: Rng, amplitude: float = 0.012) -> Callable[[float], float]:
+    """Slow sway in metres, with the same distribution in both directions of time."""
     rate, phase = rng.uniform(0.6, 1.4), rng.uniform(0, 2 * np.pi)
-    return lambda t: size * float(np.sin(2 * np.pi * rate * t + phase))
+    return lambda t: amplitude * float(np.sin(2 * np.pi * rate * t + phase))
 
 
 def sit_down(body: Body, rng: Rng, density: float) -> Act:
-    """Stand before a chair, bend forward, sit down on it."""
+    """Stand in front of a chair, bend forward, sit down on it."""
     span, sway = _span(rng), _sway(rng)
     seat_height = body.shin + body.ankle - rng.uniform(0.0, 0.07)
     feet = _standing_feet(body, rng)
@@ -133,7 +136,7 @@ def sit_down(body: Body, rng: Rng, density: float) -> Act:
         ]
         hands = [
             _mix(hang, knee + vec(-0.06, 0), down)
-            for hang, knee in zip(_hanging(body, pelvis, lean), knees, strict=True)
+            for hang, knee in zip(_hanging_hands(body, pelvis, lean), knees, strict=True)
         ]
         return Pose(pelvis=pelvis, lean=lean, hands=(hands[0], hands[1]), feet=feet)
 
@@ -144,7 +147,7 @@ def sit_down(body: Body, rng: Rng, density: float) -> Act:
 
 
 def pick_up(body: Body, rng: Rng, density: float) -> Act:
-    """Bend down to a box on the floor or a low table, take it, lift it to the chest."""
+    """Bend down to a box on the floor or a low table, grasp it, lift it to the chest."""
     span, sway = _span(rng), _sway(rng)
     size = rng.uniform(0.28, 0.36), rng.uniform(0.24, 0.34), rng.uniform(0.28, 0.36)
     table_height = rng.choice([0.0, 0.0, 0.22, 0.38])
@@ -171,7 +174,7 @@ def pick_up(body: Body, rng: Rng, density: float) -> Act:
         grip = center(t) + vec(0.02, -0.3 * size[1])
         hands = [
             _mix(hang, grip + vec(0, 0, sign * size[2] / 2), down)
-            for hang, (_, sign) in zip(_hanging(body, pelvis, lean), SIDES, strict=True)
+            for hang, (_, sign) in zip(_hanging_hands(body, pelvis, lean), SIDES, strict=True)
         ]
         return Pose(pelvis=pelvis, lean=lean, hands=(hands[0], hands[1]), feet=feet)
 
@@ -182,26 +185,26 @@ def pick_up(body: Body, rng: Rng, density: float) -> Act:
 
 
 def open_door(body: Body, rng: Rng, density: float) -> Act:
-    """Take the handle of a closed door and pull it open."""
+    """Grasp the handle of a closed door and pull it open."""
     span = _span(rng)
     width, height = rng.uniform(0.62, 0.75), rng.uniform(1.85, 2.05)
     hinge = vec(rng.uniform(0.16, 0.22), 0.0, 0.22)
     door = Door(rng, hinge, width, height, density)
-    wide = rng.uniform(1.3, 1.5)
+    max_angle = rng.uniform(1.3, 1.5)
     sway = _sway(rng)
     stance = body.hips + 0.05
-    actor = 0 if body.left_handed else 1
+    hand = 0 if body.left_handed else 1
 
     def angle(t: float) -> float:
-        return wide * _ease(t, *_within(span, 0.18, 1))
+        return max_angle * _ease(t, *_within(span, 0.18, 1))
 
     def pose(t: float) -> Pose:
-        reached, opened = _ease(t, *_within(span, 0, 0.2)), angle(t) / wide
+        reached, opened = _ease(t, *_within(span, 0, 0.2)), angle(t) / max_angle
         near = reached * (1 - opened)
         pelvis = vec(0.12 * near - 0.12 * opened + sway(t), body.leg - 0.02 * near)
         lean = 0.04 + 0.28 * near - 0.12 * opened
-        hands = list(_hanging(body, pelvis, lean))
-        hands[actor] = _mix(hands[actor], door.handle(angle(t)), reached)
+        hands = list(_hanging_hands(body, pelvis, lean))
+        hands[hand] = _mix(hands[hand], door.handle(angle(t)), reached)
         step = 0.14 * opened
         feet = vec(0.1 - step, body.ankle, stance), vec(-0.08 - step, body.ankle, -stance)
         return Pose(pelvis=pelvis, lean=lean, hands=(hands[0], hands[1]), feet=feet)
@@ -215,33 +218,43 @@ def open_door(body: Body, rng: Rng, density: float) -> Act:
 def _step(
     body: Body, phase: float, stride: float, lift: float, swing: float
 ) -> tuple[Array, float]:
-    """Ankle and pitch of a foot at a phase of its cycle.
+    """Ankle position and pitch of a foot at a phase of the gait cycle.
 
-    The foot stands during ``1 - swing`` of the cycle and flies ahead during the rest.
+    The foot is on the ground for ``1 - swing`` of the cycle, then swings forward:
+
+        swing = 0.4    phase 0 ... 0.6 stance, 0.6 ... 1 swing, 1 next footfall, a stride ahead
 
     Parameters
     ----------
+    body : Body
     phase : float
-        Cycles; the body is at ``stride * phase``, the foot is put down at whole numbers.
+        Gait cycles. The body is at ``stride * phase``; the foot touches down at integers.
+    stride : float
+        Metres per cycle.
+    lift : float
+        Peak height of the foot above the ground in metres.
+    swing : float
+        Fraction of the cycle that the foot is in the air.
     """
     cycle = np.floor(phase)
-    flying = max(0.0, (phase - cycle - (1 - swing)) / swing)
-    forward = stride * (cycle + (1 - swing) / 2 + _ease(flying, 0, 1))
-    rise = lift * np.sin(np.pi * flying)
+    progress = max(0.0, (phase - cycle - (1 - swing)) / swing)  # of the swing, 0 to 1
+    # The body passes over the standing foot at mid-stance.
+    forward = stride * (cycle + (1 - swing) / 2 + _ease(progress, 0, 1))
+    rise = lift * np.sin(np.pi * progress)
     return vec(forward, body.ankle + rise), float(
-        1.6 * lift * np.sin(np.pi * flying) * (1 - flying)
+        1.6 * lift * np.sin(np.pi * progress) * (1 - progress)
     )
 
 
 def _two_feet(
     body: Body, phase: float, stride: float, lift: float, swing: float
 ) -> tuple[Pair, tuple[float, float]]:
-    """Both feet, half a cycle apart, with the body at ``stride * phase``."""
-    found = []
+    """Ankle positions and pitches of both feet, half a cycle apart; the rest as for `_step`."""
+    steps = []
     for offset, (_, sign) in zip((0.0, 0.5), SIDES, strict=True):
         ankle, pitch = _step(body, phase + offset, stride, lift, swing)
-        found.append((ankle + vec(-stride * offset, 0, sign * 0.9 * body.hips), pitch))
-    (left, left_pitch), (right, right_pitch) = found
+        steps.append((ankle + vec(-stride * offset, 0, sign * 0.9 * body.hips), pitch))
+    (left, left_pitch), (right, right_pitch) = steps
     return (left, right), (left_pitch, right_pitch)
 
 
@@ -251,46 +264,48 @@ def push(body: Body, rng: Rng, density: float) -> Act:
     size = rng.uniform(0.5, 0.62), rng.uniform(0.45, 0.6), rng.uniform(0.4, 0.5)
     cart = Cart(rng, size, density)
     distance, stride = rng.uniform(0.95, 1.15), rng.uniform(0.8, 1.0)
-    gap, begin = rng.uniform(0.45, 0.52), rng.uniform(0, 1)
-    followed, lean = rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.38)
+    gap, start_phase = rng.uniform(0.45, 0.52), rng.uniform(0, 1)
+    following, lean = rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.38)
 
-    def gone(t: float) -> float:
+    def position(t: float) -> float:
         return distance * (_ease(t, *span) - 0.5)
 
     def pose(t: float) -> Pose:
-        phase = begin + gone(t) / stride
+        phase = start_phase + position(t) / stride
         feet, toes = _two_feet(body, phase, stride, 0.09, 0.5)
-        home = vec(gone(t) - stride * phase, 0)
-        pelvis = vec(gone(t), body.leg - 0.04 + 0.012 * np.cos(4 * np.pi * phase))
-        grip = cart.handle(gone(t) + gap)
+        # The gait puts the body at stride * phase; move it to its position.
+        shift = vec(position(t) - stride * phase, 0)
+        pelvis = vec(position(t), body.leg - 0.04 + 0.012 * np.cos(4 * np.pi * phase))
+        grip = cart.handle(position(t) + gap)
         hands = grip + vec(0, 0, 0.16), grip + vec(0, 0, -0.16)
         return Pose(
-            pelvis=pelvis, lean=lean, hands=hands, feet=(feet[0] + home, feet[1] + home), toes=toes
-        )
+            pelvis=pelvis, lean=lean, hands=hands, feet=(feet[0] + shift, feet[1] + shift),
+            toes=toes,
+        )  # fmt: skip
 
     return Act(
-        heading=rng.uniform(0.0, 0.35), pose=pose, held=lambda t: cart.at(gone(t) + gap),
-        look=lambda t: followed * gone(t) + 0.42,
+        heading=rng.uniform(0.0, 0.35), pose=pose, held=lambda t: cart.at(position(t) + gap),
+        look=lambda t: following * position(t) + 0.42,
     )  # fmt: skip
 
 
 def wave(body: Body, rng: Rng, _: float) -> Act:
-    """Raise a hand and wave with the whole forearm."""
+    """Raise a hand and wave with the forearm."""
     rate, phase = rng.uniform(1.3, 1.9) * SECONDS, rng.uniform(0, 2 * np.pi)
     width, sway = rng.uniform(0.45, 0.7), _sway(rng)
-    actor = 0 if body.left_handed else 1
-    sign = SIDES[actor][1]
+    hand = 0 if body.left_handed else 1
+    sign = SIDES[hand][1]
     feet = _standing_feet(body, rng)
     rise = rng.uniform(0.02, 0.14)
 
     def pose(t: float) -> Pose:
         pelvis = vec(0, body.leg, sway(t))
-        hands = list(_hanging(body, pelvis, 0.03))
+        hands = list(_hanging_hands(body, pelvis, 0.03))
         joint = shoulder(body, pelvis, 0.03, sign)
         elbow = reach(joint, body.upper_arm, swing=0.3, spread=sign * 1.35)
-        turn = sign * 0.15 + width * np.sin(2 * np.pi * rate * t + phase)
-        high = reach(elbow, body.forearm, swing=np.pi - 0.1, spread=turn)
-        hands[actor] = _mix(hands[actor], high, _ease(t, -0.01, rise))
+        angle = sign * 0.15 + width * np.sin(2 * np.pi * rate * t + phase)
+        raised = reach(elbow, body.forearm, swing=np.pi - 0.1, spread=angle)
+        hands[hand] = _mix(hands[hand], raised, _ease(t, -0.01, rise))
         elbows = vec(-0.6, -0.8, 0.8), vec(-0.6, -0.8, -0.8)
         return Pose(pelvis=pelvis, lean=0.03, hands=(hands[0], hands[1]), feet=feet, elbows=elbows)
 
@@ -301,25 +316,39 @@ def _locomotion(
     body: Body, rng: Rng, *, cadence: float, stride: float, lift: float, swing: float, lean: float,
     elbow: float,
 ) -> Act:  # fmt: skip
-    """Move forward in a steady gait of so many cycles a second."""
-    cycles, begin = cadence * SECONDS, rng.uniform(0, 1)
+    """Move forward in a steady gait.
+
+    Parameters
+    ----------
+    body : Body
+    rng : numpy.random.Generator
+    cadence : float
+        Gait cycles per second.
+    stride, lift, swing
+        As for `_step`.
+    lean : float
+        Forward lean of the spine in radians.
+    elbow : float
+        Bend of the elbows in radians.
+    """
+    cycles, start_phase = cadence * SECONDS, rng.uniform(0, 1)
     arms = rng.uniform(0.45, 0.65) + 0.15 * elbow
 
     def pose(t: float) -> Pose:
-        phase = begin + cycles * t
+        phase = start_phase + cycles * t
         feet, toes = _two_feet(body, phase, stride, lift, swing)
-        gone = vec(stride * phase, 0)
+        travelled = vec(stride * phase, 0)  # the camera follows: the pelvis stays at 0
         bounce = 0.35 * lift * swing * np.cos(4 * np.pi * (phase - 0.5 + swing / 2))
         pelvis = vec(0, body.leg - 0.035 - 0.1 * lift + bounce)
         hands = []
         for _, sign in SIDES:
             back = -sign * arms * np.cos(2 * np.pi * (phase - 0.05))
             joint = shoulder(body, pelvis, lean, sign)
-            middle = reach(joint, body.upper_arm, swing=back, spread=0.1 * sign)
-            hands.append(reach(middle, body.forearm, swing=back + elbow, spread=-0.05 * sign))
+            elbow_joint = reach(joint, body.upper_arm, swing=back, spread=0.1 * sign)
+            hands.append(reach(elbow_joint, body.forearm, swing=back + elbow, spread=-0.05 * sign))
         return Pose(
             pelvis=pelvis, lean=lean, nod=-0.3 * lean, hands=(hands[0], hands[1]),
-            feet=(feet[0] - gone, feet[1] - gone), toes=toes,
+            feet=(feet[0] - travelled, feet[1] - travelled), toes=toes,
         )  # fmt: skip
 
     heading = rng.uniform(-0.15, 0.35)
@@ -328,7 +357,7 @@ def _locomotion(
 
 
 def walk(body: Body, rng: Rng, _: float) -> Act:
-    """Stroll."""
+    """Walk at a leisurely pace."""
     return _locomotion(
         body, rng, cadence=rng.uniform(0.65, 0.9), stride=0.7 * body.height, lift=0.1, swing=0.45,
         lean=0.06, elbow=rng.uniform(0.25, 0.5),
@@ -336,7 +365,7 @@ def walk(body: Body, rng: Rng, _: float) -> Act:
 
 
 def run(body: Body, rng: Rng, _: float) -> Act:
-    """Run: twice the cadence of a stroll, longer strides, bent arms."""
+    """Run: about twice the cadence of walking, longer strides, bent arms."""
     return _locomotion(
         body, rng, cadence=rng.uniform(1.45, 1.75), stride=1.05 * body.height, lift=0.3,
         swing=0.62, lean=rng.uniform(0.18, 0.28), elbow=rng.uniform(1.2, 1.6),
@@ -345,7 +374,7 @@ def run(body: Body, rng: Rng, _: float) -> Act:
 
 def swim(body: Body, rng: Rng, _: float) -> Act:
     """Swim the front crawl."""
-    cadence, begin = rng.uniform(0.75, 1.05) * SECONDS, rng.uniform(0, 1)
+    cadence, start_phase = rng.uniform(0.75, 1.05) * SECONDS, rng.uniform(0, 1)
     speed, depth = rng.uniform(0.7, 1.2) * SECONDS, rng.uniform(0.92, 0.98)
     kick = rng.uniform(2.0, 2.8) * SECONDS
     lean = np.pi / 2 - rng.uniform(0.0, 0.1)
@@ -354,10 +383,10 @@ def swim(body: Body, rng: Rng, _: float) -> Act:
         pelvis = vec(-0.05, depth)
         hands, feet = [], []
         for _, sign in SIDES:
-            turn = -2 * np.pi * (begin + cadence * t) + (0.5 + 0.5 * sign) * np.pi
+            angle = -2 * np.pi * (start_phase + cadence * t) + (0.5 + 0.5 * sign) * np.pi
             joint = shoulder(body, pelvis, lean, sign)
-            bent = 0.88 + 0.1 * np.cos(turn)  # the arm that comes forward through the air is bent
-            hands.append(reach(joint, bent * body.arm, swing=turn, spread=0.1 * sign))
+            extent = 0.88 + 0.1 * np.cos(angle)  # the arm bends as it recovers through the air
+            hands.append(reach(joint, extent * body.arm, swing=angle, spread=0.1 * sign))
             beat = 0.13 * sign * np.sin(2 * np.pi * kick * t)
             feet.append(pelvis + vec(-0.95 * (body.thigh + body.shin), beat - 0.05, sign * 0.07))
         return Pose(
@@ -369,7 +398,8 @@ def swim(body: Body, rng: Rng, _: float) -> Act:
     return Act(heading=rng.uniform(-0.1, 0.1), pose=pose, travel=lambda t: speed * t, place="pool")
 
 
-SOURCES: dict[str, Callable[[Body, Rng, float], Act]] = {
+# Actions that are performed; those in `REVERSED` are their films run backwards.
+ACTS: dict[str, Callable[[Body, Rng, float], Act]] = {
     "sit_down": sit_down,
     "pick_up": pick_up,
     "open_door": open_door,

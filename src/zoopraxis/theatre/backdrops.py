@@ -1,7 +1,7 @@
-"""Backdrops: rooms, landscapes and a pool, painted once per clip.
+"""Backdrops: rooms, landscapes and pools, painted once per clip.
 
-They repeat sideways without end, so that a runner never comes to the edge. The floor is at
-y = 0; the wall, or the horizon, meets it at `FLOOR`, a little higher in the picture.
+They tile horizontally, so that a runner never reaches the edge. Performers stand at y = 0; the
+wall or the horizon meets the floor at `FLOOR`, a little higher in the frame.
 """
 
 from collections.abc import Callable
@@ -16,33 +16,35 @@ __all__ = ["FLOOR", "paint_hills", "paint_land", "paint_pool", "paint_room"]
 
 Rng = np.random.Generator
 TOP, BOTTOM, FLOOR = -3.1, 1.1, -0.3  # metres, y down
-_WIDTH = 9.6  # metres after which a backdrop repeats
-_END = _WIDTH + 0.2  # beyond the last, partial pixel, so that the seam does not show
+_WIDTH = 9.6  # period of a backdrop in metres
+_END = _WIDTH + 0.2  # beyond the last, partial pixel, to hide the seam
 
 
 def _backdrop(density: float) -> Canvas:
-    """Canvas of a whole backdrop, a little soft so that the performer stands out."""
-    return Canvas((0, TOP, _WIDTH, BOTTOM), 0.7 * density, fine=2, margin=0)
+    """Canvas of a whole backdrop, of low resolution so that the performer stands out."""
+    return Canvas((0, TOP, _WIDTH, BOTTOM), 0.7 * density, supersample=2, margin=0)
 
 
 def _finish(canvas: Canvas, rng: Rng) -> Sprite:
-    """Pale and out of focus, as a backdrop is behind a performer close to the camera."""
+    """Make a backdrop pale and out of focus, as behind a performer close to the camera."""
     canvas.haze(hue(rng.random(), rng.uniform(0, 0.15), rng.uniform(0.6, 0.85)), 0.4)
     return canvas.finish(blur=0.018)
 
 
 def _gradient(top: Color, bottom: Color, y0: float, y1: float) -> Paint:
+    """Vertical gradient from one colour at y0 to another at y1."""
     a, b = np.array(top), np.array(bottom)
 
     def paint(_: Array, y: Array) -> Array:
-        share = np.clip((y - y0) / (y1 - y0), 0, 1)[..., None]
-        return np.asarray(a + share * (b - a))
+        fraction = np.clip((y - y0) / (y1 - y0), 0, 1)[..., None]
+        return np.asarray(a + fraction * (b - a))
 
     return paint
 
 
 def _mottled(rng: Rng, color: Color, contrast: float, size: float) -> Paint:
-    """Colour with soft spots of a size in metres: grass, sand, plaster."""
+    """Colour with soft spots, ``size`` metres large: grass, sand, plaster."""
+    # Whole numbers of waves per period along x, so that the pattern tiles.
     waves = [
         (rng.integers(1, int(_WIDTH / size)) * 2 * np.pi / _WIDTH, rng.uniform(2, 6) / size,
          rng.uniform(0, 2 * np.pi))
@@ -56,10 +58,10 @@ def _mottled(rng: Rng, color: Color, contrast: float, size: float) -> Paint:
     return paint
 
 
-def _places(rng: Rng, count: int, width: float) -> list[float]:
-    """Left edges of things of a width, one in each of ``count`` equal stretches."""
-    stretch = _WIDTH / count
-    return [i * stretch + rng.uniform(0, max(stretch - width, 0.01)) for i in range(count)]
+def _left_edges(rng: Rng, count: int, width: float) -> list[float]:
+    """Left edges of objects of a given width, one in each of ``count`` equal intervals."""
+    interval = _WIDTH / count
+    return [i * interval + rng.uniform(0, max(interval - width, 0.01)) for i in range(count)]
 
 
 def _pale(rng: Rng) -> Color:
@@ -75,7 +77,7 @@ def _floor(rng: Rng) -> Paint:
 
 
 def paint_room(rng: Rng, density: float) -> Sprite:
-    """Wall with paper or paint, floor, and furniture along the wall."""
+    """Wall with wallpaper or paint, floor, and furniture along the wall."""
     canvas = _backdrop(density)
     wall = _pale(rng)
     paper = (wall[0] * 0.92, wall[1] * 0.92, wall[2] * 0.92)
@@ -83,9 +85,11 @@ def paint_room(rng: Rng, density: float) -> Sprite:
     canvas.rectangle((0, TOP, _END, FLOOR), fabric(kind, wall, paper, 0.4))
     canvas.rectangle((0, FLOOR, _END, BOTTOM), _floor(rng))
     canvas.rectangle((0, FLOOR - 0.09, _END, FLOOR), hue(0.08, 0.2, rng.uniform(0.25, 0.9)))
-    things: list[Callable[[Canvas, Rng, float], None]] = [_window, _picture, _shelf, _plant, _lamp]
-    for x in _places(rng, 6, 1.3):
-        things[rng.integers(len(things))](canvas, rng, x)
+    furniture: list[Callable[[Canvas, Rng, float], None]] = [
+        _window, _painting, _shelf, _plant, _lamp,
+    ]  # fmt: skip
+    for x in _left_edges(rng, 6, 1.3):
+        furniture[rng.integers(len(furniture))](canvas, rng, x)
     canvas.shade(1.04 - 0.08 * (canvas.y - FLOOR) * (canvas.y > FLOOR))
     return _finish(canvas, rng)
 
@@ -102,7 +106,7 @@ def _window(canvas: Canvas, rng: Rng, x: float) -> None:
     canvas.rectangle((x + w - 0.1, top - 0.05, x + w + 0.12, top + h + 0.25), folds)
 
 
-def _picture(canvas: Canvas, rng: Rng, x: float) -> None:
+def _painting(canvas: Canvas, rng: Rng, x: float) -> None:
     top, w, h = rng.uniform(-2.2, -1.8), rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.7)
     canvas.rectangle((x, top, x + w, top + h), hue(0.09, 0.6, rng.uniform(0.2, 0.7)))
     inner = (x + 0.05, top + 0.05, x + w - 0.05, top + h - 0.05)
@@ -146,24 +150,24 @@ def _lamp(canvas: Canvas, rng: Rng, x: float) -> None:
 
 
 def paint_hills(rng: Rng, density: float) -> Sprite:
-    """Sky with clouds, and hills or houses far away."""
+    """Sky with clouds, and distant hills or houses."""
     canvas = _backdrop(density)
     evening = rng.random() < 0.25
     high = (0.3, 0.35, 0.6) if evening else (0.35, 0.6, 0.92)
     low = (0.98, 0.75, 0.5) if evening else (0.84, 0.92, 0.98)
     canvas.rectangle((0, TOP, _END, BOTTOM), _gradient(high, low, TOP, FLOOR))
-    for x in _places(rng, 5, 1.2):
+    for x in _left_edges(rng, 5, 1.2):
         y, white = rng.uniform(-2.6, -1.9), (0.97, 0.95, 0.94)
         for _ in range(3):
             center = x + rng.uniform(0.25, 0.95), y + rng.uniform(-0.05, 0.05)
             canvas.ellipse(center, (0.28, rng.uniform(0.08, 0.15)), white)
     for shade in (0.75, 0.55):
         color = hue(rng.uniform(0.25, 0.6), 0.3, shade)
-        for x in _places(rng, 4, 1.0):
+        for x in _left_edges(rng, 4, 1.0):
             radii = rng.uniform(0.9, 1.2), rng.uniform(0.4, 0.9) * shade
             canvas.ellipse((x + 0.6, FLOOR), radii, color)
     if rng.random() < 0.4:
-        for x in _places(rng, 8, 0.8):
+        for x in _left_edges(rng, 8, 0.8):
             _house(canvas, rng, x)
     return _finish(canvas, rng)
 
@@ -179,7 +183,7 @@ def _house(canvas: Canvas, rng: Rng, x: float) -> None:
 
 
 def paint_land(rng: Rng, density: float) -> Sprite:
-    """Ground with trees, bushes and fences; clear above."""
+    """Ground with trees, bushes and fences; transparent above."""
     canvas = _backdrop(density)
     grass = hue(rng.uniform(0.2, 0.36), rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.7))
     sand = hue(rng.uniform(0.08, 0.13), 0.35, rng.uniform(0.6, 0.85))
@@ -191,7 +195,7 @@ def paint_land(rng: Rng, density: float) -> Sprite:
         canvas.rectangle((0, -0.16, _END, 0.3), path)
     if rng.random() < 0.4:
         _fence(canvas, rng)
-    for x in _places(rng, 5, 1.2):
+    for x in _left_edges(rng, 5, 1.2):
         if rng.random() < 0.75:
             _tree(canvas, rng, x + 0.5)
         else:
@@ -229,7 +233,7 @@ def _fence(canvas: Canvas, rng: Rng) -> None:
 
 
 def paint_pool(rng: Rng, density: float) -> tuple[Sprite, Sprite]:
-    """Pool or lake, and the water in front of the swimmer, which tints what it covers."""
+    """Pool or lake, and the translucent water in front of the swimmer."""
     canvas = _backdrop(density)
     water = hue(rng.uniform(0.48, 0.6), rng.uniform(0.35, 0.6), rng.uniform(0.65, 0.9))
     deep = (water[0] * 0.6, water[1] * 0.65, water[2] * 0.8)
@@ -237,12 +241,12 @@ def paint_pool(rng: Rng, density: float) -> tuple[Sprite, Sprite]:
         tile = _pale(rng)
         canvas.rectangle((0, TOP, _END, -1.45), fabric("checks", tile, (0.95, 0.96, 0.97), 0.4))
         canvas.rectangle((0, -1.5, _END, -1.4), (0.9, 0.9, 0.92))
-        for x in _places(rng, 4, 1.2):
+        for x in _left_edges(rng, 4, 1.2):
             _window(canvas, rng, x)
     else:
         sky = _gradient((0.4, 0.65, 0.93), (0.88, 0.93, 0.97), TOP, -1.4)
         canvas.rectangle((0, TOP, _END, -1.4), sky)
-        for x in _places(rng, 7, 1.0):
+        for x in _left_edges(rng, 7, 1.0):
             green = hue(rng.uniform(0.25, 0.4), 0.45, rng.uniform(0.35, 0.6))
             canvas.ellipse((x + 0.5, -1.4), (0.8, rng.uniform(0.2, 0.5)), green)
     canvas.rectangle((0, -1.42, _END, BOTTOM), _gradient(water, deep, -1.4, 0.6))
@@ -252,12 +256,12 @@ def paint_pool(rng: Rng, density: float) -> tuple[Sprite, Sprite]:
 
 
 def _lane(rng: Rng) -> Paint:
-    """Floats of a lane line."""
+    """Floats of a lane rope."""
     return fabric("bars", hue(rng.random(), 0.7, 0.8), (0.95, 0.95, 0.95), 0.4)
 
 
 def _surface(rng: Rng, water: Color, density: float) -> Sprite:
-    """Water before the swimmer, with a wavy upper edge."""
+    """Water in front of the swimmer, with a wavy upper edge."""
     canvas = _backdrop(density)
     x = np.linspace(0, _WIDTH, 193)
     waves = int(rng.integers(12, 20)), int(rng.integers(25, 40))

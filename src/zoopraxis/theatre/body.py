@@ -1,7 +1,7 @@
 """Bodies and their joints: proportions, poses, and two-bone inverse kinematics.
 
-A performer lives in a frame of its own: points are (forward, up, left) in metres, the floor
-is up = 0. A `Pose` says where pelvis, hands and feet are; `solve` finds every joint.
+Points are (forward, up, left) in metres in the performer's own coordinates; the floor is at
+up = 0. A `Pose` gives the positions of pelvis, hands and feet; `solve` finds every joint.
 """
 
 from dataclasses import dataclass, field
@@ -23,24 +23,24 @@ def vec(forward: float, up: float, left: float = 0.0) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """Lengths of a performer's segments in metres.
+    """Segment lengths of a performer in metres.
 
     Parameters
     ----------
     height : float
-        From the sole to the crown.
+        Body height, from sole to crown.
     thigh, shin, ankle : float
-        Of the leg; ``ankle`` is the height of the ankle above the sole.
+        Hip to knee, knee to ankle, and height of the ankle above the sole.
     torso, neck, head : float
-        Pelvis to base of the neck, base of the neck to the chin, radius of the head.
+        Pelvis to base of the neck, base of the neck to chin, and radius of the head.
     upper_arm, forearm : float
-        Shoulder to elbow to wrist.
+        Shoulder to elbow, and elbow to wrist.
     shoulders, hips : float
         Half the distance between the shoulders, and between the hips.
     girth : float
-        Thickness of the limbs, relative to an average performer.
+        Limb thickness relative to an average performer.
     left_handed : bool
-        Which hand acts.
+        Whether the left hand performs one-handed actions.
     """
 
     height: float
@@ -59,17 +59,17 @@ class Body:
 
     @property
     def arm(self) -> float:
-        """Length of the straight arm."""
+        """Length of the extended arm."""
         return self.upper_arm + self.forearm
 
     @property
     def leg(self) -> float:
-        """Height of the hips of one who stands, knees a little soft."""
+        """Height of the hips when standing, with knees slightly bent."""
         return 0.99 * (self.thigh + self.shin) + self.ankle
 
 
 def draw_body(rng: np.random.Generator) -> Body:
-    """Draw the proportions of a performer."""
+    """Draw random body proportions."""
     height = rng.uniform(1.52, 1.92)
     leg = height * rng.uniform(0.235, 0.255)
     arm = height * rng.uniform(0.95, 1.05)
@@ -93,22 +93,22 @@ def draw_body(rng: np.random.Generator) -> Body:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """Where the ends of the body are; pairs are (left, right).
+    """Positions of the pelvis, hands and feet; pairs are (left, right).
 
     Parameters
     ----------
     pelvis : Array
-        Middle between the hips.
-    lean : float, default=0
-        Radians the spine bends forward from upright.
-    nod : float, default=0
-        Radians the head bends forward from half the lean.
+        Midpoint between the hips.
     hands, feet : tuple of Array
-        Wrists and ankles; a point out of reach is approached as far as the limb goes.
+        Wrist and ankle positions. If one is out of reach, the limb is extended towards it.
+    lean : float, default=0
+        Forward lean of the spine from upright, in radians.
+    nod : float, default=0
+        Forward lean of the head in radians, in addition to half of ``lean``.
     elbows, knees : tuple of Array
-        Directions in which the middle joints point.
+        Directions in which elbows and knees point.
     toes : tuple of float, default=(0, 0)
-        Radians the toes point down from level.
+        Angle of the toes below the horizontal, in radians.
     """
 
     pelvis: Array
@@ -122,44 +122,46 @@ class Pose:
 
 
 def _tilted(angle: float) -> Array:
-    """Upright unit vector, bent forward by an angle in radians."""
+    """Unit vector (0, 1, 0), tilted forward by an angle in radians."""
     return vec(np.sin(angle), np.cos(angle))
 
 
 def shoulder(body: Body, pelvis: Array, lean: float, sign: float) -> Array:
-    """Shoulder of a side (+1 left, -1 right)."""
+    """Position of the shoulder of a side (+1 left, -1 right)."""
     spine = _tilted(lean)
     return np.asarray(pelvis + 0.94 * body.torso * spine + vec(0, 0, sign * body.shoulders))
 
 
 def reach(start: Array, length: float, *, swing: float, spread: float = 0.0) -> Array:
-    """Point at a distance from a joint, hanging straight down unless turned.
+    """Far end of a limb that starts at a joint and hangs straight down unless rotated.
 
     Parameters
     ----------
     start : Array
-        The joint.
+        Position of the joint.
     length : float
-        Metres.
+        Length of the limb in metres.
     swing : float
-        Radians forward from hanging; pi is overhead.
+        Rotation forward in radians: 0 hangs down, pi points overhead.
     spread : float, default=0
-        Radians to the left.
+        Rotation to the left in radians.
     """
-    down = vec(np.sin(swing) * np.cos(spread), -np.cos(swing) * np.cos(spread), np.sin(spread))
-    return np.asarray(start + length * down)
+    direction = vec(np.sin(swing) * np.cos(spread), -np.cos(swing) * np.cos(spread), np.sin(spread))
+    return np.asarray(start + length * direction)
 
 
 def _two_bones(
     start: Array, goal: Array, lengths: tuple[float, float], pole: Array
 ) -> tuple[Array, Array]:
-    """Middle and end joint of a limb of two bones that reaches for a goal.
+    """Middle and end joint of a two-bone limb that reaches for a goal.
 
-    The law of cosines gives the angle at the start; the pole picks the side.
+    The law of cosines gives the angle at the start; the pole vector selects the side to which the
+    middle joint bends.
     """
     upper, lower = lengths
     far = float(np.linalg.norm(goal - start))
     ahead = (goal - start) / max(far, 1e-9)
+    # Clamped to what the limb can reach, a millimetre short of fully extended or folded.
     distance = min(max(far, abs(upper - lower) + 1e-3), upper + lower - 1e-3)
     side = pole - (pole @ ahead) * ahead
     side = side / max(float(np.linalg.norm(side)), 1e-9)
@@ -192,10 +194,10 @@ def solve(body: Body, pose: Pose) -> dict[str, Array]:
         hip = pose.pelvis + vec(0, 0, sign * body.hips)
         knee, ankle = _two_bones(hip, pose.feet[i], (body.thigh, body.shin), pose.knees[i])
         toe = ankle + 0.13 * body.height * vec(np.cos(pose.toes[i]), -np.sin(pose.toes[i]))
-        found = zip(
+        named = zip(
             ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe"),
             (start, elbow, wrist, hip, knee, ankle, toe),
             strict=True,
         )
-        joints |= {f"{side}_{name}": point for name, point in found}
+        joints |= {f"{side}_{name}": point for name, point in named}
     return joints

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
-from zoopraxis.theatre import REVERSED, Settings, contact_sheet, make_theatre
 from zoopraxis.evaluation.evaluate import Evaluation, evaluate
+from zoopraxis.evaluation.report import write_report
 from zoopraxis.files import write_atomically
-from zoopraxis.checkpoints.hub import open_model
 from zoopraxis.prediction.overlay import write_overlay
 from zoopraxis.prediction.pipeline import predict
-from zoopraxis.evaluation.report import write_report
+from zoopraxis.theatre import REVERSED, Settings, contact_sheet, make_theatre
+from zoopraxis.training.logs import Watcher
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe
 
@@ -35,7 +36,7 @@ class DemoResult:
     Parameters
     ----------
     rows : tuple of dict
-        Model, top-1 accuracy, accuracy within the reversed pairs; shares of 1.
+        Model, top-1 accuracy, accuracy within the reversed pairs; fractions of 1.
     report, overlay, sheet : Path
         The page, the video with its labels drawn on, the contact sheet of the theatre.
     prediction : str
@@ -54,29 +55,32 @@ class DemoResult:
 
 def run_demo(
     out: Path,
-    recipe: Path,
+    recipe: str | Path,
     *,
     clips_per_class: int = 70,
     changes: Sequence[str] = (),
     say: Callable[[str], None],
     film: Callable[[str], Any],
+    watcher: Callable[[], Watcher] = Watcher,
 ) -> DemoResult:
-    """Run the demo; a demo that was stopped goes on where it was.
+    """Run the demo; a demo that was stopped resumes.
 
     Parameters
     ----------
     out : Path
         Folder of everything it makes.
-    recipe : Path
-        Of the training run.
+    recipe : str or Path
+        Recipe of the training run, a name or a file.
     clips_per_class : int, default=70
         Size of the theatre.
     changes : sequence of str
         ``section.key=value`` for the recipe.
     say : callable
-        Told what happens, a line at a time.
+        Called with each line of what happens.
     film : callable
         From a title to a context manager that gives ``progress(done, total)``.
+    watcher : callable
+        Makes what is told about each training run.
 
     Returns
     -------
@@ -97,9 +101,9 @@ def run_demo(
 
     base = read_recipe(recipe, [f'data.train="{theatre}"', *changes])
     say(f"zoopraxis train {recipe} data.train={theatre} --out {out / 'r2plus1d'}")
-    train(base, out / "r2plus1d", resume=True)
+    train(base, out / "r2plus1d", resume=True, watcher=watcher())
     say(f"the same with model.name={BLIND}, which sees every frame but not their order")
-    train(_blind(base), out / "fr2d", resume=True)
+    train(_blind(base), out / "fr2d", resume=True, watcher=watcher())
 
     held_out = _held_out(base)
     say(f"testing on {len(held_out)} clips of performers that were not trained on")
@@ -144,7 +148,7 @@ def _held_out(recipe: Recipe) -> SampleList:
 def _tested(run: Path, held_out: SampleList) -> Evaluation:
     """Result of a run's last weights: its best ones were chosen on these very clips."""
     net = open_model(run / "final.safetensors")
-    return evaluate(net, held_out, views=2, keep=run / "logits.npz")
+    return evaluate(net, held_out, views=2, keep=run)
 
 
 def _row(name: str, result: Evaluation) -> dict[str, Any]:

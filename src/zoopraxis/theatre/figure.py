@@ -1,4 +1,4 @@
-"""Performers: a body with its looks, painted as sprites and hung on the joints of a pose."""
+"""Performers: a body and its appearance, painted as sprites and placed on the joints of a pose."""
 
 import colorsys
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _HAIRS = ((0.1, 0.08, 0.08), (0.3, 0.18, 0.1), (0.55, 0.36, 0.16), (0.87, 0.72, 
           (0.62, 0.2, 0.1), (0.72, 0.72, 0.74))  # fmt: skip
 _FABRICS = ("plain", "plain", "stripes", "bars", "checks", "dots")
 _HAIRSTYLES = ("short", "long", "bun", "cap", "bald")
-_FACE = {  # on the head, in head radii: forward, up, left
+_FACE = {  # position on the head in head radii: forward, up, left
     "nose": (1.0, -0.1, 0.0),
     "left_eye": (0.86, 0.2, 0.42),
     "right_eye": (0.86, 0.2, -0.42),
@@ -34,51 +34,51 @@ _FACE = {  # on the head, in head radii: forward, up, left
 
 @dataclass(frozen=True)
 class View:
-    """How a performer is seen: turned, from a little above, without perspective.
+    """Orthographic projection of a performer, from slightly above.
 
     Parameters
     ----------
     heading : float
-        Radians; 0 faces the right of the picture, pi/2 the viewer.
-    tilt : float
-        Metres a point comes down in the picture per metre towards the viewer.
+        Direction the performer faces in radians: 0 is the right of the frame, pi/2 the viewer.
+    tilt : float, default=0.25
+        Metres that a point moves down in the image plane per metre towards the viewer.
     """
 
     heading: float
     tilt: float = 0.25
 
     def depth(self, point: Array) -> float:
-        """Metres towards the viewer."""
+        """Metres of a point (forward, up, left) towards the viewer."""
         return float(point[0] * np.sin(self.heading) - point[2] * np.cos(self.heading))
 
     def project(self, point: Array) -> Array:
-        """Picture position (x right, y down), in metres, of (forward, up, left)."""
+        """Project a point (forward, up, left) to the image plane (x right, y down), in metres."""
         x = point[0] * np.cos(self.heading) + point[2] * np.sin(self.heading)
         return np.array([x, -point[1] + self.tilt * self.depth(point)])
 
 
 def hue(h: float, saturation: float, value: float) -> Color:
-    """RGB of a hue in 0..1."""
+    """RGB of a hue (modulo 1), saturation and value in [0, 1]."""
     return colorsys.hsv_to_rgb(h % 1.0, saturation, value)
 
 
 def fabric(kind: str, first: Color, second: Color, period: float) -> Paint:
-    """Cloth of a kind in two colours that repeats after a period in metres."""
+    """Fabric of a kind in two colours, with a pattern period in metres."""
     a, b = np.array(first), np.array(second)
 
     def choose(x: Array, y: Array) -> Array:
         across, down = x % period < period / 2, y % period < period / 2
         near = np.hypot(x % period - period / 2, y % period - period / 2) < 0.3 * period
         mixed = 0.5 * across + 0.5 * down
-        share = {"stripes": down, "bars": across, "checks": mixed, "dots": near}[kind]
-        return np.asarray(a + np.asarray(share, float)[..., None] * (b - a))
+        fraction = {"stripes": down, "bars": across, "checks": mixed, "dots": near}[kind]
+        return np.asarray(a + np.asarray(fraction, float)[..., None] * (b - a))
 
     return first if kind == "plain" else choose
 
 
 @dataclass(frozen=True, kw_only=True)
 class Performer:
-    """A body and its looks: what stays the same from clip to clip.
+    """A body and its appearance, which stay the same from clip to clip.
 
     Parameters
     ----------
@@ -86,8 +86,10 @@ class Performer:
     skin, hair, shoes, trousers : Color
     shirt : Paint
     hairstyle : {"short", "long", "bun", "cap", "bald"}
-    sleeves, thighs, legs : bool, thighs=True
-        Whether the forearms, the thighs below their upper half, and the shins are covered.
+    sleeves, legs : bool
+        Whether clothes cover the forearms, and the shins.
+    thighs : bool, default=True
+        Whether clothes cover the lower half of the thighs.
     """
 
     body: Body
@@ -102,9 +104,9 @@ class Performer:
     thighs: bool = True
 
 
-def draw_performer(number: int) -> Performer:
-    """Draw the performer of a number, the same for ever."""
-    rng = np.random.default_rng([7, number])
+def draw_performer(index: int) -> Performer:
+    """Draw a performer at random; an index always gives the same one."""
+    rng = np.random.default_rng([7, index])
     tint = rng.random()
     shirt = fabric(
         str(rng.choice(_FABRICS)),
@@ -134,35 +136,39 @@ def _limb(
     length: float, widths: tuple[float, float], paint: Paint, density: float, *, light: float,
     hand: Color | None = None, cuff: Color | None = None,
 ) -> Sprite:  # fmt: skip
-    """Tapered limb along x from (0, 0) to (length, 0), with round ends."""
+    """Tapered limb along x from (0, 0) to (length, 0), with round ends.
+
+    ``cuff`` is the colour of the part that a short sleeve or trouser leg leaves bare.
+    """
     start, end = widths
-    room = max(start, end) + 0.02
-    canvas = Canvas((-room, -room, length + room + 0.1, room), density)
+    half = max(start, end) + 0.02
+    canvas = Canvas((-half, -half, length + half + 0.1, half), density)
     if hand is not None:
         canvas.ellipse((length + 0.6 * end, 0), (1.25 * end, 1.05 * end), hand)
     canvas.ellipse((0, 0), (start, start), paint)
     canvas.ellipse((length, 0), (end, end), paint)
     canvas.polygon([(0, -start), (length, -end), (length, end), (0, start)], paint)
-    if cuff is not None:  # bare below a short sleeve
-        canvas.rectangle((0.45 * length, -room, length + end, room), cuff)
-        mask = Canvas((-room, -room, length + room + 0.1, room), density)
+    if cuff is not None:
+        canvas.rectangle((0.45 * length, -half, length + end, half), cuff)
+        # The rectangle is wider than the limb: mask it by the limb's outline.
+        mask = Canvas((-half, -half, length + half + 0.1, half), density)
         mask.ellipse((0, 0), (start, start), cuff)
         mask.ellipse((length, 0), (end, end), cuff)
         mask.polygon([(0, -start), (length, -end), (length, end), (0, start)], cuff)
         canvas.alpha *= mask.alpha
-    canvas.shade(light * (1.06 - 0.3 * (canvas.y / room) ** 2))  # round like a cylinder
+    canvas.shade(light * (1.06 - 0.3 * (canvas.y / half) ** 2))  # round like a cylinder
     return canvas.finish()
 
 
 def _torso(performer: Performer, heading: float, density: float) -> Sprite:
-    """Trunk along x from the pelvis (0, 0) to the neck, as wide as it is seen."""
+    """Torso along x from the pelvis (0, 0) to the neck, with its width at this heading."""
     body = performer.body
-    seen = abs(np.sin(heading)), abs(np.cos(heading))
-    chest = np.hypot(seen[0] * (body.shoulders + 0.035), seen[1] * 0.105 * body.girth)
-    waist = np.hypot(seen[0] * (body.hips + 0.055), seen[1] * 0.1 * body.girth)
+    frontal, lateral = abs(np.sin(heading)), abs(np.cos(heading))
+    chest = np.hypot(frontal * (body.shoulders + 0.035), lateral * 0.105 * body.girth)
+    waist = np.hypot(frontal * (body.hips + 0.055), lateral * 0.1 * body.girth)
     top = body.torso
-    room = max(chest, waist) + 0.02
-    canvas = Canvas((-0.15, -room, top + 0.1, room), density)
+    half = max(chest, waist) + 0.02
+    canvas = Canvas((-0.15, -half, top + 0.1, half), density)
     canvas.ellipse((0, 0), (0.1, waist), performer.trousers)
     outline = [
         (-0.02, -waist), (0.45 * top, -0.92 * waist), (0.8 * top, -chest),
@@ -172,21 +178,21 @@ def _torso(performer: Performer, heading: float, density: float) -> Sprite:
     ]  # fmt: skip
     canvas.polygon(outline, performer.shirt)
     canvas.rectangle((-0.02, -waist, 0.03, waist), performer.trousers)  # belt line
-    canvas.shade(1.05 - 0.28 * (canvas.y / room) ** 2 + 0.1 * (canvas.x / top - 0.5))
+    canvas.shade(1.05 - 0.28 * (canvas.y / half) ** 2 + 0.1 * (canvas.x / top - 0.5))
     return canvas.finish()
 
 
-def _seen_on_head(point: tuple[float, float, float], heading: float) -> tuple[Array, float]:
+def _project_face(point: tuple[float, float, float], heading: float) -> tuple[Array, float]:
     """Position (x, y) on an upright head, and depth towards the viewer, in head radii."""
     view = View(heading, tilt=0.0)
     return view.project(vec(*point)), view.depth(vec(*point))
 
 
 def _head(performer: Performer, heading: float, density: float) -> Sprite:
-    """Head with neck, upright, centre at (0, 0), y down."""
+    """Upright head with neck, centred at (0, 0), y down."""
     r = performer.body.head
     canvas = Canvas((-1.6 * r, -1.5 * r, 1.6 * r, 2.2 * r), density)
-    front = np.cos(heading)  # which way the face is turned
+    front = np.cos(heading)  # 1: the face points right, -1: left
     style, hair = performer.hairstyle, performer.hair
     if style == "long":
         canvas.ellipse((-0.3 * front * r, 0.45 * r), (1.05 * r, 1.25 * r), hair)
@@ -211,7 +217,7 @@ def _head(performer: Performer, heading: float, density: float) -> Sprite:
 
 
 def _fringe(front: float, r: float) -> list[tuple[float, float]]:
-    """Hair above the forehead and behind the ear."""
+    """Outline of the hair above the forehead and behind the ear."""
     back = -front
     return [
         (-r, -0.45 * r), (-0.7 * r, -0.95 * r), (0.7 * r, -0.95 * r), (r, -0.45 * r),
@@ -220,21 +226,21 @@ def _fringe(front: float, r: float) -> list[tuple[float, float]]:
 
 
 def _paint_face(canvas: Canvas, performer: Performer, heading: float) -> None:
-    """Ears, eyes, nose and mouth where the heading shows them."""
+    """Paint the ears, eyes, nose and mouth that are visible at this heading."""
     r = performer.body.head
     dark = (0.12, 0.09, 0.1)
     for name, point in _FACE.items():
-        place, depth = _seen_on_head(point, heading)
+        position, depth = _project_face(point, heading)
         if depth < -0.2:
             continue
         if name.endswith("ear"):
-            canvas.ellipse(place * r, (0.16 * r, 0.26 * r), _darker(performer.skin, 0.8))
+            canvas.ellipse(position * r, (0.16 * r, 0.26 * r), _darker(performer.skin, 0.8))
         elif name.endswith("eye"):
-            canvas.ellipse(place * r * 0.93, (0.15 * r, 0.2 * r), (0.97, 0.97, 0.97))
-            canvas.ellipse(place * r * 0.95, (0.1 * r, 0.15 * r), dark)
+            canvas.ellipse(position * r * 0.93, (0.15 * r, 0.2 * r), (0.97, 0.97, 0.97))
+            canvas.ellipse(position * r * 0.95, (0.1 * r, 0.15 * r), dark)
         else:
-            canvas.ellipse(place * r, (0.14 * r, 0.15 * r), _darker(performer.skin, 0.88))
-    mouth, _ = _seen_on_head((0.85, -0.5, 0.0), heading)
+            canvas.ellipse(position * r, (0.14 * r, 0.15 * r), _darker(performer.skin, 0.88))
+    mouth, _ = _project_face((0.85, -0.5, 0.0), heading)
     canvas.ellipse(mouth * r, (0.24 * r, 0.08 * r), (0.6, 0.2, 0.2))
 
 
@@ -255,13 +261,13 @@ def _shoe(performer: Performer, density: float, *, light: float) -> Sprite:
 
 
 class Figure:
-    """A performer in a view: sprites painted once, layers for every pose.
+    """A performer in a view: sprites painted once, placed for every pose.
 
     Parameters
     ----------
     performer : Performer
     view : View
-        Fixed during a clip.
+        View, fixed during a clip.
     density : float
         Sprite pixels per metre.
     """
@@ -304,28 +310,29 @@ class Figure:
         }  # fmt: skip
 
     def _bone(self, name: str, sprite: Sprite, start: Array, end: Array, length: float) -> Layer:
-        """Layer of a sprite along x that is laid from a joint to another.
+        """Place a sprite that extends along x from one joint to another.
 
-        Foreshortening shrinks it along, never across.
+        Foreshortening shortens the sprite; its width stays the same.
         """
         a, b = self.view.project(start), self.view.project(end)
         along = (b - a) / length
         across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
         return Layer(name, sprite, affine(along, across, a), "body")
 
-    def _head_place(self, joints: dict[str, Array]) -> Array:
-        """Affine map (2, 3) of the upright head into the picture: turned, not bent."""
+    def _head_transform(self, joints: dict[str, Array]) -> Array:
+        """Affine transform (2, 3) of the upright head into the image plane: a rotation."""
         center, crown = self.view.project(joints["head"]), self.view.project(joints["crown"])
         up = (crown - center) / np.hypot(*(crown - center))
         return affine(np.array([-up[1], up[0]]), -up, center)
 
     def layers(self, joints: dict[str, Array]) -> tuple[list[Layer], list[Layer]]:
-        """Layers in picture metres, from the back to the front.
+        """Layers in image-plane metres, from back to front.
 
         Returns
         -------
         behind, front : list of Layer
-            What lies behind a thing held in front of the body, and the near arm before it.
+            Parts behind and in front of an object held in front of the body. The near arm is in
+            front of it.
         """
         body, far = self.body, "left" if self.near == "right" else "right"
         bones = {
@@ -339,28 +346,31 @@ class Figure:
         def bone(side: str, part: str) -> Layer:
             start, end, length = bones[part]
             name = f"{side}_{part}"
-            ends = joints[f"{side}_{start}"], joints[f"{side}_{end}"]
-            return self._bone(name, self.limbs[name], *ends, length)
+            a, b = joints[f"{side}_{start}"], joints[f"{side}_{end}"]
+            return self._bone(name, self.limbs[name], a, b, length)
 
         legs = [bone(side, part) for side in (far, self.near) for part in ("foot", "shin", "thigh")]
-        trunk = self._bone("torso", self.torso, joints["pelvis"], joints["neck"], body.torso)
-        head = Layer("head", self.head, self._head_place(joints), "body")
+        torso = self._bone("torso", self.torso, joints["pelvis"], joints["neck"], body.torso)
+        head = Layer("head", self.head, self._head_transform(joints), "body")
         far_arm = [bone(far, "upper_arm"), bone(far, "forearm")]
         near_arm = [bone(self.near, "upper_arm"), bone(self.near, "forearm")]
-        if abs(np.sin(self.view.heading)) > 0.7:  # seen from the front, both arms are before it
-            return [*legs, head, trunk], [*far_arm, *near_arm]
-        return [*far_arm, *legs, head, trunk], near_arm
+        if abs(np.sin(self.view.heading)) > 0.7:  # seen from the front: both arms are in front
+            return [*legs, head, torso], [*far_arm, *near_arm]
+        return [*far_arm, *legs, head, torso], near_arm
 
     def keypoints(self, joints: dict[str, Array]) -> tuple[Array, list[bool]]:
-        """COCO joints (17, 2) in picture metres, and whether their side of the head is seen."""
-        head = self._head_place(joints)
-        points, turned = [], []
+        """COCO joints (17, 2) in image-plane metres, and whether each faces the viewer.
+
+        Only joints of the face can be turned away.
+        """
+        head = self._head_transform(joints)
+        points, facing = [], []
         for name in COCO:
             if name in _FACE:
-                place, depth = _seen_on_head(_FACE[name], self.view.heading)
-                points.append(head[:, :2] @ (place * self.body.head) + head[:, 2])
-                turned.append(depth > -0.2)
+                position, depth = _project_face(_FACE[name], self.view.heading)
+                points.append(head[:, :2] @ (position * self.body.head) + head[:, 2])
+                facing.append(depth > -0.2)
             else:
                 points.append(self.view.project(joints[name]))
-                turned.append(True)
-        return np.stack(points), turned  # (17, 2)
+                facing.append(True)
+        return np.stack(points), facing  # (17, 2)

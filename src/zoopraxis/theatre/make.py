@@ -1,8 +1,8 @@
-"""The theatre's files: clips as MP4, their ground truth as NPZ, and the list of them.
+"""The theatre's files: clips as MP4, their ground truth as NPZ, and the list of clips.
 
-Every frame is coded on its own at a fixed quantiser, so that compression, too, is the same
-when a clip is run backwards: the decoded frames of ``stand_up`` are those of its ``sit_down``
-in the opposite order, bit for bit. Any frame can also be decoded at once.
+Every frame is intra-coded at a constant quantiser, so that compression, too, is the same for a
+clip run backwards: the decoded frames of a ``stand_up`` are bit-exact with those of its
+``sit_down`` in reverse order. It also makes random access to frames fast.
 """
 
 import csv
@@ -22,34 +22,40 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
-from zoopraxis.theatre.actions import FPS, REVERSED, SOURCES
-from zoopraxis.theatre.film import Clip, film
 from zoopraxis.errors import DataError, VideoError
+from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
+from zoopraxis.theatre.film import Clip, film
 
 __all__ = ["Job", "Settings", "encode", "make_theatre"]
 
 CODEC = "libx264"
 QUANTISER = 25
 LIST, SETTINGS = "clips.csv", "theatre.json"
-_STYLE = 1  # raised whenever the same seed gives another film
-_TWINS = {source: action for action, source in REVERSED.items()}
-_PERFORMERS_PER_SEED = 1000  # performers of different seeds are different people
+COLUMNS = ("path", "label", "group", "seed", "reverse_of", "flow")
+_STYLE = 1  # version, incremented when the same seed gives a different clip
+_TWINS = {performed: twin for twin, performed in REVERSED.items()}
+_PERFORMERS_PER_SEED = 1000  # theatres of different seeds share no performers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a theatre is made of.
+    """Settings of a theatre, apart from its number of clips.
 
     Parameters
     ----------
     size : (width, height), default=(160, 120)
-        Pixels, even.
+        Frame size in pixels; even numbers, at least 32.
     seed : int, default=0
-        Theatres of different seeds share neither clips nor performers.
+        Seed, 0 or more. Theatres of different seeds share neither clips nor performers.
     performers : int, default=20
-        How many people play; the i-th clip of a class is played by number i modulo this.
+        Number of performers, from 1 to 1000. Clip i of each class has performer i modulo this.
     flow : bool, default=False
-        Whether the optical flow is stored, about a megabyte a clip.
+        Whether to store the optical flow, about 1 MB per clip.
+
+    Raises
+    ------
+    DataError
+        A setting is out of range.
     """
 
     size: tuple[int, int] = (160, 120)
@@ -61,78 +67,79 @@ class Settings:
         width, height = self.size
         if width % 2 or height % 2 or min(self.size) < 32:
             raise DataError(
-                f"clips cannot be {width}x{height} pixels", "give even numbers, at least 32"
+                f"the frame size is {width}x{height}", "pass even numbers of pixels, at least 32"
             )
         if not 1 <= self.performers <= _PERFORMERS_PER_SEED:
             raise DataError(
-                f"{self.performers} performers cannot play",
-                f"give a number from 1 to {_PERFORMERS_PER_SEED}",
+                f"the number of performers is {self.performers}",
+                f"pass a number from 1 to {_PERFORMERS_PER_SEED}",
             )
         if self.seed < 0:
-            raise DataError(f"the seed is {self.seed}", "give 0 or more")
+            raise DataError(f"the seed is {self.seed}", "pass 0 or more")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One take: a clip and, for the first of a pair, its reversed twin.
+    """One take: a clip and, for the first action of a pair, its reversed twin.
 
     Parameters
     ----------
-    source : str
-        A key of `SOURCES`.
-    number : int
-        Of the take in its class.
+    action : str
+        Performed action, a key of `ACTS`.
+    index : int
+        Index of the take in its class, from 0.
     settings : Settings
     """
 
-    source: str
-    number: int
+    action: str
+    index: int
     settings: Settings
 
     @property
     def seed(self) -> int:
-        """Seed of `film`."""
-        entropy = [self.settings.seed, self.number, *self.source.encode()]
+        """Argument of `film`."""
+        entropy = [self.settings.seed, self.index, *self.action.encode()]
         return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
     @property
     def performer(self) -> int:
-        """Performer of `film`."""
+        """Argument of `film`."""
         settings = self.settings
-        return settings.seed * _PERFORMERS_PER_SEED + self.number % settings.performers
+        return settings.seed * _PERFORMERS_PER_SEED + self.index % settings.performers
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Classes that get a clip."""
-        return (self.source, _TWINS[self.source]) if self.source in _TWINS else (self.source,)
+        """Classes that the take gives a clip of."""
+        return (self.action, _TWINS[self.action]) if self.action in _TWINS else (self.action,)
 
     def path(self, action: str) -> str:
-        """Clip of an action, relative to the theatre."""
-        return f"{action}/p{self.performer:04d}_{self.number:04d}.mp4"
+        """Path of the clip of a class, relative to the theatre."""
+        return f"{action}/p{self.performer:04d}_{self.index:04d}.mp4"
 
-    def rows(self) -> Iterator[tuple[str, str, str, int, str]]:
-        """Lines of the list: path, label, group, seed, reverse_of."""
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield the rows of the list, whose columns are `COLUMNS`."""
         for action in self.actions:
-            of = self.path(self.source) if action in REVERSED else ""
-            yield self.path(action), action, f"p{self.performer:04d}", self.seed, of
+            of = self.path(self.action) if action in REVERSED else ""
+            flow = self.path(action).replace(".mp4", ".npz") if self.settings.flow else ""
+            yield self.path(action), action, f"p{self.performer:04d}", str(self.seed), of, flow
 
     def done(self, out: Path) -> bool:
-        """Whether all files are there; the video is written last."""
+        """Whether all files exist; the video of a clip is written last."""
         return all((out / self.path(action)).is_file() for action in self.actions)
 
     def run(self, out: Path) -> None:
-        """Film it and write the files."""
-        clip = film(self.source, seed=self.seed, performer=self.performer, size=self.settings.size)
+        """Film the take and write its files."""
+        clip = film(self.action, seed=self.seed, performer=self.performer, size=self.settings.size)
         for action in self.actions:
             clip = clip.reversed() if action in REVERSED else clip
             path = out / self.path(action)
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path.with_suffix(".npz"), _truth(clip, flow=self.settings.flow))
+            _write(path.with_suffix(".npz"), _ground_truth(clip, flow=self.settings.flow))
             _write(path, encode(clip.frames, fps=FPS))
 
 
-def _truth(clip: Clip, *, flow: bool) -> bytes:
-    """Ground truth as the bytes of a compressed NPZ."""
+def _ground_truth(clip: Clip, *, flow: bool) -> bytes:
+    """Encode the ground truth as a compressed NPZ."""
     arrays: dict[str, Any] = {
         name: getattr(clip, name) for name in ("joints", "person_box", "object_box")
     }
@@ -144,21 +151,26 @@ def _truth(clip: Clip, *, flow: bool) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_bytes(data)
     unfinished.replace(path)
 
 
 def encode(frames: NDArray[np.uint8], *, fps: int) -> bytes:
-    """Encode frames as an H.264 MP4 in which each frame stands alone.
+    """Encode frames as an H.264 MP4 of key frames only.
 
     Parameters
     ----------
-    frames : ndarray of shape (T, H, W, 3)
-        uint8 RGB, H and W even.
+    frames : uint8 ndarray of shape (T, H, W, 3)
+        RGB frames; H and W are even.
     fps : int
         Frames per second.
+
+    Returns
+    -------
+    bytes
+        Contents of the file.
 
     Raises
     ------
@@ -173,14 +185,14 @@ def encode(frames: NDArray[np.uint8], *, fps: int) -> bytes:
         except UnknownCodecError as error:
             raise VideoError(
                 f"this PyAV {av.__version__} cannot encode H.264: it has no {CODEC}",
-                "install PyAV from its wheels: pip install --force-reinstall av",
+                "install PyAV from a wheel: pip install --force-reinstall av",
             ) from error
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.thread_count = 1  # more would cut the picture into slices: other bytes
+        stream.thread_count = 1  # more would split frames into slices: other bytes
         stream.options = {"qp": str(QUANTISER), "g": "1", "preset": "veryfast"}
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(image))
         container.mux(stream.encode())
     return buffer.getvalue()
 
@@ -193,25 +205,25 @@ def make_theatre(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Make the theatre in a folder, or go on with it.
+    """Make the theatre in a folder, or resume it.
 
-    Finished clips are kept, so a run that was stopped goes on, and ``clips_per_class`` can be
-    raised later. The files do not depend on ``workers``. With several, a script that calls
-    this needs the usual ``if __name__ == "__main__":``.
+    Finished clips are kept, so an interrupted run resumes, and ``clips_per_class`` can be
+    increased later. The files do not depend on ``workers``. With several workers, a script that
+    calls this needs the usual ``if __name__ == "__main__":``.
 
     Parameters
     ----------
     out : str or Path
-        Gets ``<class>/<clip>.mp4`` and ``.npz``, and the list ``clips.csv`` with the columns
-        path, label, group (the performer), seed and reverse_of.
+        Folder for ``<class>/<clip>.mp4`` and ``.npz``, and for the list ``clips.csv`` with the
+        columns path, label, group (the performer), seed, reverse_of and, where it is stored, flow.
     clips_per_class : int, default=40
-        Clips of each of the classes.
+        Number of clips of each class.
     settings : Settings, optional
-        What else they are made of.
+        The other settings; the default is ``Settings()``.
     workers : int, optional
-        Processes; as many as there are cores by default.
+        Number of processes. The default is the number of cores.
     progress : callable, optional
-        Called with the takes done and their total.
+        Called with the number of takes done and their total.
 
     Returns
     -------
@@ -221,58 +233,59 @@ def make_theatre(
     Raises
     ------
     DataError
-        The folder holds a theatre of other settings, or a number is out of range.
+        The folder holds a theatre with other settings or something else, or ``clips_per_class``
+        is less than 1.
     VideoError
-        H.264 cannot be encoded here.
+        This PyAV cannot encode H.264.
     """
     out, settings = Path(out), settings or Settings()
     if clips_per_class < 1:
-        raise DataError(f"{clips_per_class} clips per class were asked for", "give 1 or more")
-    _claim(out, settings)
-    jobs = [Job(source, i, settings) for i in range(clips_per_class) for source in SOURCES]
-    waiting = [job for job in jobs if not job.done(out)]
-    done = len(jobs) - len(waiting)
-    for _ in _run_all(waiting, out, workers or _cores()):
+        raise DataError(f"clips_per_class is {clips_per_class}", "pass 1 or more")
+    _check_settings(out, settings)
+    jobs = [Job(action, i, settings) for i in range(clips_per_class) for action in ACTS]
+    pending = [job for job in jobs if not job.done(out)]
+    done = len(jobs) - len(pending)
+    for _ in _run_all(pending, out, workers or _num_cores()):
         done += 1
         if progress is not None:
             progress(done, len(jobs))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("path", "label", "group", "seed", "reverse_of"))
+    writer.writerow(COLUMNS)
     writer.writerows(sorted(row for job in jobs for row in job.rows()))
     _write(out / LIST, table.getvalue().encode())
     return out / LIST
 
 
-def _claim(out: Path, settings: Settings) -> None:
-    """Write the settings into the folder, or check that it was made with the same."""
-    wanted = json.loads(json.dumps({"style": _STYLE, **asdict(settings)}))
+def _check_settings(out: Path, settings: Settings) -> None:
+    """Write the settings to a new folder, or check that a theatre was made with the same."""
+    requested = json.loads(json.dumps({"style": _STYLE, **asdict(settings)}))
     path = out / SETTINGS
     if path.exists():
         try:
             found = json.loads(path.read_text())
         except ValueError as error:
             raise DataError(f"{path} is not JSON: {error}", "remove the folder") from error
-        if found != wanted:
+        if found != requested:
             raise DataError(
-                f"{out} holds a theatre made with {found}, and {wanted} was asked for",
+                f"{out} holds a theatre made with {found}, but {requested} was requested",
                 "choose another folder, or remove this one",
             )
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} is there and is no theatre", "choose another folder")
+        raise DataError(f"{out} exists and is not a theatre", "choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(wanted, indent=1).encode())
+    _write(path, json.dumps(requested, indent=1).encode())
 
 
 def _run_all(jobs: list[Job], out: Path, workers: int) -> Iterator[Job]:
-    """Run jobs, in this process or in several, yielding each that is done."""
+    """Run jobs in this process or in several; yield each job when it is done."""
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
             job.run(out)
             yield job
         return
-    # A fresh interpreter each: forking a process that runs threads can hang.
+    # Spawn, not fork: forking a process that has threads can deadlock.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
         running = {pool.submit(job.run, out): job for job in jobs}
@@ -285,11 +298,11 @@ def _run_all(jobs: list[Job], out: Path, workers: int) -> Iterator[Job]:
 
 
 def _start_worker() -> None:
-    """One thread each: the processes share the cores."""
+    """Limit OpenCV to one thread per process: the processes share the cores."""
     cv2.setNumThreads(1)
 
 
-def _cores() -> int:
-    """Cores this process may use."""
+def _num_cores() -> int:
+    """Number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Things a performer uses, made of flat pieces whose views are parallelograms."""
+"""Objects that a performer uses, made of flat pieces that project to parallelograms."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,20 @@ __all__ = ["Box", "Cart", "Chair", "Door", "Piece", "Prop", "Support"]
 
 @dataclass(frozen=True)
 class Piece:
-    """A flat painted piece: where its corner is and where its two edges end.
+    """A flat painted piece: a parallelogram in space.
 
-    ``right`` and ``down`` are edges (forward, up, left) of ``width`` and ``height`` metres
-    in the sprite.
+    Parameters
+    ----------
+    name : str
+        Name of its layer.
+    sprite : Sprite
+        Its image.
+    size : (width, height)
+        Extent of the sprite in metres.
+    corner : Array
+        Position (forward, up, left) of the sprite's origin.
+    right, down : Array
+        Edges (forward, up, left) from the corner, along the sprite's x and y.
     """
 
     name: str
@@ -27,7 +37,7 @@ class Piece:
     down: Array
 
     def layer(self, view: View, kind: str = "object") -> Layer:
-        """Layer in picture metres."""
+        """Layer in image-plane metres."""
         x_axis = view.project(self.right) / self.size[0]
         y_axis = view.project(self.down) / self.size[1]
         return Layer(
@@ -39,7 +49,7 @@ Prop = list[Piece]
 
 
 def _board(size: tuple[float, float], paint: Paint, density: float, light: float = 1.0) -> Sprite:
-    """Plain board of a size, with a darker rim."""
+    """Board of (width, height) metres with a darker rim."""
     w, h = size
     canvas = Canvas((0, 0, w, h), density)
     canvas.rectangle((0, 0, w, h), paint)
@@ -60,9 +70,9 @@ def _cuboid(
     name: str, sprites: tuple[Sprite, Sprite, Sprite], size: tuple[float, float, float],
     center: Array,
 ) -> Prop:  # fmt: skip
-    """Faces of a cuboid (depth, height, width) that a viewer on the right and above sees.
+    """Visible faces of a cuboid (depth, height, width), for a viewer on the right and above.
 
-    The front face looks at the viewer, the end face forward, the top up.
+    The front faces the viewer, the end faces forward, the top faces up.
     """
     d, h, w = size
     low = center - vec(d / 2, -h / 2, w / 2)  # back upper corner on the viewer's side
@@ -88,12 +98,12 @@ class Box:
         )
 
     def at(self, center: Array) -> Prop:
-        """Pieces of the box around a centre."""
+        """Pieces of the box centred at a position."""
         return _cuboid("box", self.sprites, self.size, center)
 
 
 class Support:
-    """A low table that things stand on: fixed."""
+    """A low table that objects stand on."""
 
     def __init__(self, rng: np.random.Generator, size: tuple[float, float, float], density: float):
         d, h, w = size
@@ -106,7 +116,7 @@ class Support:
         )
 
     def at(self, forward: float) -> Prop:
-        """Pieces of the table, on the floor."""
+        """Pieces of the table, standing on the floor at a forward position."""
         return _cuboid("table", self.sprites, self.size, vec(forward, self.size[1] / 2))
 
 
@@ -116,7 +126,7 @@ class Chair:
     Parameters
     ----------
     seat : (float, float, float)
-        Its front edge (forward), its height and its depth in metres.
+        Forward position of the front edge, height and depth of the seat in metres.
     """
 
     def __init__(self, rng: np.random.Generator, seat: tuple[float, float, float], density: float):
@@ -154,14 +164,14 @@ class Chair:
 
 
 class Door:
-    """A door in a frame, hinged at the performer's side, that swings to the viewer.
+    """A door in a frame, hinged on the performer's side, that swings towards the viewer.
 
     Parameters
     ----------
     hinge : Array
-        Foot of the hinge.
+        Position of the foot of the hinge.
     width, height : float
-        Of the panel in metres.
+        Size of the panel in metres.
     """
 
     def __init__(
@@ -183,15 +193,15 @@ class Door:
         )
 
     def _edge(self, angle: float) -> Array:
-        """From the hinge to the free edge, with the door opened by an angle."""
+        """Vector from the hinge to the free edge, with the door opened by an angle in radians."""
         return vec(self.width * np.cos(angle), 0, -self.width * np.sin(angle))
 
     def handle(self, angle: float) -> Array:
-        """Where the hand holds."""
+        """Position of the handle, with the door opened by an angle in radians."""
         return np.asarray(self.hinge + 0.88 * self._edge(angle) + vec(0, self.grip, -0.06))
 
     def at(self, angle: float) -> Prop:
-        """Frame and panel, opened by an angle in radians."""
+        """Pieces of the frame and the panel, opened by an angle in radians."""
         top = self.hinge + vec(0, self.height)
         size = (self.width, self.height)
         panel = Piece("door_panel", self.panel, size, top, self._edge(angle), vec(0, -self.height))
@@ -233,26 +243,26 @@ class Cart:
         self.bar = _board((0.05, self.grip - 0.2), (0.3, 0.3, 0.33), density)
 
     def handle(self, forward: float) -> Array:
-        """Middle of the handle, with the back of the cart at a place."""
+        """Centre of the handle, with the back of the cart at a forward position."""
         return vec(forward - 0.06, self.grip)
 
     def at(self, forward: float) -> Prop:
-        """Pieces, with the back of the cart at a place; the wheels have rolled there."""
+        """Pieces, with the back of the cart at a forward position; the wheels roll along."""
         d, h, w = self.size
         r = self.radius
         pieces = [self._bar_piece(forward, w / 2, "far")]
         pieces += _cuboid("cart", self.sprites, self.size, vec(forward + d / 2, 2 * r + h / 2))
-        turned = forward / r
+        angle = forward / r
         for i, f in enumerate((forward + 0.2 * d, forward + 0.8 * d)):
             axle = vec(f, r, -w / 2)
-            right = 2 * r * vec(np.cos(turned), -np.sin(turned))
-            down = 2 * r * vec(-np.sin(turned), -np.cos(turned))
+            right = 2 * r * vec(np.cos(angle), -np.sin(angle))
+            down = 2 * r * vec(-np.sin(angle), -np.cos(angle))
             corner = axle - (right + down) / 2
             pieces.append(Piece(f"cart_wheel{i}", self.wheel, (2 * r, 2 * r), corner, right, down))
         return [*pieces, self._bar_piece(forward, -w / 2, "near")]
 
     def _bar_piece(self, forward: float, left: float, name: str) -> Piece:
-        """Bar from the floor of the cart up and back to the handle."""
+        """Bar from the base of the cart up and back to the handle."""
         down = vec(0.1, 0.2 - self.grip)
         corner = self.handle(forward) + vec(0, 0, left)
         size = (0.05, self.grip - 0.2)
@@ -260,7 +270,7 @@ class Cart:
 
 
 def _wheel(r: float, density: float) -> Sprite:
-    """Wheel with spokes, corner at (0, 0)."""
+    """Wheel with spokes, bounding box from (0, 0) to (2r, 2r)."""
     canvas = Canvas((0, 0, 2 * r, 2 * r), density)
     canvas.ellipse((r, r), (r, r), (0.12, 0.12, 0.13))
     canvas.ellipse((r, r), (0.7 * r, 0.7 * r), (0.75, 0.75, 0.78))

@@ -1,7 +1,8 @@
-"""Places, camera, light and passers-by.
+"""Backdrops, camera, light and passers-by.
 
-Every motion here is alike in both directions of time: drifts have a symmetric sign, waves a
-uniform phase, passers-by come from either side.
+Every motion here has the same distribution in both directions of time: drifts have a random
+sign, oscillations a uniform phase, and passers-by come from either side. Nothing but the action
+tells whether a clip runs backwards.
 """
 
 from collections.abc import Callable
@@ -16,31 +17,52 @@ from zoopraxis.theatre.body import Array
 from zoopraxis.theatre.figure import hue
 from zoopraxis.theatre.render import Canvas, Image, Layer, Sprite, affine, compose
 
-__all__ = ["VIEW", "Camera", "Light", "Passer", "Scene", "draw_passer", "draw_scene", "shadow"]
+__all__ = [
+    "VIEW",
+    "Camera",
+    "Light",
+    "Passerby",
+    "Scene",
+    "draw_passerby",
+    "draw_scene",
+    "shadow",
+    "wobble",
+]
 
 Rng = np.random.Generator
-VIEW = 2.2  # metres of the picture's height at zoom 1
-_EYE = 0.95  # metres above the floor that the middle of the picture shows
+VIEW = 2.2  # frame height in metres at zoom 1
+_EYE = 0.95  # height in metres above the floor at the centre of the frame
 
 
-def wobble(rng: Rng, size: float, rates: tuple[float, float]) -> Callable[[float], float]:
-    """Smooth random function of time in [0, 1] whose law is the same when time runs back."""
-    size = size * rng.uniform(0.2, 1.0)
+def wobble(rng: Rng, amplitude: float, rates: tuple[float, float]) -> Callable[[float], float]:
+    """Smooth random function of time in [0, 1], with the same distribution reversed in time.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    amplitude : float
+        Upper bound of the random scale of the motion, in the units of the result.
+    rates : (float, float)
+        Lowest and highest frequency in Hz.
+    """
+    amplitude = amplitude * rng.uniform(0.2, 1.0)
     rate, phase = rng.uniform(*rates) * SECONDS, rng.uniform(0, 2 * np.pi)
     drift = rng.uniform(-1, 1)
-    return lambda t: size * float(0.6 * np.sin(2 * np.pi * rate * t + phase) + drift * (2 * t - 1))
+    return lambda t: (
+        amplitude * float(0.6 * np.sin(2 * np.pi * rate * t + phase) + drift * (2 * t - 1))
+    )
 
 
 class Camera:
-    """A hand-held camera: it follows, pans, zooms, rolls and shakes.
+    """A hand-held camera that follows, pans, zooms, rolls and shakes.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     size : (width, height)
-        Of the picture in pixels.
+        Frame size in pixels.
     mirrored : bool
-        Whether left and right of the picture are exchanged.
+        Whether frames are flipped horizontally.
     """
 
     def __init__(self, rng: Rng, size: tuple[int, int], *, mirrored: bool) -> None:
@@ -52,31 +74,32 @@ class Camera:
         shaky = 0.01 * rng.integers(2)
         self._shake = wobble(rng, shaky, (3, 6)), wobble(rng, shaky, (3, 6))
 
-    def place(self, t: float, x: float, *, parallax: float = 1.0, gone: float = 0.0) -> Array:
-        """Affine map (2, 3) from picture metres to pixels.
+    def transform(self, t: float, x: float, *, parallax: float = 1.0, offset: float = 0.0) -> Array:
+        """Affine transform (2, 3) from image-plane metres to frame pixels.
 
         Parameters
         ----------
         t : float
             Time in [0, 1].
         x : float
-            Metres along the backdrop that the camera looks at.
+            Position along the backdrop, in metres, that the camera looks at.
         parallax : float, default=1
-            Less than 1 for what is far away and moves less.
-        gone : float, default=0
-            Metres along the backdrop at which the mapped thing has its zero.
+            Less than 1 for distant layers, which move less.
+        offset : float, default=0
+            Position along the backdrop, in metres, of the origin of what is transformed.
         """
         width, height = self.size
         scale = height / VIEW * (self._zoom + parallax * self._zooming(t))
         roll = self._roll(t)
         right = scale * np.array([np.cos(roll), np.sin(roll)])
         down = scale * np.array([-np.sin(roll), np.cos(roll)])
+        # pixel = centre + scale * rotation(roll) @ (point - eye)
         eye = np.array([
-            parallax * (x - gone + self._pan(t) + self._shake[0](t)),
+            parallax * (x - offset + self._pan(t) + self._shake[0](t)),
             -_EYE + parallax * (self._tilt(t) + self._shake[1](t)),
         ])  # fmt: skip
-        middle = np.array([width - 1, height - 1]) / 2
-        matrix = affine(right, down, middle - right * eye[0] - down * eye[1])
+        centre = np.array([width - 1, height - 1]) / 2
+        matrix = affine(right, down, centre - right * eye[0] - down * eye[1])
         if self.mirrored:
             matrix = compose(
                 affine(np.array([-1, 0]), np.array([0, 1]), np.array([width - 1, 0])), matrix
@@ -85,7 +108,7 @@ class Camera:
 
 
 class Light:
-    """Colour, vignette, flicker and grain of a take."""
+    """Colour cast, vignette, flicker and grain of a take."""
 
     def __init__(self, rng: Rng, size: tuple[int, int]) -> None:
         width, height = size
@@ -102,7 +125,7 @@ class Light:
         self.grain = float(rng.uniform(0.0, 0.015))
 
     def expose(self, image: Image, t: float, noise: Rng) -> NDArray[np.uint8]:
-        """Light a float image (H, W, 3) in 0..1 at a time, add grain, round to uint8."""
+        """Light a float image (H, W, 3) in [0, 1] at time t, add grain, round to uint8."""
         lit = image * (self._field * np.float32(1 + self._gain(t) + self._flicker(t)))
         if self.grain:
             grain = noise.standard_normal(lit.shape, dtype=np.float32)
@@ -113,18 +136,18 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """Backdrop: layers with their parallax, from the far to the near, and what lies in front.
+    """A backdrop, and what lies in front of the performer.
 
     Parameters
     ----------
     back : tuple of (Sprite, float)
-        Painted backdrops, each with its parallax.
+        Backdrops and their parallax, from far to near.
     front : Sprite, optional
-        Water before the performer.
+        Water in front of the performer.
     ripple : callable
-        Metres the front moves sideways at a time.
+        Time in [0, 1] to the sideways displacement of ``front`` in metres.
     shadows : bool
-        Whether performers throw a shadow on the floor.
+        Whether performers cast a shadow on the floor.
     """
 
     back: tuple[tuple[Sprite, float], ...]
@@ -132,20 +155,22 @@ class Scene:
     ripple: Callable[[float], float]
     shadows: bool
 
-    def behind(self, camera: Camera, t: float, x: float) -> list[Layer]:
-        """Layers of the backdrop in pixels."""
+    def background(self, camera: Camera, t: float, x: float) -> list[Layer]:
+        """Layers of the backdrop, in frame pixels."""
         return [
-            Layer(f"back{i}", sprite, camera.place(t, x, parallax=parallax), "scene", wraps=True)
+            Layer(
+                f"back{i}", sprite, camera.transform(t, x, parallax=parallax), "scene", wraps=True
+            )
             for i, (sprite, parallax) in enumerate(self.back)
         ]
 
-    def before(self) -> list[tuple[str, Sprite]]:
+    def foreground(self) -> list[tuple[str, Sprite]]:
         """Named sprites in front of the performer."""
         return [("water", self.front)] if self.front is not None else []
 
 
 def draw_scene(rng: Rng, place: str, density: float) -> Scene:
-    """Draw a backdrop for a place, as acts name it."""
+    """Draw a random scene for `Act.place`."""
     ripple = wobble(rng, 0.08, (0.5, 1.0))
     if place == "land":
         place = str(rng.choice(["room", "outside"]))
@@ -159,38 +184,47 @@ def draw_scene(rng: Rng, place: str, density: float) -> Scene:
 
 
 @dataclass(frozen=True)
-class Passer:
-    """Something that goes by between camera and performer."""
+class Passerby:
+    """Something that passes between camera and performer.
+
+    Parameters
+    ----------
+    sprite : Sprite
+    start : float
+        Metres right of the centre of the frame at the middle of the clip.
+    speed : float
+        Frame widths per clip; negative to the left.
+    """
 
     sprite: Sprite
     start: float
     speed: float
 
-    def place(self, t: float, width: float) -> float:
-        """Metres right of the middle of the picture at a time."""
+    def position(self, t: float, width: float) -> float:
+        """Metres right of the centre of the frame at time t, for a frame width in metres."""
         return self.start + self.speed * (t - 0.5) * width
 
 
-def draw_passer(rng: Rng, density: float) -> Passer | None:
-    """Draw a passer-by, a post or a branch; three clips in four have none."""
+def draw_passerby(rng: Rng, density: float) -> Passerby | None:
+    """Draw a random pedestrian, post or plant; None for three clips in four."""
     kind = rng.choice(["none", "person", "post", "plant"], p=[0.76, 0.08, 0.08, 0.08])
     if kind == "none":
         return None
     canvas = Canvas((-0.4, -2.6, 0.4, 0.6), 0.6 * density)
     dark = hue(rng.random(), 0.3, rng.uniform(0.08, 0.3))
     if kind == "person":
-        _paint_stroller(canvas, rng)
+        _paint_pedestrian(canvas, rng)
     elif kind == "post":
         canvas.rectangle((-0.07, -2.6, 0.07, 0.6), dark)
     else:
         for x in rng.uniform(-0.25, 0.25, 7):
             canvas.polygon([(-0.03, 0.6), (0.03, 0.6), (x, rng.uniform(-1.2, -0.6))], dark)
     speed = rng.choice([-1, 1]) * rng.uniform(0.7, 1.5)
-    return Passer(canvas.finish(blur=0.02), rng.uniform(-0.8, 0.8), speed)
+    return Passerby(canvas.finish(blur=0.02), rng.uniform(-0.8, 0.8), speed)
 
 
-def _paint_stroller(canvas: Canvas, rng: Rng) -> None:
-    """Somebody in a coat, close to the camera and seen from behind."""
+def _paint_pedestrian(canvas: Canvas, rng: Rng) -> None:
+    """Paint a person in a coat, close to the camera and seen from behind."""
     coat = hue(rng.random(), rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.45))
     arm = (0.8 * coat[0], 0.8 * coat[1], 0.8 * coat[2])
     canvas.ellipse((0, -1.68), (0.13, 0.16), hue(rng.uniform(0.03, 0.1), 0.5, 0.3))
@@ -203,7 +237,7 @@ def _paint_stroller(canvas: Canvas, rng: Rng) -> None:
 
 
 def shadow(density: float) -> Sprite:
-    """Soft dark spot of one metre across."""
+    """Soft dark spot, one metre across."""
     canvas = Canvas((-0.7, -0.7, 0.7, 0.7), 0.4 * density)
     canvas.ellipse((0, 0), (0.5, 0.5), (0.0, 0.0, 0.0))
     return canvas.finish(opacity=0.38, blur=0.06)

@@ -1,4 +1,4 @@
-"""A contact sheet: one film strip per class."""
+"""A contact sheet: one film strip per action."""
 
 import csv
 from pathlib import Path
@@ -8,32 +8,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.theatre.actions import ACTIONS
 from zoopraxis.errors import DataError
+from zoopraxis.theatre.actions import ACTIONS
 
 __all__ = ["contact_sheet"]
 
-_INK, _PAPER, _TITLE = (225, 225, 220), 24, 26  # grey levels, pixels
+_INK, _PAPER, _TITLE = (225, 225, 220), 24, 26  # RGB, grey level, height in pixels
 
 
-def contact_sheet(theatre: str | Path, picture: str | Path, *, number: int = 0) -> Path:
-    """Save a picture with a film strip of one clip of each class.
+def contact_sheet(theatre: str | Path, image: str | Path, *, index: int = 0) -> Path:
+    """Save an image with a film strip of one clip of each class.
 
     Parameters
     ----------
     theatre : str or Path
         Folder that `make_theatre` filled.
-    picture : str or Path
-        PNG to write.
-    number : int, default=0
-        Of the clip of the first class in the list.
+    image : str or Path
+        PNG file to write.
+    index : int, default=0
+        Index of the clip of the first class in the list; the following pairs and classes use the
+        next ones.
+
+    Returns
+    -------
+    Path
+        The image.
 
     Raises
     ------
     DataError
-        No theatre there, or the picture cannot be written.
+        The folder is not a theatre, or the image cannot be written.
     """
-    theatre, picture = Path(theatre), Path(picture)
+    theatre, image = Path(theatre), Path(image)
     table = theatre / "clips.csv"
     if not table.is_file():
         raise DataError(f"{table} does not exist", f"run `zoopraxis data theatre {theatre}`")
@@ -42,22 +48,23 @@ def contact_sheet(theatre: str | Path, picture: str | Path, *, number: int = 0) 
         for row in csv.DictReader(lines):
             clips.setdefault(row["label"], []).append(row["path"])
     strips = [
-        # Pairs stand together and show one film; each other class shows another performer.
-        _strip(theatre / clips[label][(number + place // 2) % len(clips[label])], label)
-        for place, label in enumerate(action for action in ACTIONS if action in clips)
+        # Two adjacent classes share an index, so a pair shows one film in both directions; the
+        # next two show the next clip, by another performer.
+        _strip(theatre / clips[label][(index + i // 2) % len(clips[label])], label)
+        for i, label in enumerate(action for action in ACTIONS if action in clips)
     ]
     half = (len(strips) + 1) // 2
     strips += [np.full_like(strips[0], _PAPER)] * (2 * half - len(strips))
     sheet = np.hstack([np.vstack(strips[:half]), np.vstack(strips[half:])])
     done, data = cv2.imencode(".png", sheet[..., ::-1])
-    if not done or not picture.parent.is_dir():
-        raise DataError(f"{picture} cannot be written", "give a file in a folder that exists")
-    picture.write_bytes(data.tobytes())
-    return picture
+    if not done or not image.parent.is_dir():
+        raise DataError(f"{image} cannot be written", "pass a file in an existing folder")
+    image.write_bytes(data.tobytes())
+    return image
 
 
 def _strip(path: Path, label: str, shown: int = 7) -> NDArray[np.uint8]:
-    """Title and ``shown`` frames of a clip, evenly over its time, between perforations."""
+    """Film strip of a clip: a title, and ``shown`` evenly spaced frames between perforations."""
     with av.open(str(path), "r") as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     gap = np.full((frames[0].shape[0], 3, 3), _PAPER, np.uint8)
@@ -70,7 +77,7 @@ def _strip(path: Path, label: str, shown: int = 7) -> NDArray[np.uint8]:
 
 
 def _perforation(width: int) -> NDArray[np.uint8]:
-    """Edge of a film with its holes."""
+    """Perforated edge of a film."""
     edge = np.full((8, width, 3), _PAPER, np.uint8)
     for x in range(6, width - 6, 14):
         edge[2:6, x : x + 7] = 205

@@ -1,46 +1,45 @@
-"""What stands before the first step: processes, lists, network, loaders."""
+"""What a run is built from before its first step: processes, lists, network, loaders."""
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from torch.utils.data import DataLoader
 
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.checkpoints.inflate import start_from
+from zoopraxis.checkpoints.saved import is_file, open_model
 from zoopraxis.data.dataset import Batch, ClipDataset, collate
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
 from zoopraxis.errors import DataError, RecipeError
-from zoopraxis.checkpoints.hub import clip_of, find_weights, open_model, row_of, save_model
-from zoopraxis.checkpoints.inflate import start_from
-from zoopraxis.models import create_model, model_spec
-from zoopraxis.spec import ClipSpec
-from zoopraxis.training.sampler import Share, TrainOrder, ValOrder
+from zoopraxis.inputs import ClipSpec
+from zoopraxis.models import VideoClassifier, model_spec
 from zoopraxis.training.recipe import DataPart, ModelPart, Recipe, TrainPart
+from zoopraxis.training.sampler import Shard, TrainOrder, ValOrder
+from zoopraxis.weights import find_weights, weights_of
 
 __all__ = [
     "Feeds",
-    "build_network",
-    "clip_before",
     "describe",
     "launch",
     "make_feeds",
     "read_lists",
-    "save_network",
+    "start_network",
 ]
 
 
 def launch(recipe: Recipe, *, devices: int, accelerator: str) -> Fabric:
     """Start, or join, the processes of a run.
 
-    Under ``torchrun`` the processes are there already, on one machine or several; otherwise
-    more than one device starts this command again for each further one.
+    Under ``torchrun`` the processes already exist, on one machine or several; otherwise the
+    command is started again for each further device.
 
     Raises
     ------
@@ -86,58 +85,73 @@ def read_lists(data: DataPart, *, multi_label: bool) -> tuple[SampleList, Sample
     return split_by_group(train, fraction=data.val_fraction, seed=data.split_seed)
 
 
-def clip_before(model: ModelPart) -> ClipSpec:
-    """Clip of a recipe's model or, where they differ, of the published weights it starts from."""
-    spec = model_spec(model.name)
-    return clip_of(spec, model.weights) if _has_tag(model) else spec.clip
+def start_network(
+    model: ModelPart, *, labels: tuple[str, ...]
+) -> tuple[VideoClassifier, ModelConfig]:
+    """Build the network of a recipe with the weights it starts from, and its identity.
 
+    Weights of a file of ours keep what that file says of its network: source, arguments and clip;
+    the recipe's own source and arguments come on top of them.
 
-def _has_tag(model: ModelPart) -> bool:
-    """Say whether a recipe starts from published weights, not from a file or at random."""
-    return bool(model.weights) and not model.weights.endswith(".safetensors")
-
-
-def build_network(model: ModelPart, *, num_classes: int) -> nn.Module:
-    """Network of a recipe, with its published weights, or those of a file of ours.
+    Parameters
+    ----------
+    model : ModelPart
+        Of the recipe.
+    labels : tuple of str
+        Names of the K classes to train on.
 
     Raises
     ------
     ConversionError
-        The file is of another model, whose weights do not fit.
+        The weights do not fit the network that the recipe asks for.
+    ModelNotFoundError, CheckpointError, DownloadError
+        No such model or weights.
     """
-    if _has_tag(model) or not model.weights:
-        return create_model(
-            model.name,
-            weights=model.weights or None,
-            num_classes=num_classes,
-            source=model.source or None,
-            **model.args,
-        )
-    opened = open_model(model.weights)
-    found = opened.model.train()
-    if len(opened.labels) != num_classes:
-        found.reset_head(num_classes)  # type: ignore[operator]
-    if row_of(model.weights) == model.name:
-        return found
-    network = create_model(
-        model.name, num_classes=num_classes, source=model.source or None, **model.args
+    config = ModelConfig(
+        name=model.name,
+        source=model.source,
+        args=model.args,
+        clip=model_spec(model.name).clip,
+        labels=labels,
     )
-    start_from(network, found.state_dict(), new=model.new)
-    return network
+    if not model.weights:
+        return config.build(), config
+    if model.weights in {weights.tag for weights in weights_of(model.name)}:
+        return _from_published(model, config)
+    if not is_file(model.weights):
+        find_weights(model.name, model.weights)  # raises, and suggests near tags
+    base = open_model(model.weights)
+    if base.config.name == model.name:
+        config = replace(
+            base.config,
+            source=model.source or base.config.source,
+            args={**base.config.args, **model.args},
+            labels=labels,
+        )
+    config = replace(config, origin={"started_from": base.name, "sha256": base.config.sha256})
+    if len(base.labels) != len(labels):
+        base.model.reset_classifier(len(labels))  # type: ignore[operator]
+    network = config.build()
+    start_from(network, base.model.state_dict(), new=model.new)
+    return network, config
 
 
-def save_network(
-    path: Path, network: nn.Module, *, model: ModelPart, clip: ClipSpec, labels: tuple[str, ...]
-) -> None:
-    """Write weights with the sidecar from which `zoopraxis.checkpoints.hub.open_model` builds the network."""
-    args = dict(model.args)
-    source = model.source
-    if _has_tag(model):
-        source = find_weights(model_spec(model.name), model.weights).source
-    if source:
-        args["source"] = source
-    args["num_classes"] = len(labels)
-    save_model(path, network, name=model.name, args=args, clip=clip, labels=labels)
+def _from_published(model: ModelPart, config: ModelConfig) -> tuple[VideoClassifier, ModelConfig]:
+    """Network with a published checkpoint, its classifier re-initialised for other classes."""
+    weights = find_weights(model.name, model.weights)
+    network = create_model(
+        model.name,
+        weights=model.weights,
+        num_classes=len(config.labels),
+        source=model.source,
+        **model.args,
+    )
+    return network, replace(
+        config,
+        source=model.source or weights.source,
+        clip=weights.clip or config.clip,
+        origin={"started_from": f"{model.name}.{model.weights}"},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,25 +164,25 @@ class Feeds:
     val_samples: SampleList | None
 
     def steps_of(self, epoch: int, first: int) -> Iterator[list[Batch]]:
-        """Pieces of each step of an epoch, from step ``first`` on."""
+        """Yield the micro-batches of each step of an epoch, from step ``first``."""
         self.order.start(epoch, first)
-        pieces = iter(self.train)
+        batches = iter(self.train)
         for _ in range(first, self.order.steps):
-            yield [next(pieces) for _ in range(self.order.accumulate)]
+            yield [next(batches) for _ in range(self.order.micro_batches)]
 
 
 def make_feeds(
-    recipe: Recipe, clip: ClipSpec, train: SampleList, val: SampleList | None, *, share: Share
+    recipe: Recipe, clip: ClipSpec, train: SampleList, val: SampleList | None, *, shard: Shard
 ) -> Feeds:
-    """Loaders of a recipe; a cache is filled now, before their workers start."""
+    """Make the loaders of a recipe; a cache is filled before their workers start."""
     part = recipe.train
     order = TrainOrder(
         train,
-        batch=part.batch,
-        accumulate=part.accumulate,
+        batch_size=part.batch_size,
+        micro_batches=part.micro_batches,
         seed=part.seed,
         balanced=part.sampling == "balanced",
-        share=share,
+        shard=shard,
     )
     clips = ClipDataset(
         train, clip, augment=recipe.augment, seed=part.seed, cache=recipe.data.cache
@@ -177,8 +191,8 @@ def make_feeds(
     if val is None:
         return Feeds(order=order, train=loader, val=None, val_samples=None)
     centre = ClipDataset(val, clip, seed=part.seed, cache=recipe.data.cache)
-    batch = max(1, part.batch // (share.world * part.accumulate))
-    val_order = ValOrder(len(val), batch=batch, share=share)
+    batch_size = max(1, part.batch_size // (shard.world * part.micro_batches))
+    val_order = ValOrder(len(val), batch_size=batch_size, shard=shard)
     return Feeds(
         order=order,
         train=loader,
@@ -202,9 +216,9 @@ def _loader(clips: ClipDataset, order: TrainOrder | ValOrder, data: DataPart) ->
 
 
 def describe(train: SampleList, val: SampleList | None, part: TrainPart) -> str:
-    """Say what a run trains on, in a line."""
+    """Describe in a line what a run trains on."""
     held_out = f", {len(val)} for validation" if val is not None else ", no validation"
     return (
         f"{len(train)} videos for training{held_out}; {len(train.labels)} classes; "
-        f"{part.epochs} epochs of {len(train) // part.batch} steps of {part.batch} clips"
+        f"{part.epochs} epochs of {len(train) // part.batch_size} steps of {part.batch_size} clips"
     )

@@ -1,4 +1,4 @@
-"""States of a run on disk: whole or not there, never half."""
+"""States of a run on disk: complete or absent, never partial."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ __all__ = ["State", "load_state", "save_state"]
 
 WEIGHTS, AVERAGE = "model.safetensors", "ema.safetensors"
 OPTIMIZER, PROGRESS = "optimizer.pt", "progress.json"
-# what reading a damaged file of torch, safetensors or JSON raises
+# what reading a damaged file of torch, safetensors or JSON can raise
 DAMAGE = (
     OSError,
     EOFError,
@@ -36,7 +36,7 @@ DAMAGE = (
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """All that a run needs to go on as if it had not stopped.
+    """Everything a run needs to resume as if it had not stopped.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class State:
     optimizer, scaler : mapping
         State dicts of the optimiser and of the fp16 loss scaler (empty without one).
     progress : Progress
-        Position and measurements. Random draws are functions of it, so no generator is kept.
+        Position and measurements. Random draws are functions of it, so no generator state is kept.
     """
 
     weights: Mapping[str, Tensor]
@@ -60,8 +60,8 @@ class State:
 def save_state(folder: Path, state: State) -> None:
     """Write a state to ``folder/<step>`` and delete older ones.
 
-    Everything is written to a folder beside it and flushed to the disk; one rename then makes
-    it count. A process killed at any moment leaves the old state or the new one.
+    Everything is written to a temporary folder and flushed to disk; one rename then makes it
+    valid. A process killed at any moment leaves the old state or the new one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / UNFINISHED
@@ -107,12 +107,12 @@ def load_state(folder: Path) -> State | None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"the saved state {newest} cannot be read: {reason}",
-            "delete that folder to start the run again",
+            "delete that folder to restart the run from scratch",
         ) from error
 
 
 def _states(folder: Path) -> list[Path]:
-    """Finished states, the oldest first."""
+    """Complete states, the oldest first."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.name.isdecimal())

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other, so that all stop, or go on, alike."""
+"""What the processes of a run tell each other, so that all stop, or proceed, alike."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,19 +7,19 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-__all__ = ["gathered", "same_buffers", "summed"]
+__all__ = ["all_gather", "all_reduce_sum", "broadcast_buffers"]
 
 
-def summed(fabric: Fabric, values: Sequence[float]) -> list[float]:
-    """Sums of some numbers over the processes, in float64."""
+def all_reduce_sum(fabric: Fabric, values: Sequence[float]) -> list[float]:
+    """Sum numbers over the processes, in float64."""
     numbers = torch.tensor(values, dtype=torch.float64, device=fabric.device)
     total = fabric.all_reduce(numbers, reduce_op="sum")
     assert isinstance(total, Tensor)  # noqa: S101 - for the type checker
     return [float(v) for v in total.tolist()]
 
 
-def gathered(fabric: Fabric, items: Sequence[Any]) -> list[Any]:
-    """Items of all processes in the order of their ranks; slow, for what is rare."""
+def all_gather(fabric: Fabric, items: Sequence[Any]) -> list[Any]:
+    """Gather the items of all processes in the order of their ranks; slow, for what is rare."""
     return [
         item
         for rank in range(fabric.world_size)
@@ -28,8 +28,8 @@ def gathered(fabric: Fabric, items: Sequence[Any]) -> list[Any]:
 
 
 @torch.no_grad()
-def same_buffers(fabric: Fabric, network: nn.Module) -> None:
-    """Give every process the first one's buffers: statistics of batch norms."""
+def broadcast_buffers(fabric: Fabric, network: nn.Module) -> None:
+    """Give every process the buffers of the first: statistics of batch norms."""
     if fabric.world_size > 1:
         for buffer in network.buffers():
             buffer.copy_(fabric.broadcast(buffer, src=0))

@@ -1,9 +1,10 @@
-"""The search that made X3D: grow one axis at a time, keep the best.
+"""The search that produced X3D: expand one axis at a time, and keep the best.
 
-Feichtenhofer, CVPR 2020, arXiv:2004.04730, sections 3.2 and 3.3. It descends by coordinates: of
-the six networks that come of growing a single axis until the cost has doubled, each is trained and
-the most accurate one is grown further. A search for a given cost ends with a contraction, which
-takes back as much of the last step as there is too much.
+Feichtenhofer, CVPR 2020. arXiv:2004.04730, sections 3.2 and 3.3
+
+A coordinate descent: each step trains six networks, each of which has a single axis expanded until
+the cost has doubled, and continues from the most accurate one. A search for a given cost ends with
+a contraction, which undoes as much of the last step as exceeds it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,9 +14,9 @@ from zoopraxis.models.x3d import HIDDEN, Expansion, round_width
 
 __all__ = ["AXES", "candidates", "contract", "count_expansion_macs", "search"]
 
-Grow = Callable[[Expansion, float], Expansion]
+Expand = Callable[[Expansion, float], Expansion]
 
-AXES: Mapping[str, Grow] = {
+AXES: Mapping[str, Expand] = {
     "fast": lambda x, k: replace(x, t=x.t * k, tau=x.tau / k),
     "temporal": lambda x, k: replace(x, t=x.t * k, tau=x.tau / k**0.5),
     "spatial": lambda x, k: replace(x, s=x.s * k),
@@ -23,66 +24,11 @@ AXES: Mapping[str, Grow] = {
     "width": lambda x, k: replace(x, w=x.w * k),
     "bottleneck": lambda x, k: replace(x, b=x.b * k),
 }
-"""The expansions of section 3.2 by factor. X-Fast takes more frames of the same time, X-Temporal
-more frames of a longer time, at a higher rate."""
+"""The six expansions of section 3.2, by a factor.
 
-
-def count_expansion_macs(expansion: Expansion, *, num_classes: int = 400) -> int:
-    """Multiply-adds of one clip's convolutions and matrix products, without building the network.
-
-    Parameters
-    ----------
-    expansion : Expansion
-        Of the network and its clip.
-    num_classes : int, default=400
-        K.
-    """
-    frames, side, channels = expansion.frames, _halve(expansion.size), expansion.stem
-    macs = frames * side**2 * channels * (3 * 3 * 3 + 5)  # spatial, then channel-wise temporal
-    inner = 0
-    for blocks, width, inner in expansion.stages():
-        before, side = side, _halve(side)
-        gates = (blocks + 1) // 2
-        up = before**2 * channels + (blocks - 1) * side**2 * width
-        rest = side**2 * (channels * width + blocks * inner * (27 + width))
-        macs += frames * (up * inner + rest) + gates * 2 * inner * round_width(inner / 16)
-        channels = width
-    macs += frames * side**2 * channels * inner
-    return macs + inner * HIDDEN + HIDDEN * num_classes
-
-
-def _halve(side: int) -> int:
-    """Size behind a 3x3 convolution of stride 2 that is padded by 1."""
-    return (side + 1) // 2
-
-
-def candidates(expansion: Expansion, *, macs: float) -> dict[str, Expansion]:
-    """Grow, or shrink, each axis alone until the cost is `macs`, as nearly as rounding lets it.
-
-    Parameters
-    ----------
-    expansion : Expansion
-        Where to start.
-    macs : float
-        Cost to reach.
-
-    Returns
-    -------
-    dict of str to Expansion
-        By axis.
-    """
-    return {axis: _reach(grow, expansion, macs) for axis, grow in AXES.items()}
-
-
-def _reach(grow: Grow, expansion: Expansion, macs: float) -> Expansion:
-    """Find the factor by bisection: the cost rises with it, in steps."""
-    low, high = 1 / 16, 16.0
-    for _ in range(40):
-        middle = (low * high) ** 0.5
-        too_much = count_expansion_macs(grow(expansion, middle)) > macs
-        low, high = (low, middle) if too_much else (middle, high)
-    ends = [grow(expansion, low), grow(expansion, high)]
-    return min(ends, key=lambda end: abs(count_expansion_macs(end) - macs))
+X-Fast samples more frames of the same duration; X-Temporal samples more frames of a longer
+duration, at a higher rate.
+"""
 
 
 def search(
@@ -92,39 +38,68 @@ def search(
     macs: float,
     growth: float = 2.0,
 ) -> list[tuple[str, Expansion]]:
-    """Expand until the cost has reached a target.
+    """Expand until the cost reaches a target.
 
     Parameters
     ----------
     start : Expansion
-        The network to begin with: X2D, with a `tau` that says how long its clip is.
+        The network to begin with: X2D, with the `tau` that gives the duration of its clip.
     score : callable
-        How good a network is: its accuracy once trained. It is called six times a step.
+        Accuracy of a network once trained; called six times per step.
     macs : float
-        Target cost, which the last step passes (see `contract`).
+        Target multiply-adds, which the last step exceeds (see `contract`).
     growth : float, default=2.0
         Cost of a step over that of the step before.
 
     Returns
     -------
     list of (str, Expansion)
-        The axis of each step, and what it led to.
+        The axis and the result of each step.
     """
     path: list[tuple[str, Expansion]] = []
     current, cost = start, float(count_expansion_macs(start))
     while cost < macs:
         cost *= growth
-        grown = candidates(current, macs=cost)
-        axis = max(grown, key=lambda name: score(grown[name]))
-        current = grown[axis]
+        expanded = candidates(current, macs=cost)
+        axis = max(expanded, key=lambda name: score(expanded[name]))
+        current = expanded[axis]
         path.append((axis, current))
     return path
 
 
-def contract(expansion: Expansion, axis: str, *, macs: float) -> Expansion:
-    """Take back so much of an axis that the cost is at most `macs` (backward contraction).
+def candidates(expansion: Expansion, *, macs: float) -> dict[str, Expansion]:
+    """Expand, or contract, each axis alone until the cost is `macs`, up to rounding.
 
-    An expansion that costs no more is left as it is.
+    Parameters
+    ----------
+    expansion : Expansion
+        The network to begin with.
+    macs : float
+        Multiply-adds to reach.
+
+    Returns
+    -------
+    dict of str to Expansion
+        By axis.
+    """
+    return {axis: _reach(expand, expansion, macs) for axis, expand in AXES.items()}
+
+
+def _reach(expand: Expand, expansion: Expansion, macs: float) -> Expansion:
+    """Find the factor by bisection: the cost rises with it, in steps."""
+    low, high = 1 / 16, 16.0
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        too_much = count_expansion_macs(expand(expansion, middle)) > macs
+        low, high = (low, middle) if too_much else (middle, high)
+    ends = [expand(expansion, low), expand(expansion, high)]
+    return min(ends, key=lambda end: abs(count_expansion_macs(end) - macs))
+
+
+def contract(expansion: Expansion, axis: str, *, macs: float) -> Expansion:
+    """Contract an axis until the cost is at most `macs` (backward contraction).
+
+    An expansion that does not cost more is returned as it is.
     """
     if count_expansion_macs(expansion) <= macs:
         return expansion
@@ -132,3 +107,33 @@ def contract(expansion: Expansion, axis: str, *, macs: float) -> Expansion:
     while count_expansion_macs(AXES[axis](expansion, factor)) > macs:
         factor *= 0.99
     return AXES[axis](expansion, factor)
+
+
+def count_expansion_macs(expansion: Expansion, *, num_classes: int = 400) -> int:
+    """Count the multiply-adds of convolutions and matrix products without building the network.
+
+    Parameters
+    ----------
+    expansion : Expansion
+        Of the network and its clip.
+    num_classes : int, default=400
+        K.
+    """
+    num_frames, side, channels = expansion.num_frames, _halve(expansion.size), expansion.stem
+    macs = num_frames * side**2 * channels * (3 * 3 * 3 + 5)  # 1x3x3, then depth-wise 5x1x1
+    inner = 0
+    for blocks, width, inner in expansion.stages():
+        before, side = side, _halve(side)
+        gates = (blocks + 1) // 2
+        up = before**2 * channels + (blocks - 1) * side**2 * width  # 1x1x1, per inner channel
+        # the projection of the shortcut; 3x3x3 depth-wise and 1x1x1 down of every block
+        rest = side**2 * (channels * width + blocks * inner * (27 + width))
+        macs += num_frames * (up * inner + rest) + gates * 2 * inner * round_width(inner / 16)
+        channels = width
+    macs += num_frames * side**2 * channels * inner  # conv5
+    return macs + inner * HIDDEN + HIDDEN * num_classes
+
+
+def _halve(side: int) -> int:
+    """Size after a 3x3 convolution of stride 2 with padding 1."""
+    return (side + 1) // 2

@@ -1,91 +1,61 @@
-"""What a run says while it runs: bars and lines on stderr, log.csv, TensorBoard."""
+"""What a run tells while it runs: lines on stderr, log.csv, curves, TensorBoard."""
 
 import csv
 import importlib.util
 import io
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from zoopraxis.files import write_atomically
 from zoopraxis.training.curves import draw_curves
 from zoopraxis.training.state import Row
 
-__all__ = ["Display", "EpochLog"]
+__all__ = ["EpochLog", "Silent", "Watcher"]
 
 SECONDS_BETWEEN_PICTURES = 60
 
 
-class Display:
-    """A progress bar when stderr is a terminal, and a line per epoch either way.
+class Watcher:
+    """What a run tells while it runs: a line per epoch on stderr.
 
-    Parameters
-    ----------
-    epochs, steps : int
-        Epochs, and steps of each.
-    done : int
-        Steps that an earlier process did.
-    shown : bool
-        False for processes other than the main one.
+    Subclass it to show more; `zoopraxis train` shows a progress bar. Only the main process
+    calls it.
     """
 
-    def __init__(self, *, epochs: int, steps: int, done: int, shown: bool) -> None:
-        self.epochs, self.steps = epochs, steps
-        self.console = Console(stderr=True, quiet=not shown)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[loss]}  {task.fields[speed]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not (shown and self.console.is_terminal),
-            transient=True,
-        )
-        self.task = self.bar.add_task("", total=epochs * steps, completed=done, loss="", speed="")
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
-
     def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        """Print a line."""
+        sys.stderr.write(f"{text}\n")
 
-    def doing(self, what: str) -> None:
-        """Name the phase of the run."""
-        self.bar.update(self.task, description=what)
+    def start(self, *, epochs: int, steps: int, done: int) -> None:
+        """Begin a run of so many epochs and steps of each, of which ``done`` are done."""
 
     def step(self, epoch: int, *, loss: float, clips_per_second: float) -> None:
         """Advance by a step of an epoch (from 0)."""
-        self.bar.update(
-            self.task,
-            advance=1,
-            description=f"epoch {epoch + 1}/{self.epochs}",
-            loss=f"loss {loss:.3f}",
-            speed=f"{clips_per_second:.1f} clips/s",
-        )
 
-    def epoch(self, row: Row, *, best: bool) -> None:
+    def doing(self, what: str) -> None:
+        """Name the phase of the run."""
+
+    def epoch(self, row: Row, *, epochs: int, best: bool) -> None:
         """Print the line of an epoch."""
-        parts = [f"epoch {row['epoch']:>3.0f}/{self.epochs}", f"lr {row['lr']:.2g}"]
+        parts = [f"epoch {row['epoch']:>3.0f}/{epochs}", f"lr {row['lr']:.2g}"]
         measured = (name for name in row if name.startswith(("train_", "val_")))
         parts += [f"{name} {row[name]:.3f}" for name in measured]
         parts.append(f"{row['clips_per_second']:.1f} clips/s")
         self.say("  ".join(parts) + ("  *best" if best else ""))
+
+    def stop(self) -> None:
+        """End, whatever the outcome."""
+
+
+class Silent(Watcher):
+    """Tells nothing: of the processes other than the main one."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""
 
 
 class EpochLog:

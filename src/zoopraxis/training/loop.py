@@ -1,10 +1,10 @@
 """The training loop, read from top to bottom.
 
-Nothing is drawn from a running generator. The order of the videos is a function of (seed,
-epoch), frames and augmentation of (seed, epoch, video), dropout and mixup of (seed, step). So a
-run that is killed at any moment and goes on from its last saved state ends with the weights it
-would have had, and neither loader workers nor (but for dropout and mixup) the number of
-processes decide what is learned.
+No random generator carries state from step to step: the order of the videos is a function of
+(seed, epoch), frames and augmentation of (seed, epoch, video), dropout and mixup of (seed, step).
+So a run that is killed at any moment and resumes from its last saved state ends with the weights
+it would have had, and neither the number of loader workers nor (except for dropout and mixup) of
+processes changes what is learned.
 """
 
 import math
@@ -19,29 +19,29 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.data.dataset import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import RecipeError, TrainingError
 from zoopraxis.files import write_atomically
-from zoopraxis.spec import ClipSpec
-from zoopraxis.training.checkpoint import State, load_state, save_state
-from zoopraxis.training.logs import Display, EpochLog
-from zoopraxis.training.loss import loss_sum, mixup, targets_of
-from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, rate_factor, set_rates
-from zoopraxis.training.sampler import Share
-from zoopraxis.training.recipe import Recipe, TrainPart, read_recipe, recipe_text
+from zoopraxis.inputs.base import map_inputs
 from zoopraxis.training.build import (
     Feeds,
-    build_network,
-    clip_before,
     describe,
     launch,
     make_feeds,
     read_lists,
-    save_network,
+    start_network,
 )
+from zoopraxis.training.checkpoint import State, load_state, save_state
+from zoopraxis.training.distributed import all_gather, all_reduce_sum, broadcast_buffers
+from zoopraxis.training.logs import EpochLog, Silent, Watcher
+from zoopraxis.training.loss import loss_sum, mixup, targets_of
+from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, lr_factor, set_lr
+from zoopraxis.training.recipe import Recipe, TrainPart, read_recipe, recipe_text
+from zoopraxis.training.sampler import Shard
 from zoopraxis.training.state import Progress, Row, RunResult
-from zoopraxis.training.distributed import gathered, same_buffers, summed
 from zoopraxis.training.validate import validate
 
 __all__ = ["train"]
@@ -54,22 +54,25 @@ def train(
     resume: bool = False,
     devices: int = 1,
     accelerator: str = "auto",
+    watcher: Watcher | None = None,
 ) -> RunResult:
     """Train a model.
 
     Parameters
     ----------
     recipe : Recipe
-        All that decides the outcome.
+        Everything that decides the outcome.
     out : str or Path
         Folder of the run: recipe.toml, log.csv, curves.png, tensorboard/, last/ (to resume),
         best.safetensors and final.safetensors with their sidecars.
     resume : bool, default=False
-        Go on where a run in ``out`` stopped; start it if it had not.
+        Resume the run in ``out``; start it if there is none.
     devices : int, default=1
         Devices of this machine. Under ``torchrun``, as many as it started.
     accelerator : {"auto", "cpu", "cuda", "mps"}, default="auto"
-        Their kind; "auto" is CUDA if there is one, else the CPU.
+        Kind of device; "auto" is CUDA if there is one, else the CPU.
+    watcher : Watcher, optional
+        Told what happens; by default a line per epoch is printed to stderr.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def train(
     VideoError
         A video cannot be read, and the recipe does not skip such.
     RecipeError, DataError, ModelNotFoundError, CheckpointError
-        The recipe, its lists, its model or the saved state are not what they should be.
+        The recipe, its lists, its model or the saved state is invalid.
     """
     fabric = launch(recipe, devices=devices, accelerator=accelerator)
     out = Path(out)
@@ -92,28 +95,29 @@ def train(
     done = run.progress
     shown = fabric.is_global_zero
     log = EpochLog(out, first_epoch=done.epoch, shown=shown)
-    display = Display(
-        epochs=recipe.train.epochs, steps=run.feeds.order.steps, done=done.step, shown=shown
-    )
-    with display, log:
-        display.say(describe(train_list, val_list, recipe.train))
-        if done.step:
-            display.say(f"going on at epoch {done.epoch + 1}, step {done.position + 1}")
-        while done.epoch < recipe.train.epochs:
-            _train_epoch(run, display)
-            _end_epoch(run, display, log)
+    watcher = (watcher or Watcher()) if shown else Silent()
+    watcher.say(describe(train_list, val_list, recipe.train))
+    if done.step:
+        watcher.say(f"resuming at epoch {done.epoch + 1}, step {done.position + 1}")
+    watcher.start(epochs=recipe.train.epochs, steps=run.feeds.order.steps, done=done.step)
+    try:
+        with log:
+            while done.epoch < recipe.train.epochs:
+                _train_epoch(run, watcher)
+                _end_epoch(run, watcher, log)
+    finally:
+        watcher.stop()
     return _result(run)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """Everything the loop holds. ``network`` is bare, ``model`` wrapped for gradients."""
+    """State of a run. ``network`` is bare, ``model`` is wrapped for gradients."""
 
     fabric: Fabric
     recipe: Recipe
     out: Path
-    labels: tuple[str, ...]
-    clip: ClipSpec
+    config: ModelConfig
     feeds: Feeds
     network: nn.Module
     model: Any  # Fabric's wrapper, whose type has no public name
@@ -125,30 +129,30 @@ class _Run:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Layout of clips and weights."""
+        """Memory format of clips and weights."""
         last = self.recipe.train.channels_last
         return torch.channels_last_3d if last else torch.contiguous_format
 
 
 def _claim(out: Path, recipe: Recipe, *, resume: bool, fabric: Fabric) -> None:
-    """Make the folder this run's; refuse one of another run."""
+    """Claim the folder for this run; refuse one that holds another."""
     kept = out / "recipe.toml"
     if kept.exists():
         if not resume:
             raise TrainingError(
-                f"{out} already holds a run", "go on with --resume, or choose another --out"
+                f"{out} already holds a run", "resume it with --resume, or choose another --out"
             )
         before = read_recipe(kept)
-        workers = recipe.data.workers  # may change: they do not decide the outcome
+        workers = recipe.data.workers  # may change: they do not affect the outcome
         before = replace(before, data=replace(before.data, workers=workers))
         if recipe_text(before) != recipe_text(recipe):
             old, new = (recipe_text(r).splitlines() for r in (before, recipe))
             changed = "; ".join(line for line in new if line not in old)
             raise RecipeError(
-                f"{out} was begun with another recipe: now {changed or 'settings are missing'}",
+                f"{out} was started with another recipe: now {changed or 'settings are missing'}",
                 "resume with the same settings, or choose another --out",
             )
-    fabric.barrier()  # all have looked before the first writes
+    fabric.barrier()  # all processes have looked before the first one writes
     if fabric.is_global_zero and not kept.exists():
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, recipe_text(recipe).encode())
@@ -161,14 +165,14 @@ def _start(
     train_list: SampleList,
     val_list: SampleList | None,
 ) -> _Run:
-    """Build a run at its first step, or at the one its saved state has reached."""
+    """Build a run at its first step, or at that of its saved state."""
     part = recipe.train
-    clip = recipe.clip_spec(clip_before(recipe.model))
-    share = Share(rank=fabric.global_rank, world=fabric.world_size)
-    feeds = make_feeds(recipe, clip, train_list, val_list, share=share)
     torch.manual_seed(part.seed)
-    with fabric.rank_zero_first():  # the first fetches weights, the others find them
-        network = build_network(recipe.model, num_classes=len(train_list.labels))
+    with fabric.rank_zero_first():  # the first downloads weights, the others find them
+        network, config = start_network(recipe.model, labels=train_list.labels)
+    config = replace(config, clip=recipe.clip_spec(config.clip))
+    shard = Shard(rank=fabric.global_rank, world=fabric.world_size)
+    feeds = make_feeds(recipe, config.clip, train_list, val_list, shard=shard)
     if part.channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
     network = network.to(fabric.device)
@@ -180,8 +184,7 @@ def _start(
         fabric=fabric,
         recipe=recipe,
         out=out,
-        labels=train_list.labels,
-        clip=clip,
+        config=config,
         feeds=feeds,
         network=network,
         model=model,
@@ -196,7 +199,7 @@ def _start(
 
 
 def _restored(run: _Run, state: State) -> _Run:
-    """The run at its saved state."""
+    """Restore a run to its saved state."""
     run.network.load_state_dict(dict(state.weights))
     run.bare_optimizer.load_state_dict(dict(state.optimizer))
     run.fabric.strategy.precision.load_state_dict(dict(state.scaler))
@@ -206,7 +209,7 @@ def _restored(run: _Run, state: State) -> _Run:
 
 
 def _save(run: _Run) -> None:
-    """Write the state of the run."""
+    """Save the state of the run."""
     if run.fabric.is_global_zero:
         state = State(
             weights=run.network.state_dict(),
@@ -218,19 +221,19 @@ def _save(run: _Run) -> None:
         save_state(run.out / "last", state)
 
 
-def _train_epoch(run: _Run, display: Display) -> None:
-    """Take the steps that are left of the running epoch."""
+def _train_epoch(run: _Run, watcher: Watcher) -> None:
+    """Take the remaining steps of the current epoch."""
     done, part = run.progress, run.recipe.train
     run.model.train()
     for norm in run.frozen:
         norm.eval()
     saved = began = time.monotonic()
-    for pieces in run.feeds.steps_of(done.epoch, done.position):
-        pieces = _readable(run, pieces)
-        loss, right, clips = _step(run, pieces)
+    for micro_batches in run.feeds.steps_of(done.epoch, done.position):
+        micro_batches = _drop_unreadable(run, micro_batches)
+        loss, correct, clips = _step(run, micro_batches)
         now = time.monotonic()
-        done.count(loss=loss, right=right, clips=clips, seconds=now - began)
-        display.step(
+        done.count(loss=loss, correct=correct, clips=clips, seconds=now - began)
+        watcher.step(
             done.epoch, loss=loss / max(clips, 1), clips_per_second=done.clips / done.seconds
         )
         minutes, began = (now - saved) / 60, now
@@ -240,55 +243,59 @@ def _train_epoch(run: _Run, display: Display) -> None:
 
 
 def _is_due(part: TrainPart, step: int, minutes: float) -> bool:
-    """Whether a state is to be saved in the middle of an epoch."""
+    """Whether to save a state in the middle of an epoch."""
     by_steps = part.checkpoint_steps and step % part.checkpoint_steps == 0
     by_time = part.checkpoint_minutes and minutes >= part.checkpoint_minutes
     return bool(by_steps or by_time)
 
 
-def _readable(run: _Run, pieces: list[Batch]) -> list[Batch]:
-    """Stop at, or note, videos that could not be read; drop pieces that some process lacks."""
-    bad = [video for piece in pieces for video in piece.bad]
-    empty = [float(not piece.numbers) for piece in pieces]
-    some_bad, *some_empty = summed(run.fabric, [len(bad), *empty])
+def _drop_unreadable(run: _Run, micro_batches: list[Batch]) -> list[Batch]:
+    """Stop at, or record, unreadable videos; drop micro-batches that some process lacks."""
+    bad = [video for micro_batch in micro_batches for video in micro_batch.bad]
+    empty = [float(not micro_batch.indices) for micro_batch in micro_batches]
+    some_bad, *some_empty = all_reduce_sum(run.fabric, [len(bad), *empty])
     if some_bad:
-        _note_bad(run, gathered(run.fabric, bad))
-    # Processes must go backward equally often, so a piece counts only if all have clips of it.
-    return [piece for piece, n in zip(pieces, some_empty, strict=True) if n == 0]
+        _record_bad(run, all_gather(run.fabric, bad))
+    # Every process must call backward equally often, so a micro-batch counts only if all processes
+    # have clips of it.
+    return [micro_batch for micro_batch, n in zip(micro_batches, some_empty, strict=True) if n == 0]
 
 
-def _note_bad(run: _Run, bad: Sequence[BadVideo]) -> None:
+def _record_bad(run: _Run, bad: Sequence[BadVideo]) -> None:
     if run.recipe.train.on_bad_video == "stop":
         raise bad[0].error
     run.progress.skipped.update({video.path: video.problem for video in bad})
 
 
-def _step(run: _Run, pieces: Sequence[Batch]) -> tuple[float, float, float]:
-    """Take one step; give the sums of loss, right answers and clips over all processes."""
+def _step(run: _Run, micro_batches: Sequence[Batch]) -> tuple[float, float, float]:
+    """Take one step; return the sums of loss, correct predictions and clips over all processes."""
     fabric, part, optim, done = run.fabric, run.recipe.train, run.recipe.optim, run.progress
-    set_rates(run.bare_optimizer, _rate(run, done.step))
+    set_lr(run.bare_optimizer, _lr(run, done.step))
     rng = np.random.default_rng([part.seed, done.step, fabric.global_rank])
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
-    (total,) = summed(fabric, [sum(len(piece.numbers) for piece in pieces)])
+    (total,) = all_reduce_sum(
+        fabric, [sum(len(micro_batch.indices) for micro_batch in micro_batches)]
+    )
     if total == 0:
         return 0.0, 0.0, 0.0
-    loss = right = 0.0
-    for number, piece in enumerate(pieces, start=1):
-        with fabric.no_backward_sync(run.model, enabled=number < len(pieces)):
-            logits, targets = _forward(run, piece, rng)
-            piece_loss = loss_sum(
+    loss = correct = 0.0
+    for number, micro_batch in enumerate(micro_batches, start=1):
+        with fabric.no_backward_sync(run.model, enabled=number < len(micro_batches)):
+            logits, targets = _forward(run, micro_batch, rng)
+            micro_loss = loss_sum(
                 logits,
                 targets,
                 multi_label=part.multi_label,
                 label_smoothing=part.label_smoothing,
             )
-            # Processes average their gradients: times their number, over all clips of the step.
-            fabric.backward(piece_loss * (fabric.world_size / total))
-        loss += float(piece_loss.detach())
-        right += float((logits.argmax(1) == targets.argmax(1)).sum())
-    loss_all, right_all = summed(fabric, [loss, right])
+            # DDP averages gradients over processes: multiply by their number, and divide by the
+            # clips of the whole step, so that the gradient is that of the mean over the batch.
+            fabric.backward(micro_loss * (fabric.world_size / total))
+        loss += float(micro_loss.detach())
+        correct += float((logits.argmax(1) == targets.argmax(1)).sum())
+    loss_all, correct_all = all_reduce_sum(fabric, [loss, correct])
     if not math.isfinite(loss_all):
-        _stop_at_loss(run, pieces, loss)
+        _stop_at_loss(run, micro_batches, loss)
     if optim.clip_grad:
         fabric.clip_gradients(
             run.model, run.optimizer, max_norm=optim.clip_grad, error_if_nonfinite=False
@@ -297,23 +304,27 @@ def _step(run: _Run, pieces: Sequence[Batch]) -> tuple[float, float, float]:
     run.optimizer.zero_grad()
     if run.ema is not None:
         run.ema.update(run.network, done.step)
-    return loss_all, right_all, total
+    return loss_all, correct_all, total
 
 
-def _forward(run: _Run, piece: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Logits (B, K) and targets (B, K) of a piece."""
-    clips = piece.clips.to(run.fabric.device, memory_format=run.memory_format)  # (B, C, T, S, S)
-    targets = targets_of(piece.labels, len(run.labels)).to(run.fabric.device)  # (B, K)
-    clips, targets = mixup(clips, targets, alpha=run.recipe.train.mixup, rng=rng)
-    logits: Tensor = run.model(clips)
+def _forward(run: _Run, micro_batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Logits (B, K) and targets (B, K) of a micro-batch."""
+    inputs = map_inputs(micro_batch.inputs, run.fabric.device, run.memory_format)  # (B, C, T, S, S)
+    targets = targets_of(micro_batch.labels, len(run.config.labels)).to(run.fabric.device)  # (B, K)
+    inputs, targets = mixup(inputs, targets, alpha=run.recipe.train.mixup, rng=rng)
+    logits: Tensor = run.model(*inputs)
     return logits, targets
 
 
-def _stop_at_loss(run: _Run, pieces: Sequence[Batch], loss: float) -> None:
-    """Name the clips of the processes whose loss is not finite."""
+def _stop_at_loss(run: _Run, micro_batches: Sequence[Batch], loss: float) -> None:
+    """Raise an error that names the clips whose loss is not finite."""
     samples = run.feeds.order.samples
-    mine = [] if math.isfinite(loss) else [i for piece in pieces for i in piece.numbers]
-    names = ", ".join(samples[i].name for i in gathered(run.fabric, mine))
+    mine = (
+        []
+        if math.isfinite(loss)
+        else [i for micro_batch in micro_batches for i in micro_batch.indices]
+    )
+    names = ", ".join(samples[i].name for i in all_gather(run.fabric, mine))
     done = run.progress
     raise TrainingError(
         f"the loss is {loss} at epoch {done.epoch + 1}, step {done.position + 1}, on {names}",
@@ -321,14 +332,14 @@ def _stop_at_loss(run: _Run, pieces: Sequence[Batch], loss: float) -> None:
     )
 
 
-def _end_epoch(run: _Run, display: Display, log: EpochLog) -> None:
+def _end_epoch(run: _Run, watcher: Watcher, log: EpochLog) -> None:
     """Validate, keep the best weights, write the logs and the state."""
     done, part = run.progress, run.recipe.train
-    same_buffers(run.fabric, run.network)
+    broadcast_buffers(run.fabric, run.network)
     row = _train_row(run)
     if run.ema is not None:
         run.ema.swap(run.network)
-    row |= _validated(run, display)
+    row |= _validated(run, watcher)
     value = row.get(_metric(run))
     best = value is not None and (done.best is None or value > done.best)
     if best:
@@ -339,38 +350,38 @@ def _end_epoch(run: _Run, display: Display, log: EpochLog) -> None:
     if run.ema is not None:
         run.ema.swap(run.network)
     done.close_epoch(row)
-    display.epoch(row, best=best)
+    watcher.epoch(row, epochs=part.epochs, best=best)
     log.write(done.history)
     _save(run)
 
 
 def _train_row(run: _Run) -> Row:
-    """Row of log.csv: the training side of an epoch."""
+    """Training columns of an epoch's row of log.csv."""
     done = run.progress
     clips = max(done.clips, 1.0)
-    row = {"epoch": done.epoch + 1.0, "step": float(done.step), "lr": _rate(run, done.step - 1)}
+    row = {"epoch": done.epoch + 1.0, "step": float(done.step), "lr": _lr(run, done.step - 1)}
     row["train_loss"] = done.loss / clips
     if not run.recipe.train.multi_label:
-        row["train_top1"] = done.right / clips
+        row["train_top1"] = done.correct / clips
     row["clips_per_second"] = done.clips / max(done.seconds, 1e-9)
     row["seconds"] = done.seconds
     row["skipped"] = float(len(done.skipped))
     return row
 
 
-def _rate(run: _Run, step: int) -> float:
-    """Learning rate of a step, from 0, of parameters without a factor of their own."""
+def _lr(run: _Run, step: int) -> float:
+    """Learning rate of a step (from 0), for parameters without a factor of their own."""
     optim = run.recipe.optim
-    at = (step + 0.5) / run.feeds.order.steps  # epochs, in the middle of the step
-    return optim.lr * rate_factor(at, optim, epochs=run.recipe.train.epochs)
+    at = (step + 0.5) / run.feeds.order.steps  # in epochs, at the middle of the step
+    return optim.lr * lr_factor(at, optim, epochs=run.recipe.train.epochs)
 
 
-def _validated(run: _Run, display: Display) -> Row:
-    """Row of log.csv: the validation side; empty without validation."""
+def _validated(run: _Run, watcher: Watcher) -> Row:
+    """Validation columns of an epoch's row of log.csv; empty without validation."""
     if run.feeds.val is None or run.feeds.val_samples is None:
         return {}
-    display.doing("validating")
-    same_buffers(run.fabric, run.network)
+    watcher.doing("validating")
+    broadcast_buffers(run.fabric, run.network)
     run.network.eval()
     row, bad = validate(
         run.fabric,
@@ -381,7 +392,7 @@ def _validated(run: _Run, display: Display) -> Row:
         memory_format=run.memory_format,
     )
     if bad:
-        _note_bad(run, bad)
+        _record_bad(run, bad)
     return row
 
 
@@ -390,11 +401,9 @@ def _metric(run: _Run) -> str:
 
 
 def _keep(run: _Run, name: str) -> None:
-    """Write the network as it is now."""
+    """Write the current weights."""
     if run.fabric.is_global_zero:
-        save_network(
-            run.out / name, run.network, model=run.recipe.model, clip=run.clip, labels=run.labels
-        )
+        save_model(run.out / name, run.network, run.config)
 
 
 def _result(run: _Run) -> RunResult:

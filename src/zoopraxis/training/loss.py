@@ -21,8 +21,8 @@ def targets_of(labels: Sequence[Label], num_classes: int) -> Tensor:
 
 
 def mixup(
-    clips: Tensor, targets: Tensor, *, alpha: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+    inputs: tuple[Tensor, ...], targets: Tensor, *, alpha: float, rng: np.random.Generator
+) -> tuple[tuple[Tensor, ...], Tensor]:
     """Mix each clip, and its target, with another of the batch.
 
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412,
@@ -30,8 +30,8 @@ def mixup(
 
     Parameters
     ----------
-    clips : Tensor of shape (B, C, T, S, S)
-        Normalised clips.
+    inputs : tuple of Tensor
+        What the network takes, the B clips in the first axis of each.
     targets : Tensor of shape (B, K)
         Their targets.
     alpha : float
@@ -40,13 +40,14 @@ def mixup(
         Draws lambda, then the permutation.
     """
     if alpha == 0:
-        return clips, targets
-    share = float(rng.beta(alpha, alpha))
-    partner = torch.from_numpy(rng.permutation(len(clips))).to(clips.device)
-    return (
-        share * clips + (1 - share) * clips[partner],
-        share * targets + (1 - share) * targets[partner],
-    )
+        return inputs, targets
+    weight = float(rng.beta(alpha, alpha))
+    partner = torch.from_numpy(rng.permutation(len(targets))).to(targets.device)
+
+    def mix(x: Tensor) -> Tensor:
+        return weight * x + (1 - weight) * x[partner]
+
+    return tuple(map(mix, inputs)), mix(targets)
 
 
 def loss_sum(
@@ -59,12 +60,12 @@ def loss_sum(
     logits : Tensor of shape (B, K)
         Of the network.
     targets : Tensor of shape (B, K)
-        Shares of the classes that sum to 1; with several labels each between 0 and 1.
+        Probabilities of the classes; with several labels each between 0 and 1.
     multi_label : bool
         Whether the targets are several labels: mean over the classes of the binary cross
         entropies, instead of the cross entropy.
     label_smoothing : float, default=0
-        Share of the target that is spread over all classes.
+        Fraction of the target that is spread over all classes.
     """
     logits = logits.float()
     if multi_label:

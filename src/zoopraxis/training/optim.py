@@ -1,4 +1,4 @@
-"""Optimisers, learning rates as a function of the step, and norms that stay as they are."""
+"""Optimisers, learning-rate schedules, frozen batch norms, and the average of the weights."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoopraxis.errors import RecipeError
 from zoopraxis.training.recipe import OptimPart
 
-__all__ = ["Ema", "build_optimizer", "freeze_norms", "rate_factor", "set_rates"]
+__all__ = ["Ema", "build_optimizer", "freeze_norms", "lr_factor", "set_lr"]
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -29,12 +29,12 @@ def build_optimizer(model: nn.Module, optim: OptimPart) -> torch.optim.Optimizer
     Returns
     -------
     torch.optim.Optimizer
-        Each group has ``scale``, its factor on the rate.
+        Each group has ``scale``, its factor on the learning rate.
 
     Raises
     ------
     RecipeError
-        A pattern of ``lr_scale`` fits no parameter.
+        A pattern of ``lr_scale`` matches no parameter.
     """
     groups = _groups(model, optim)
     if optim.name == "sgd":
@@ -45,7 +45,7 @@ def build_optimizer(model: nn.Module, optim: OptimPart) -> torch.optim.Optimizer
 
 
 def _groups(model: nn.Module, optim: OptimPart) -> list[dict[str, Any]]:
-    """Parameters by (factor on the rate, weight decay)."""
+    """Group parameters by (factor on the learning rate, weight decay)."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     unused = set(optim.lr_scale)
     for name, parameter in model.named_parameters():
@@ -59,7 +59,7 @@ def _groups(model: nn.Module, optim: OptimPart) -> list[dict[str, Any]]:
     if unused:
         names = [name for name, _ in model.named_parameters()]
         raise RecipeError(
-            f"optim.lr_scale: {min(unused)!r} is found in no parameter's name",
+            f"optim.lr_scale: {min(unused)!r} matches no parameter",
             f"names are {names[0]} ... {names[-1]}",
         )
     return [
@@ -68,17 +68,17 @@ def _groups(model: nn.Module, optim: OptimPart) -> list[dict[str, Any]]:
     ]
 
 
-def rate_factor(epoch: float, optim: OptimPart, *, epochs: int) -> float:
+def lr_factor(epoch: float, optim: OptimPart, *, epochs: int) -> float:
     """Factor on the learning rate at a point in training.
 
     Parameters
     ----------
     epoch : float
-        Epochs done, with the part of the running one: 1.5 is half through the second.
+        Epochs done, with the fraction of the current one: 1.5 is half of the second epoch.
     optim : OptimPart
         The recipe's section.
     epochs : int
-        Epochs in all.
+        Total number of epochs.
     """
     if epoch < optim.warmup_epochs:
         return epoch / optim.warmup_epochs
@@ -90,14 +90,14 @@ def rate_factor(epoch: float, optim: OptimPart, *, epochs: int) -> float:
     return 1.0
 
 
-def set_rates(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its learning rate."""
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of every group."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["scale"]
+        group["lr"] = lr * group["scale"]
 
 
 def freeze_norms(model: nn.Module, *, but_first: bool) -> list[nn.Module]:
-    """Freeze parameters and statistics of batch norms; give those that must stay in eval mode.
+    """Freeze parameters and statistics of batch norms; return those that must stay in eval mode.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Ema:
         Where the average starts.
     decay : float
         Weight of the average in one update; the model's is ``1 - decay``. During the first
-        updates it is at most (1 + n) / (10 + n), so that the random start is soon forgotten.
+        updates it is at most (1 + n) / (10 + n), so that the initial weights are soon forgotten.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -149,12 +149,12 @@ class Ema:
             self.weights[name].copy_(kept)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on from a saved average."""
+        """Restore a saved average."""
         for name, tensor in self.weights.items():
             tensor.copy_(weights[name])
 
 
 def _state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers by name, as they lie in the model."""
+    """Parameters and buffers by name, as they are in the model."""
     pairs: Iterable[tuple[str, Tensor]] = model.state_dict(keep_vars=False).items()
     yield from pairs

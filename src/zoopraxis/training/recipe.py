@@ -1,14 +1,16 @@
 """Recipes: everything that decides the outcome of a training run, as one TOML file."""
 
+import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from zoopraxis.inputs.augment import Augment
 from zoopraxis.errors import RecipeError
-from zoopraxis.spec import ClipSpec
-from zoopraxis.training.toml import build, dump, override, parse
+from zoopraxis.inputs import KINDS, ClipSpec, Sampling, change_clip
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.records import build
+from zoopraxis.training.toml import dump, override, parse
 
 __all__ = [
     "DataPart",
@@ -18,28 +20,39 @@ __all__ = [
     "TrainPart",
     "default_recipe",
     "read_recipe",
+    "recipe_path",
     "recipe_text",
 ]
 
 
+SHIPPED = Path(__file__).parent / "recipes"
+"""Folder of the recipes that come with the package."""
+
+CLIP_FIELDS = tuple(
+    dict.fromkeys(f.name for record in (Sampling, *KINDS.values()) for f in fields(record))  # type: ignore[arg-type]
+)
+"""Settings of the section ``[clip]``, of which each kind of input has some."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelPart:
-    """Which network.
+    """The network.
 
     Parameters
     ----------
     name : str
         A name from `zoopraxis.list_models`.
     weights : str, default=""
-        Tag of a published checkpoint to start from, or a file of ours: of this model or of a
-        relative, such as the same network for another modality (`zoopraxis.checkpoints.inflate.start_from`).
-        Empty is random weights.
+        Tag of a published checkpoint to start from, or a file or run of ours: of this model, or of
+        a related architecture, such as the same network for another kind of input
+        (`zoopraxis.checkpoints.inflate.start_from`). Empty is random weights.
     new : str, default=""
-        Regular expression for the names of tensors that a relative lacks: they start anew.
+        Regular expression for names of tensors that the checkpoint of a related architecture lacks:
+        they are re-initialised.
     source : str, default=""
-        Build the network as this source has it.
+        Build the network as this source has it; empty keeps what the weights say.
     args : mapping
-        Arguments of the model's class, in place of its row's.
+        Arguments of the model's class, in place of the entry's.
     """
 
     name: str
@@ -51,16 +64,16 @@ class ModelPart:
 
 @dataclass(frozen=True, kw_only=True)
 class DataPart:
-    """Which videos.
+    """The videos.
 
     Parameters
     ----------
     train : str
         A folder of classes or a list; see `zoopraxis.data.samples.read_samples`.
     val : str, default=""
-        The same for validation; empty takes a share of the training groups.
+        The same for validation; empty holds out a fraction of the training groups.
     val_fraction : float, default=0.2
-        That share; 0 trains on everything and validates on nothing.
+        That fraction; 0 trains on everything and does not validate.
     split_seed : int, default=0
         Of the split.
     labels : str, default=""
@@ -71,7 +84,7 @@ class DataPart:
     group_pattern : str, default=""
         A regular expression that finds the group in a sample's name instead.
     workers : int, default=0
-        Processes that decode; 0 decodes in the training process. The result is the same.
+        Loader processes; 0 decodes in the training process. The result is the same.
     cache : {"none", "memory"}, default="none"
         "memory" decodes each video once and keeps it: for small clips.
     """
@@ -89,14 +102,14 @@ class DataPart:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimPart:
-    """How weights move.
+    """Optimiser and learning-rate schedule.
 
     Parameters
     ----------
     name : {"sgd", "adamw"}, default="sgd"
         The optimiser.
     lr : float, default=0.01
-        Learning rate of a step of ``train.batch`` clips.
+        Learning rate for a step of ``train.batch_size`` clips.
     momentum : float, default=0.9
         Of SGD.
     nesterov : bool, default=False
@@ -106,20 +119,20 @@ class OptimPart:
     weight_decay : float, default=1e-4
         Of every parameter with two or more axes.
     decay_norms : bool, default=True
-        Whether it holds for norms and biases too.
+        Whether it applies to batch norms and biases too.
     lr_scale : mapping of str to float
-        Regular expressions for names of parameters, and the factor on the rate of those they
-        are found in; the first that fits holds. ``{"^head" = 10.0}`` fine-tunes 1x/10x.
+        Regular expressions for names of parameters, and a factor on the learning rate of those
+        that match; the first matching pattern wins. ``{"^head" = 10.0}`` fine-tunes 1x/10x.
     warmup_epochs : float, default=0
-        Length of the linear rise from 0 to ``lr``.
+        Length of the linear warm-up from 0 to ``lr``.
     schedule : {"constant", "step", "cosine"}, default="cosine"
-        After the rise: constant; times ``gamma`` at each of ``milestones``; or a half cosine to 0.
+        After the warm-up: constant; times ``gamma`` at ``milestones``; or half a cosine to 0.
     milestones : list of float
         Epochs.
     gamma : float, default=0.1
         Factor at a milestone.
     clip_grad : float, default=0
-        Greatest norm of the gradient over all parameters; 0 does not limit it.
+        Maximum norm of the gradient over all parameters; 0 does not clip.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -139,18 +152,18 @@ class OptimPart:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainPart:
-    """How long, how many at once, how exactly.
+    """Length of training, batch size, precision, regularisation and saved states.
 
     Parameters
     ----------
     epochs : int, default=30
         Passes over the training list.
-    batch : int, default=8
-        Clips of one step, over all devices and pieces together.
-    accumulate : int, default=1
-        Pieces each device takes its share of the batch in, to save memory.
+    batch_size : int, default=8
+        Clips of one step, over all devices and micro-batches.
+    micro_batches : int, default=1
+        Micro-batches into which each device splits its shard of the batch, to save memory.
     precision : {"32", "bf16-mixed", "16-mixed"}, default="32"
-        Arithmetic of the network; weights stay in 32 bits.
+        Precision of the network's arithmetic; weights stay in 32 bits.
     channels_last : bool, default=False
         Keep activations as (B, T, H, W, C) in memory: faster with bf16 and depth-wise kernels.
     seed : int, default=0
@@ -160,16 +173,16 @@ class TrainPart:
     sampling : {"all", "balanced"}, default="all"
         Each clip once an epoch, or as many draws with equal chances for every class.
     label_smoothing : float, default=0
-        Share of the target spread over all classes.
+        Fraction of the target that is spread over all classes.
     mixup : float, default=0
-        Alpha of the beta distribution that pairs of clips are mixed by; 0 does not mix.
+        Alpha of the beta distribution of the mixing weight; 0 does not mix.
     ema : float, default=0
-        Decay of the moving average of the weights that is validated and kept; 0 keeps the weights.
+        Decay of the moving average of the weights, which is then validated and saved; 0 is none.
     freeze_norms : {"none", "all", "all_but_first"}, default="none"
-        Batch norms that keep their statistics and parameters; TSN's partial freezing spares the
+        Batch norms whose statistics and parameters are frozen; TSN's partial batch norm spares the
         first.
     on_bad_video : {"stop", "skip"}, default="stop"
-        What a video that cannot be read does; skipped ones are counted and reported.
+        What happens at a video that cannot be read; skipped ones are counted and reported.
     checkpoint_minutes : float, default=5
         Time between saved states within an epoch; each epoch ends with one. 0 is never.
     checkpoint_steps : int, default=0
@@ -177,8 +190,8 @@ class TrainPart:
     """
 
     epochs: int = 30
-    batch: int = 8
-    accumulate: int = 1
+    batch_size: int = 8
+    micro_batches: int = 1
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     channels_last: bool = False
     seed: int = 0
@@ -204,13 +217,13 @@ class Recipe:
     data : DataPart
         Which videos.
     clip : mapping
-        Fields of `zoopraxis.spec.ClipSpec` in place of the model's own.
+        Fields of the clip's sampling and input in place of the model's: ``num_frames``, ``size``.
     augment : Augment
         How training clips vary.
     optim : OptimPart
-        How weights move.
+        Optimiser and learning-rate schedule.
     train : TrainPart
-        How long, how many at once, how exactly.
+        Length of training, batch size, precision, regularisation and saved states.
     """
 
     model: ModelPart
@@ -226,10 +239,9 @@ class Recipe:
         Raises
         ------
         RecipeError
-            A change to what a clip does not have, or of a wrong type.
+            A change to a field that the clip does not have, or of a wrong type.
         """
-        changed = build(ClipSpec, self.clip, where="clip")
-        return replace(base, **{key: getattr(changed, key) for key in self.clip})
+        return change_clip(base, self.clip)
 
 
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -238,7 +250,7 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or the name of a recipe that comes with the package: ``"tsm"``.
     overrides : iterable of str
         ``section.key=value``, applied to the file's content.
 
@@ -248,7 +260,7 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         The file is not there or not TOML, or a setting is unknown or has a wrong value.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = recipe_path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
     return _recipe(parse(text, where=str(path)), overrides)
@@ -264,13 +276,17 @@ def _recipe(tables: dict[str, Any], overrides: Iterable[str]) -> Recipe:
     for section in ("model", "data"):
         tables.setdefault(section, {})
     recipe = build(Recipe, tables)
-    recipe.clip_spec(ClipSpec())  # tells of unknown keys now
     _check(recipe)
     return recipe
 
 
 def _check(recipe: Recipe) -> None:
-    """Refuse values that cannot be meant."""
+    """Refuse values out of range."""
+    unknown = [key for key in recipe.clip if key not in CLIP_FIELDS]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], CLIP_FIELDS, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIP_FIELDS)}"
+        raise RecipeError(f"there is no setting 'clip.{unknown[0]}'", hint)
     o, t, d = recipe.optim, recipe.train, recipe.data
     limits = {  # setting: (value, lowest, highest)
         "data.val_fraction": (d.val_fraction, 0, 0.999),
@@ -279,8 +295,8 @@ def _check(recipe: Recipe) -> None:
         "optim.clip_grad": (o.clip_grad, 0, float("inf")),
         "optim.warmup_epochs": (o.warmup_epochs, 0, t.epochs),
         "train.epochs": (t.epochs, 1, 10**9),
-        "train.batch": (t.batch, 1, 10**9),
-        "train.accumulate": (t.accumulate, 1, t.batch),
+        "train.batch": (t.batch_size, 1, 10**9),
+        "train.micro_batches": (t.micro_batches, 1, t.batch_size),
         "train.seed": (t.seed, 0, 2**63 - 1),
         "train.label_smoothing": (t.label_smoothing, 0, 1),
         "train.mixup": (t.mixup, 0, 1e6),
@@ -300,3 +316,24 @@ def _check(recipe: Recipe) -> None:
 def recipe_text(recipe: Recipe) -> str:
     """TOML of a recipe, complete: every setting with its value."""
     return dump({part.name: asdict(recipe)[part.name] for part in fields(recipe)})
+
+
+def recipe_path(name: str | Path) -> Path:
+    """Return the file of a recipe: a path, or the name of one that comes with the package.
+
+    Raises
+    ------
+    RecipeError
+        No file, and no recipe of that name; the hint gives near ones.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
+    if str(name) in shipped:
+        return shipped[str(name)]
+    near = difflib.get_close_matches(str(name), shipped, n=3, cutoff=0.5)
+    raise RecipeError(
+        f"there is no recipe called {str(name)!r}",
+        f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(shipped))}",
+    )

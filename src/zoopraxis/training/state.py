@@ -1,4 +1,4 @@
-"""Where a run stands: all that is not weights."""
+"""Position and measurements of a run: everything that is not weights."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,17 +16,17 @@ class Progress:
     Parameters
     ----------
     epoch : int
-        The running epoch, from 0.
+        The current epoch, from 0.
     position : int
         Steps done in it.
     step : int
-        Steps done in all; the random draws of a step are a function of the seed and this.
-    loss, right, clips : float
-        Sums over the running epoch's training clips: loss, right answers, clips.
+        Steps done in total; the random draws of a step are a function of the seed and this.
+    loss, correct, clips : float
+        Sums over the training clips of the current epoch: loss, correct predictions, clips.
     seconds : float
-        Time spent on the running epoch's steps.
+        Time spent on the steps of the current epoch.
     history : list of dict
-        One row for every epoch done.
+        One row per finished epoch.
     best, best_epoch : float or None, int
         Best value of the validated metric and its epoch, from 1.
     skipped : dict of str to str
@@ -37,7 +37,7 @@ class Progress:
     position: int = 0
     step: int = 0
     loss: float = 0.0
-    right: float = 0.0
+    correct: float = 0.0
     clips: float = 0.0
     seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
@@ -45,24 +45,24 @@ class Progress:
     best_epoch: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def count(self, *, loss: float, right: float, clips: float, seconds: float) -> None:
+    def count(self, *, loss: float, correct: float, clips: float, seconds: float) -> None:
         """Add one step."""
         self.position += 1
         self.step += 1
         self.loss += loss
-        self.right += right
+        self.correct += correct
         self.clips += clips
         self.seconds += seconds
 
     def close_epoch(self, row: Row) -> None:
-        """Keep an epoch's row and begin the next one."""
+        """Keep an epoch's row and start the next epoch."""
         self.history.append(row)
         self.epoch += 1
         self.position = 0
-        self.loss = self.right = self.clips = self.seconds = 0.0
+        self.loss = self.correct = self.clips = self.seconds = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain types for JSON."""
+        """Return plain types for JSON."""
         return asdict(self)
 
 
@@ -81,11 +81,11 @@ class RunResult:
     metric : str
         What "best" compares: "val_top1" or "val_map".
     history : tuple of dict
-        One row for every epoch, as in log.csv.
+        One row per epoch, as in log.csv.
     skipped : dict of str to str
         Videos that could not be read, and why.
     main_process : bool
-        Whether this process is the one that writes and prints.
+        Whether this is the process that writes and prints.
     """
 
     out: Path

@@ -3,57 +3,21 @@
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torchmetrics.aggregation import SumMetric
-from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from zoopraxis.data.dataset import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import TrainingError
+from zoopraxis.inputs.base import map_inputs
+from zoopraxis.metrics import mean_average_precision, top_k_accuracy
+from zoopraxis.training.distributed import all_gather
 from zoopraxis.training.loss import loss_sum, targets_of
 from zoopraxis.training.state import Row
-from zoopraxis.training.distributed import gathered
 
 __all__ = ["validate"]
-
-
-class _Scores:
-    """Loss, and top-1 and top-5 accuracy or mean average precision, over all processes."""
-
-    def __init__(self, num_classes: int, *, multi_label: bool, device: torch.device) -> None:
-        self.multi_label = multi_label
-        self.loss = SumMetric(nan_strategy="disable").to(device)
-        self.clips = SumMetric(nan_strategy="disable").to(device)
-        self.metrics = (
-            {"val_map": MultilabelAveragePrecision(num_classes, average="macro").to(device)}
-            if multi_label
-            else {
-                f"val_top{k}": MulticlassAccuracy(
-                    num_classes, top_k=min(k, num_classes), average="micro"
-                ).to(device)
-                for k in (1, 5)
-            }
-        )
-
-    def update(self, logits: Tensor, targets: Tensor) -> float:
-        """Add a batch of logits (B, K) and targets (B, K); give its loss."""
-        loss = loss_sum(logits, targets, multi_label=self.multi_label)
-        self.loss.update(loss)
-        self.clips.update(len(logits))
-        truth = targets.long() if self.multi_label else targets.argmax(dim=1)
-        for metric in self.metrics.values():
-            metric.update(logits.float(), truth)
-        return float(loss)
-
-    def row(self) -> Row:
-        """Sum up over all processes."""
-        clips = float(self.clips.compute())
-        if clips == 0:
-            raise TrainingError("no validation video could be read", "look at the list of skipped")
-        loss = float(self.loss.compute()) / clips
-        return {"val_loss": loss, **{n: float(m.compute()) for n, m in self.metrics.items()}}
 
 
 @torch.no_grad()
@@ -75,7 +39,7 @@ def validate(
     network : nn.Module
         Bare, not wrapped for gradients: processes may have different numbers of batches.
     batches : iterable of Batch
-        This process's share.
+        This process's shard.
     samples : SampleList
         The validation list.
     multi_label : bool
@@ -86,7 +50,8 @@ def validate(
     Returns
     -------
     row : dict of str to float
-        ``val_loss`` with ``val_top1`` and ``val_top5``, or ``val_map``, as shares of 1.
+        ``val_loss`` with ``val_top1`` and, where there are more than five classes, ``val_top5``;
+        or ``val_map``. Fractions of 1.
     bad : list of BadVideo
         Videos of all processes that could not be read and are in none of the numbers.
 
@@ -96,23 +61,42 @@ def validate(
         The loss of a batch is not finite; the message names its clips.
     """
     num_classes = len(samples.labels)
-    scores = _Scores(num_classes, multi_label=multi_label, device=fabric.device)
     bad: list[BadVideo] = []
-    lost: list[str] = []
+    not_finite: list[str] = []
+    measured: list[tuple[float, Tensor, Tensor]] = []  # loss, logits (B, K), targets (B, K)
     for batch in batches:
         bad += batch.bad
-        if len(batch.numbers) == 0:
+        if not batch.indices:
             continue
-        clips = batch.clips.to(fabric.device, memory_format=memory_format)  # (B, C, T, S, S)
+        inputs = map_inputs(batch.inputs, fabric.device, memory_format)
         with fabric.autocast():
-            logits = network(clips)  # (B, K)
+            logits = network(*inputs).float()  # (B, K)
         targets = targets_of(batch.labels, num_classes).to(fabric.device)  # (B, K)
-        if not math.isfinite(scores.update(logits, targets)):
-            lost += [samples[i].name for i in batch.numbers]
-    lost = gathered(fabric, lost)
-    if lost:
+        loss = float(loss_sum(logits, targets, multi_label=multi_label))
+        if not math.isfinite(loss):
+            not_finite += [samples[i].name for i in batch.indices]
+        measured.append((loss, logits.cpu(), targets.cpu()))
+    not_finite = all_gather(fabric, not_finite)
+    if not_finite:
         raise TrainingError(
-            f"the validation loss is not finite on {', '.join(lost)}",
+            f"the validation loss is not finite on {', '.join(not_finite)}",
             "lower optim.lr, set optim.clip_grad, or look at these videos",
         )
-    return scores.row(), gathered(fabric, bad)
+    return _row(all_gather(fabric, measured), multi_label=multi_label), all_gather(fabric, bad)
+
+
+def _row(measured: list[tuple[float, Tensor, Tensor]], *, multi_label: bool) -> Row:
+    """Loss and metrics over the batches of all processes."""
+    if not measured:
+        raise TrainingError("no validation video could be read", "look at the list of skipped ones")
+    losses, logits, targets = zip(*measured, strict=True)
+    scores = torch.cat(logits).double().numpy()  # (N, K)
+    truth = torch.cat(targets).numpy()  # (N, K)
+    row = {"val_loss": sum(losses) / len(scores)}
+    if multi_label:
+        return row | {"val_map": mean_average_precision(scores, truth.astype(bool))}
+    labels = truth.argmax(axis=1).astype(np.int64)  # (N,)
+    row["val_top1"] = top_k_accuracy(scores, labels)
+    if scores.shape[1] > 5:  # of five classes all are among the first five
+        row["val_top5"] = top_k_accuracy(scores, labels, k=5)
+    return row

@@ -1,4 +1,4 @@
-"""Video in: a path, bytes, URL, folder of frames, camera or tensor; frames by number out."""
+"""Open a path, bytes, URL, folder of frames, camera or tensor; read its frames by index."""
 
 import stat
 from os import PathLike
@@ -16,13 +16,13 @@ from zoopraxis.video._live import grab, is_live, live_frames
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 
-__all__ = ["Video", "is_live", "live_frames", "open_video", "torchcodec_problem"]
+__all__ = ["ArrayVideo", "Video", "is_live", "live_frames", "open_video", "torchcodec_problem"]
 
 Decoder = Literal["auto", "pyav", "torchcodec"]
 
-# "auto" is PyAV: the same pictures as torchcodec bit for bit, but it skips pictures that no
-# asked frame needs, refuses damaged data instead of painting over it, and numbers the frames
-# of AVI and MPEG files rightly.
+# "auto" is PyAV: its frames are bit-exact with torchcodec's, but it skips frames that no
+# requested frame depends on, raises on damaged data instead of concealing it, and indexes the
+# frames of AVI and MPEG files correctly.
 DECODERS: dict[str, type[PyAVVideo]] = {
     "auto": PyAVVideo,
     "pyav": PyAVVideo,
@@ -31,7 +31,7 @@ DECODERS: dict[str, type[PyAVVideo]] = {
 
 
 def open_video(
-    source: str | PathLike[str] | bytes | Tensor | np.ndarray[Any, Any],
+    video: str | PathLike[str] | bytes | Tensor | np.ndarray[Any, Any],
     *,
     decoder: Decoder = "auto",
     timeout: float = 60.0,
@@ -43,31 +43,31 @@ def open_video(
 
     Parameters
     ----------
-    source : str, path, bytes, uint8 tensor or array of shape (T, 3, H, W)
-        A file, the contents of one, a URL, a folder of frames, frames, or a live source:
-        ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``.
+    video : str, path, bytes, uint8 tensor or ndarray of shape (T, 3, H, W)
+        A file, the contents of a file, a URL, a folder of frames, frames in memory, or a live
+        video: ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``.
     decoder : {"auto", "pyav", "torchcodec"}, default="auto"
-        Who decodes files, bytes and URLs. Both give the same frames; "auto" is PyAV.
+        Backend that decodes files, bytes and URLs. Both give the same frames; "auto" is PyAV.
     timeout : float, default=60
-        Seconds after which opening, or a call of `Video.frames_at`, gives up.
+        Time limit in seconds for opening, and for each call of `Video.frames_at`.
     stream : int, optional
-        Index of the video stream in its container. The default is FFmpeg's best.
+        Index of the video stream in its container. The default is FFmpeg's best stream.
     fps : float, default=25
-        Rate of a folder of frames or of a tensor, which do not know it.
+        Frame rate of a folder of frames or of a tensor, which carry none.
     seconds : float, default=5
-        How long a live source is recorded: it has no end, and a `Video` has a length.
-        `live_frames` gives frames as they come.
+        Duration to record of a live video, which has no end while a `Video` has a length.
+        `live_frames` yields frames as they arrive instead.
 
     Returns
     -------
     Video
-        To be used as a context manager, or closed.
+        Use it as a context manager, or close it.
 
     Raises
     ------
     VideoError
-        The source is missing, empty, forbidden, no video, truncated, or has no frames; the
-        message names it, says what was found and what to do.
+        The input is missing, empty, unreadable, not a video, truncated or without frames. The
+        message names it, what was found and what to do.
 
     Examples
     --------
@@ -75,37 +75,40 @@ def open_video(
     ...     frames = video.frames_at([0, 8, 16], resize=128)  # (3, 3, 128, W)
     """
     if decoder not in DECODERS:
-        raise VideoError(f"there is no decoder called {decoder!r}", f"one of {', '.join(DECODERS)}")
-    if isinstance(source, Tensor | np.ndarray):
-        return ArrayVideo(torch.as_tensor(source), fps=fps)
-    make = DECODERS[decoder]
-    if isinstance(source, bytes):
-        if not source:
-            raise VideoError("bytes: there are none", "give the contents of a video file")
-        return make(source, name="bytes", timeout=timeout, stream=stream)
-    address = str(source)
+        raise VideoError(f"unknown decoder {decoder!r}", f"choose one of {', '.join(DECODERS)}")
+    if isinstance(video, Tensor | np.ndarray):
+        return ArrayVideo(torch.as_tensor(video), fps=fps)
+    backend = DECODERS[decoder]
+    if isinstance(video, bytes):
+        if not video:
+            raise VideoError("bytes: empty", "pass the contents of a video file")
+        return backend(video, name="bytes", timeout=timeout, stream=stream)
+    address = str(video)
     if is_live(address):
         return grab(address, seconds=seconds, timeout=timeout)
     if "://" in address:
-        return make(address, name=address, timeout=timeout, stream=stream)
-    path = Path(source)
+        return backend(address, name=address, timeout=timeout, stream=stream)
+    path = Path(video)
     if _is_folder(path):
         return FolderVideo(path, fps=fps, timeout=timeout)
-    return make(str(path), name=str(path), timeout=timeout, stream=stream)
+    return backend(str(path), name=str(path), timeout=timeout, stream=stream)
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether a path is a folder; if it is no good file either, say plainly what is wrong."""
+    """Whether a path is a folder; raise if it is not a readable, non-empty file either.
+
+    FFmpeg's own errors for these cases are cryptic, and it would wait on a pipe.
+    """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             return True
         if not stat.S_ISREG(status.st_mode):
-            raise VideoError(f"{path}: this is not a file", "give a file, folder, URL or bytes")
+            raise VideoError(f"{path}: not a regular file", "pass a file, folder, URL or bytes")
         with path.open("rb"):
             pass
     except FileNotFoundError:
-        raise VideoError(f"{path}: there is no such file", _near(path)) from None
+        raise VideoError(f"{path}: no such file or folder", _suggestion(path)) from None
     except OSError as error:
         raise VideoError(
             f"{path}: cannot be opened: {error.strerror}", "check its permissions and its disk"
@@ -115,10 +118,10 @@ def _is_folder(path: Path) -> bool:
     return False
 
 
-def _near(path: Path) -> str:
-    """Where to look for a file that is not there."""
+def _suggestion(path: Path) -> str:
+    """Hint for a missing file: its missing folder, or the nearest name in the folder."""
     if not path.parent.is_dir():
-        return f"nor is there a folder {path.parent}"
+        return f"the folder {path.parent} does not exist either"
     import difflib
 
     names = [p.name for p in path.parent.iterdir()]

@@ -1,4 +1,4 @@
-"""What every video offers, wherever its frames come from."""
+"""The interface of every video, wherever its frames come from."""
 
 import abc
 import time
@@ -13,62 +13,62 @@ from torch import Tensor
 
 from zoopraxis.errors import VideoError
 
-__all__ = ["Clock", "Size", "Video", "frame_rate"]
+__all__ = ["Deadline", "Size", "Video", "frame_rate"]
 
 Size = tuple[int, int]  # (height, width)
 
 
-class Clock:
-    """A time limit that is looked at between packets.
+class Deadline:
+    """A time limit that is checked between packets.
 
     Parameters
     ----------
     name : str
-        What is being read, for the message.
+        What is being read, for the error message.
     seconds : float
-        The limit.
+        Seconds from now.
     """
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name = name
         self.seconds = seconds
-        self.end = time.monotonic() + seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the time limit again from now."""
+        self.end = time.monotonic() + self.seconds
 
     def check(self) -> None:
-        """Raise `VideoError` when the time is over."""
+        """Raise `VideoError` once the time limit is exceeded."""
         if time.monotonic() > self.end:
-            raise self.error()
-
-    def error(self) -> VideoError:
-        """Error that says that the time was over."""
-        return VideoError(
-            f"{self.name}: not read within {self.seconds:g} s",
-            "the source may be stuck; if it is only slow or long, pass a larger timeout",
-        )
+            raise VideoError(
+                f"{self.name}: not read within {self.seconds:g} s",
+                "it may be stalled; if it is only slow or long, pass a larger timeout",
+            )
 
 
 class Video(abc.ABC):
-    """Frames that can be asked for by number, and what is known about them.
+    """Frames that can be read by index, and their metadata.
 
-    A frame's number is its rank in presentation order, from 0. A video is a context manager;
-    leaving it closes the file.
+    A frame's index is its rank in presentation order, from 0. A video is a context manager that
+    closes the file on exit.
 
     Attributes
     ----------
     name : str
-        File, folder, URL or kind of source, as error messages give it.
+        File, folder, URL or kind of input, as named in error messages.
     timestamps : float64 ndarray of shape (N,)
-        When each frame is shown, in seconds since the first.
+        Presentation time of each frame, in seconds since the first frame.
     fps : float
         Mean frames per second.
     duration : float
         Seconds from the start of the first frame to the end of the last.
     width, height : int
-        As shown, after `rotation`.
+        Frame width and height in pixels, after `rotation`.
     rotation : {0, 90, 180, 270}
-        Degrees by which stored frames are turned clockwise to be shown upright.
+        Degrees by which stored frames are rotated clockwise to be upright.
     codec : str
-        Such as ``"h264"``.
+        Codec name, such as ``"h264"``.
     """
 
     def __init__(
@@ -94,70 +94,72 @@ class Video(abc.ABC):
 
     @property
     def num_frames(self) -> int:
-        """N."""
+        """Number of frames."""
         return len(self.timestamps)
 
     def frames_at(self, indices: ArrayLike, *, resize: int | Size | None = None) -> Tensor:
-        """Decode exactly the asked frames, each once.
+        """Decode exactly the requested frames, each once.
 
         Parameters
         ----------
         indices : array_like of int
-            Frame numbers in any order, repeated or not: (N,), (V, T) or a single one.
+            Frame indices in any order, repeated or not: a scalar or any shape, such as (T,) or
+            (V, T).
         resize : int or (int, int), optional
-            Shorter side in pixels, or (height, width): frames are scaled as they are decoded,
-            bilinearly, so that large ones are never held.
+            Shorter side, or (height, width), in pixels. Frames are scaled bilinearly as they are
+            decoded, so that full-size frames are never held in memory.
 
         Returns
         -------
         uint8 tensor of shape (..., 3, H, W)
-            With the shape of ``indices`` in front. RGB, upright; its memory runs along the
-            channels first, as decoders write it.
+            Upright RGB frames; the leading dimensions are the shape of ``indices``. A
+            channels-last view: decoders write (H, W, 3).
 
         Raises
         ------
         VideoError
-            A number is out of range, or a frame that was asked for cannot be decoded.
+            An index is out of range, or a requested frame cannot be decoded.
         """
-        asked = np.asarray(indices)
-        self._check_numbers(asked)
-        target = None if resize is None else self._target(resize)
-        height, width = target or (self.height, self.width)
-        numbers, where = np.unique(asked.astype(np.int64), return_inverse=True)
-        frames = torch.empty((len(numbers), height, width, 3), dtype=torch.uint8)
-        clock = Clock(self.name, self.timeout)
-        for slot, frame in enumerate(self._decode(numbers, target, clock)):
-            frames[slot] = frame
-        if not np.array_equal(where.ravel(), np.arange(len(numbers))):
-            frames = frames[torch.from_numpy(where.ravel())]
-        return frames.reshape(*asked.shape, height, width, 3).movedim(-1, -3)  # (..., 3, H, W)
+        requested = np.asarray(indices)
+        self._check_indices(requested)
+        size = None if resize is None else self._resized(resize)
+        height, width = size or (self.height, self.width)
+        # [[30, 2, 2]] decodes frames 2 and 30, in order, and gathers them as [[1, 0, 0]].
+        unique, inverse = np.unique(requested.astype(np.int64), return_inverse=True)
+        frames = torch.empty((len(unique), height, width, 3), dtype=torch.uint8)
+        deadline = Deadline(self.name, self.timeout)
+        for i, frame in enumerate(self._decode(unique, size, deadline)):
+            frames[i] = frame
+        if not np.array_equal(inverse.ravel(), np.arange(len(unique))):
+            frames = frames[torch.from_numpy(inverse.ravel())]
+        return frames.reshape(*requested.shape, height, width, 3).movedim(-1, -3)  # (..., 3, H, W)
 
     @abc.abstractmethod
     def _decode(
-        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+        self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterable[Tensor]:
-        """Yield uint8 (H, W, 3), scaled if a size is given, for ascending numbers, or raise."""
+        """Yield uint8 (H, W, 3) for ascending indices, scaled to ``size`` if given, or raise."""
 
-    def _check_numbers(self, asked: NDArray[Any]) -> None:
-        if asked.size == 0:
+    def _check_indices(self, requested: NDArray[Any]) -> None:
+        if requested.size == 0:
             return
-        if not np.issubdtype(asked.dtype, np.integer):
+        if not np.issubdtype(requested.dtype, np.integer):
             raise VideoError(
-                f"{self.name}: frame numbers must be integers, not {asked.dtype}",
+                f"{self.name}: frame indices must be integers, not {requested.dtype}",
                 "round them first, for example with zoopraxis.inputs.sampling",
             )
-        wrong = asked[(asked < 0) | (asked >= self.num_frames)]
-        if wrong.size:
+        invalid = requested[(requested < 0) | (requested >= self.num_frames)]
+        if invalid.size:
             raise VideoError(
-                f"{self.name}: frame {wrong.flat[0]} was asked for, but there are "
+                f"{self.name}: frame {invalid.flat[0]} was requested, but there are "
                 f"{self.num_frames} frames (0 to {self.num_frames - 1})",
                 "sample with this video's num_frames",
             )
 
-    def _target(self, resize: int | Size) -> Size:
-        """(height, width) of resized frames."""
+    def _resized(self, resize: int | Size) -> Size:
+        """Convert the ``resize`` argument to (height, width)."""
         if isinstance(resize, int | np.integer):
-            # Truncated, as torchvision's Resize does it: 340x256 to 128 is 170x128.
+            # Truncated, as torchvision's Resize does: 340x256 to 128 is 170x128.
             short = min(self.height, self.width)
             side = int(resize)
             size = side * self.height // short, side * self.width // short
@@ -165,11 +167,12 @@ class Video(abc.ABC):
             size = resize[0], resize[1]
         if min(size) < 1:
             raise VideoError(
-                f"{self.name}: cannot resize to {resize}", "sizes are positive pixels: 128"
+                f"{self.name}: cannot resize to {resize}",
+                "sizes are positive numbers of pixels, such as 128",
             )
         return size
 
-    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
+    def close(self) -> None:  # noqa: B027 - most kinds of video hold nothing open
         """Close the file."""
 
     def __enter__(self) -> Self:
@@ -187,10 +190,10 @@ class Video(abc.ABC):
         return self.num_frames
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield every frame (3, H, W), one after another, holding none of them."""
-        clock = Clock(self.name, self.timeout)
-        for frame in self._decode(np.arange(self.num_frames), None, clock):
-            clock.end = time.monotonic() + self.timeout  # the limit is for each frame
+        """Yield every frame (3, H, W) in order, holding one at a time."""
+        deadline = Deadline(self.name, self.timeout)
+        for frame in self._decode(np.arange(self.num_frames), None, deadline):
+            deadline.restart()  # the time limit is per frame
             yield frame.movedim(-1, 0)
 
     def __repr__(self) -> str:
@@ -201,10 +204,10 @@ class Video(abc.ABC):
 
 
 def frame_rate(timestamps: NDArray[np.float64], declared: float | None) -> float:
-    """Mean frames per second: the declared rate where the time stamps bear it out.
+    """Mean frames per second: the declared rate where the timestamps confirm it to 1 %.
 
-    Time stamps may be rounded to milliseconds, so that a declared 30000/1001 is better than
-    what they measure; but a header can also be plainly wrong (variable frame rate).
+    Timestamps may be rounded to milliseconds, so a declared 30000/1001 is more exact than the
+    measured rate; but with a variable frame rate the declared one can be plainly wrong.
     """
     if len(timestamps) < 2 or timestamps[-1] <= 0:
         return declared or 1.0

@@ -1,4 +1,4 @@
-"""Videos that are already pictures: a folder of frames, an array."""
+"""Videos that are stored as images: a folder of frames, an array."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import VideoError
-from zoopraxis.video._base import Clock, Size, Video
+from zoopraxis.video._base import Deadline, Size, Video
 
 __all__ = ["ArrayVideo", "FolderVideo"]
 
@@ -23,11 +23,16 @@ class FolderVideo(Video):
     Parameters
     ----------
     folder : Path
-        Its image files are the frames; other files are none.
+        Folder whose image files are the frames; other files are ignored.
     fps : float
-        At which they were taken.
+        Frames per second.
     timeout : float
-        Seconds for each call of `frames_at`.
+        Time limit in seconds for each call of `frames_at`.
+
+    Raises
+    ------
+    VideoError
+        The folder holds no images, or the first one cannot be read.
     """
 
     def __init__(self, folder: Path, *, fps: float, timeout: float) -> None:
@@ -36,8 +41,8 @@ class FolderVideo(Video):
         )
         if not self._files:
             raise VideoError(
-                f"{folder}: there are no images in this folder",
-                f"a folder of frames holds files that end in {', '.join(sorted(SUFFIXES))}",
+                f"{folder}: no images in this folder",
+                f"frames are files ending in {', '.join(sorted(SUFFIXES))}",
             )
         height, width = _read_image(self._files[0]).shape[:2]
         super().__init__(
@@ -51,18 +56,18 @@ class FolderVideo(Video):
         )
 
     def _decode(
-        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+        self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
-        for number in numbers.tolist():
-            clock.check()
-            image = _read_image(self._files[number])
+        for index in indices.tolist():
+            deadline.check()
+            image = _read_image(self._files[index])
             if image.shape[:2] != (self.height, self.width):
                 raise VideoError(
-                    f"{self._files[number]}: {image.shape[1]}x{image.shape[0]}, but the first "
+                    f"{self._files[index]}: {image.shape[1]}x{image.shape[0]}, but the first "
                     f"frame is {self.width}x{self.height}",
-                    "frames of one video have one size",
+                    "give all frames of a video the same size",
                 )
-            yield _scaled(torch.from_numpy(image), size)
+            yield _resize(torch.from_numpy(image), size)
 
 
 class ArrayVideo(Video):
@@ -71,13 +76,19 @@ class ArrayVideo(Video):
     Parameters
     ----------
     frames : uint8 tensor of shape (T, 3, H, W)
-        RGB.
+        RGB frames.
     fps : float
         Frames per second.
-    name : str
-        What error messages call it.
+    name : str, default="array"
+        Name used in error messages.
     timestamps : float64 ndarray of shape (T,), optional
-        Seconds since the first frame. The default is even steps at ``fps``.
+        Presentation times in seconds since the first frame. The default is evenly spaced at
+        ``fps``.
+
+    Raises
+    ------
+    VideoError
+        The frames have another shape or dtype, or are empty.
     """
 
     def __init__(
@@ -92,10 +103,10 @@ class ArrayVideo(Video):
             raise VideoError(
                 f"{name}: frames must be uint8 (T, 3, H, W), not {frames.dtype} "
                 f"{tuple(frames.shape)}",
-                "scale to [0, 255], convert to uint8 and move the channels to the second place",
+                "scale to [0, 255], convert to uint8 and move the channels to dimension 1",
             )
         if 0 in frames.shape:
-            raise VideoError(f"{name}: there are no frames: {tuple(frames.shape)}", "give some")
+            raise VideoError(f"{name}: empty: {tuple(frames.shape)}", "pass at least one frame")
         times = np.arange(len(frames)) / fps if timestamps is None else timestamps
         super().__init__(
             name=name,
@@ -108,15 +119,16 @@ class ArrayVideo(Video):
         self._frames = frames
 
     def _decode(
-        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+        self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
-        for number in numbers.tolist():
-            clock.check()
-            yield _scaled(self._frames[number].movedim(0, -1), size)
+        for index in indices.tolist():
+            deadline.check()
+            yield _resize(self._frames[index].movedim(0, -1), size)
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:
-    """Key that sorts digits by their value: img_2 before img_10."""
+    """Sort key that compares runs of digits by value: img_2 before img_10."""
+    # img_10.jpg -> [(-1, "img_"), (10, ""), (-1, ".jpg")]
     return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", file.name)]
 
 
@@ -130,13 +142,13 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
         raise VideoError(f"{file}: cannot be read: {error.strerror}", "check the file") from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise VideoError(f"{file}: this is not a whole image", "copy or extract it again")
+        raise VideoError(f"{file}: not a complete image", "copy or extract it again")
     rgb: NDArray[np.uint8] = np.ascontiguousarray(image[:, :, ::-1])
     return rgb
 
 
-def _scaled(image: Tensor, size: Size | None) -> Tensor:
-    """Scale (H, W, 3) bilinearly, averaging over the area that a pixel covers."""
+def _resize(image: Tensor, size: Size | None) -> Tensor:
+    """Resize (H, W, 3) bilinearly with antialiasing."""
     if size is None or tuple(image.shape[:2]) == size:
         return image
     batch = image.movedim(-1, 0)[None]  # (1, 3, H, W)

@@ -1,4 +1,4 @@
-"""Which frames a stream holds: read from its packets, decoding only where they mislead."""
+"""Index the frames of a stream from its packets, decoding only where packets are misleading."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
-from zoopraxis.video._base import Clock
-from zoopraxis.video._input import Input, decode
+from zoopraxis.video._base import Deadline
+from zoopraxis.video._input import Demuxer, decode
 
 __all__ = ["UNTIMED_FORMATS", "FrameIndex", "read_index"]
 
-# Containers whose packets carry no presentation time; with B-frames FFmpeg guesses one, wrongly.
+# Containers whose packets carry no PTS. FFmpeg guesses one, and with B-frames guesses wrong.
 UNTIMED_FORMATS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "av1", "obu"}
-# Containers that write the duration into their header and go on without a word if the file
-# ends early. (The sample table of MP4 and AVI says where every packet lies instead.)
+# Containers that declare the duration in their header, and that FFmpeg reads without an error
+# if the file ends earlier. (MP4 and AVI have a table of packet offsets to check instead.)
 HEADER_DURATION_FORMATS = {"matroska,webm", "flv"}
 
 
@@ -30,12 +30,12 @@ class FrameIndex:
     pts : int64 ndarray of shape (N,)
         Presentation time of each frame, in units of the stream's time base.
     keys : int64 ndarray of shape (K,)
-        Presentation times of the packets at which decoding can begin.
+        Presentation times of the packets at which decoding can start, ascending.
     end : int
-        When the last frame ends.
+        Time at which the last frame ends.
     counted : bool
-        True where decoded frames do not carry the times of `pts`: their number is found by
-        counting them from the start of the file.
+        True where decoded frames do not carry the times in ``pts``: a frame is then found by
+        counting decoded frames from the start of the file.
     """
 
     pts: NDArray[np.int64]
@@ -44,67 +44,77 @@ class FrameIndex:
     counted: bool
 
     def key_before(self, pts: int) -> int | None:
-        """Last key at or before a presentation time: nothing after it needs what came before.
+        """Last key frame at or before a presentation time; None if there is none.
 
-        Pictures that follow a key in the file but are shown before it (open GOP) need the
-        key before that one, and get it, because they are looked up by when they are shown.
+        It is where decoding must start to get the frame at ``pts``. In an open GOP, a frame
+        that follows a key frame in the file but is presented before it may reference the
+        previous GOP. Looking keys up by presentation time starts early enough for it:
+
+            file order  I0 P3 B1 B2 | I6 B4 B5 P9 B7 B8
+            B5 is stored after I6, and references P3 and I6: key_before(5) == 0
         """
-        at = int(np.searchsorted(self.keys, pts, side="right")) - 1
-        return int(self.keys[at]) if at >= 0 else None
+        i = int(np.searchsorted(self.keys, pts, side="right")) - 1
+        return int(self.keys[i]) if i >= 0 else None
 
 
 @dataclass
-class _Packets:
-    """Columns of the demuxed packets, in file order."""
+class _PacketTable:
+    """Columns of the demuxed packets, in file (decoding) order."""
 
     pts: list[int | None]
     durations: list[int]
     keys: list[bool]
-    hidden: list[bool]  # an edit list says: decode, do not show
+    hidden: list[bool]  # outside the edit list: to be decoded but not presented
 
 
-def read_index(source: Input, clock: Clock) -> FrameIndex:
+def read_index(demuxer: Demuxer, deadline: Deadline) -> FrameIndex:
     """Index the frames of a stream by reading the file once.
 
     Raises
     ------
     VideoError
-        The file is cut short, damaged or holds no frames.
+        The file is truncated, damaged or holds no frames.
     """
-    packets = _read_packets(source, clock)
-    if _countable(source, packets):
+    packets = _read_packets(demuxer, deadline)
+    if _only_times_mislead(demuxer, packets):
         return _index(packets, np.sort(np.array(packets.pts, dtype=np.int64)), counted=True)
-    if _misleading(source, packets):
-        return _index_by_decoding(source, packets, clock)
+    if _packets_mislead(demuxer, packets):
+        return _index_by_decoding(demuxer, packets, deadline)
+    # An MP4 trimmed without re-encoding keeps the packets back to the previous key frame:
+    #   stored     I0 P1 P2 P3 P4 ...   edit list starts at 2: packets 0 and 1 are hidden
+    #   presented        P2 P3 P4 ...   frame index 0 is P2
     shown = [p for p, hidden in zip(packets.pts, packets.hidden, strict=True) if not hidden]
     doubtful, first_key = _before_first_key(packets)
     if doubtful:
-        lost = doubtful - set(_decoded_pts(source, clock, until=first_key))
+        lost = doubtful - set(_decoded_pts(demuxer, deadline, until=first_key))
         shown = [p for p in shown if p not in lost]
+    # With B-frames packets are stored in decoding order, I0 P3 B1 B2; sorting by PTS gives the
+    # presentation order, I0 B1 B2 P3.
     return _index(packets, np.sort(np.array(shown, dtype=np.int64)), counted=False)
 
 
-def _index(packets: _Packets, pts: NDArray[np.int64], *, counted: bool) -> FrameIndex:
+def _index(packets: _PacketTable, pts: NDArray[np.int64], *, counted: bool) -> FrameIndex:
     keys = [p for p, key in zip(packets.pts, packets.keys, strict=True) if key and p is not None]
     step = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
     last = int(pts[-1]) if len(pts) else 0
-    lengths = dict(zip(packets.pts, packets.durations, strict=True))
-    end = last + (lengths.get(last) or step)
+    durations = dict(zip(packets.pts, packets.durations, strict=True))
+    end = last + (durations.get(last) or step)
     return FrameIndex(pts, np.sort(np.array(keys, dtype=np.int64)), end, counted)
 
 
-def _read_packets(source: Input, clock: Clock) -> _Packets:
-    container, stream = source.container, source.stream
-    packets = _Packets([], [], [], [])
+def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
+    container, stream = demuxer.container, demuxer.stream
+    packets = _PacketTable([], [], [], [])
     last_second, broken = 0.0, False
-    watch_all = container.format.name in HEADER_DURATION_FORMATS
-    for packet in source.packets_of_all() if watch_all else source.packets():
-        clock.check()
-        if packet.size == 0:  # the flush at the end
+    # The duration in a header is that of the longest stream, which may be the audio.
+    read_all = container.format.name in HEADER_DURATION_FORMATS
+    for packet in demuxer.all_packets() if read_all else demuxer.packets():
+        deadline.check()
+        if packet.size == 0:  # flushes the decoder
             continue
         if packet.pts is not None and packet.time_base:
-            ends = (packet.pts + (packet.duration or 0)) * packet.time_base
-            last_second = max(last_second, float(ends))
+            packet_end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            last_second = max(last_second, float(packet_end))
         if packet.stream_index != stream.index:
             continue
         broken = packet.is_corrupt
@@ -112,96 +122,118 @@ def _read_packets(source: Input, clock: Clock) -> _Packets:
         packets.durations.append(packet.duration or 0)
         packets.keys.append(packet.is_keyframe)
         packets.hidden.append(packet.is_discard)
-    _check_whole(source, last_second)
+    _check_complete(demuxer, last_second)
     if broken:
-        raise _cut_short(source.name, "its last packet is incomplete")
+        raise _truncated(demuxer.name, "its last packet is incomplete")
     return packets
 
 
-def _check_whole(source: Input, last_second: float) -> None:
-    """Compare what the header promises with what was there."""
-    container, stream, name = source.container, source.stream, source.name
+def _check_complete(demuxer: Demuxer, last_second: float) -> None:
+    """Compare the size and duration that the container declares with those found."""
+    container, stream, name = demuxer.container, demuxer.stream, demuxer.name
     size = container.size
-    ends = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-    if 0 < size < ends:
-        raise _cut_short(name, f"its table points to byte {ends}, it ends at {size}")
+    declared_size = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    if 0 < size < declared_size:
+        raise _truncated(
+            name, f"its packet table points to byte {declared_size}, but it ends at byte {size}"
+        )
     if container.format.name in HEADER_DURATION_FORMATS and container.duration:
-        promised = (container.duration + max(container.start_time or 0, 0)) / 1e6
-        if promised - last_second > 0.5 + 0.02 * promised:
-            raise _cut_short(
-                name, f"its header promises {promised:.2f} s, it ends at {last_second:.2f} s"
+        declared = (container.duration + max(container.start_time or 0, 0)) / 1e6
+        if declared - last_second > 0.5 + 0.02 * declared:
+            raise _truncated(
+                name,
+                f"its header declares {declared:.2f} s, but its packets end at {last_second:.2f} s",
             )
 
 
-def _cut_short(name: str, found: str) -> VideoError:
+def _truncated(name: str, evidence: str) -> VideoError:
     return VideoError(
-        f"{name}: the file is truncated or damaged: {found}",
-        "copy or download it again; to keep what is whole: "
+        f"{name}: the file is truncated or damaged: {evidence}",
+        "copy or download it again; to keep the intact part: "
         "ffmpeg -i FILE -fflags +discardcorrupt -c copy REPAIRED.mkv",
     )
 
 
-def _countable(source: Input, packets: _Packets) -> bool:
-    """Whether only the times mislead: H.264 in AVI, where each packet is one frame.
+def _only_times_mislead(demuxer: Demuxer, packets: _PacketTable) -> bool:
+    """Whether packets have wrong times but each is one frame: H.264 or HEVC in AVI.
 
-    To count those by decoding would double the cost of reading NTU RGB+D.
+    AVI stores no PTS, so FFmpeg gives packets 1, 2, 3, 4, ... in file order. With B-frames the
+    decoder then outputs frames labelled 1, 4, 3, 5, 2, ...: they are in presentation order, and
+    the sorted times are correct, but the labels are not. Indexing by decoding would double the
+    cost of reading NTU RGB+D.
     """
     return (
-        source.container.format.name == "avi"
-        and source.stream.codec.canonical_name in ("h264", "hevc")
-        and bool(source.stream.codec_context.has_b_frames)
+        demuxer.container.format.name == "avi"
+        and demuxer.stream.codec.canonical_name in ("h264", "hevc")
+        and bool(demuxer.stream.codec_context.has_b_frames)
         and None not in packets.pts
         and packets.keys[:1] == [True]
     )
 
 
-def _misleading(source: Input, packets: _Packets) -> bool:
-    """Whether packets and frames may differ in number, or frames not carry their times."""
-    codec = source.stream.codec_context
+def _packets_mislead(demuxer: Demuxer, packets: _PacketTable) -> bool:
+    """Whether packets and frames may differ in number, or frames lack their packet's time."""
+    codec = demuxer.stream.codec_context
     return (
         None in packets.pts
         or len(set(packets.pts)) < len(packets.pts)
         or not any(packets.keys)
-        or codec.name in ("vp8", "libvpx")  # packets that only later frames refer to
+        # Alternate reference frames: packets that are only referenced, never presented.
+        or codec.name in ("vp8", "libvpx")
         or (
             bool(codec.has_b_frames)
-            # DivX packs two frames into one packet
-            and (source.container.format.name in UNTIMED_FORMATS or codec.name == "mpeg4")
+            # Packed B-frames: DivX stores two frames in one packet.
+            and (demuxer.container.format.name in UNTIMED_FORMATS or codec.name == "mpeg4")
         )
     )
 
 
-def _index_by_decoding(source: Input, packets: _Packets, clock: Clock) -> FrameIndex:
-    """Index whatever the decoder puts out."""
-    out = list(_decoded_pts(source, clock))
-    times = [p for p in out if p is not None]
-    if len(times) == len(out) and all(a < b for a, b in pairwise(times)):
+def _index_by_decoding(demuxer: Demuxer, packets: _PacketTable, deadline: Deadline) -> FrameIndex:
+    """Index the frames that the decoder outputs."""
+    decoded = list(_decoded_pts(demuxer, deadline))
+    times = [p for p in decoded if p is not None]
+    if len(times) == len(decoded) and all(a < b for a, b in pairwise(times)):
         return _index(packets, np.array(times, dtype=np.int64), counted=False)
     known = sorted({p for p in packets.pts if p is not None})
-    if len(known) < len(out):  # nothing in the file says when: evenly, then
-        step = 1 / ((source.declared_rate or 25) * source.time_base)
-        known = [round(i * step) for i in range(len(out))]
-    return _index(packets, np.array(known[: len(out)], dtype=np.int64), counted=True)
+    if len(known) < len(decoded):  # the file does not say when: assume a constant rate
+        step = 1 / ((demuxer.declared_rate or 25) * demuxer.time_base)
+        known = [round(i * step) for i in range(len(decoded))]
+    return _index(packets, np.array(known[: len(decoded)], dtype=np.int64), counted=True)
 
 
-def _before_first_key(packets: _Packets) -> tuple[set[int | None], int]:
-    """Frames that a decoder may drop because the stream was cut before them, and the first key."""
-    at = packets.keys.index(True)
-    first = packets.pts[at]
+def _before_first_key(packets: _PacketTable) -> tuple[set[int | None], int]:
+    """Find frames stored or presented before the first key frame, which may not be decodable.
+
+    A stream cut inside an open GOP starts with frames whose references are gone:
+
+        I6 B4 B5 P9 ...   B4 and B5 need P3, which was cut off: the result is ({4, 5}, 6)
+
+    Others in that position may reference I6 alone, so only decoding can tell.
+
+    Returns
+    -------
+    set of int or None, int
+        Presentation times of these frames, and of the first key frame.
+    """
+    i = packets.keys.index(True)
+    first = packets.pts[i]
     assert first is not None  # noqa: S101 - streams with a missing time are indexed by decoding
-    early = set(packets.pts[:at]) | {p for p in packets.pts if p is not None and p < first}
+    early = set(packets.pts[:i]) | {p for p in packets.pts if p is not None and p < first}
     hidden = {p for p, h in zip(packets.pts, packets.hidden, strict=True) if h}
     return early - hidden, first
 
 
-def _decoded_pts(source: Input, clock: Clock, *, until: int | None = None) -> Iterator[int | None]:
-    """Times of the frames that come out, from the start of the file.
+def _decoded_pts(
+    demuxer: Demuxer, deadline: Deadline, *, until: int | None = None
+) -> Iterator[int | None]:
+    """Yield the times of the frames that the decoder outputs, from the start of the file.
 
-    What cannot be decoded is no frame here. Reading stops after the time ``until``.
+    Packets that cannot be decoded yield nothing. Decoding stops at the first frame at or after
+    the time ``until``.
     """
-    source.rewind()
-    for packet in source.packets():
-        clock.check()
+    demuxer.rewind()
+    for packet in demuxer.packets():
+        deadline.check()
         try:
             frames = decode(packet)
         except av.error.FFmpegError:

@@ -1,4 +1,4 @@
-"""An opened video stream, and FFmpeg's errors in words that name the file."""
+"""One demuxed video stream, and FFmpeg's errors reworded to name the file."""
 
 import io
 from collections.abc import Iterator
@@ -16,80 +16,85 @@ from av.video.stream import VideoStream
 
 from zoopraxis.errors import VideoError
 
-__all__ = ["Input", "decode", "explained"]
+__all__ = ["Demuxer", "decode", "reworded_errors"]
 
-# Stop at damage instead of painting over it with pieces of other frames.
+# Raise on damaged data instead of concealing it with parts of other frames.
 STRICT = {"err_detect": "explode"}
 INVALID_DATA = av.error.tag_to_code(b"INDA")
 
 
-class Input:
-    """One video stream of a file, URL or bytes, to be read from the start or from a key frame.
+class Demuxer:
+    """One video stream of a file, URL or bytes, read from the start or from a key frame.
 
     Parameters
     ----------
-    source : str or bytes
+    video : str or bytes
         Path, URL, or the contents of a file.
     name : str
-        What error messages call it.
+        Name used in error messages.
     timeout : float
-        Seconds that opening, or one read, may take.
+        Time limit in seconds for opening, and for each read.
     stream : int, optional
-        Index of the stream in the container. The default is FFmpeg's choice: by the marks of the
-        container, then by bit rate; never a cover picture.
+        Index of the stream in the container. The default is FFmpeg's choice: by the container's
+        disposition flags, then by bit rate; never cover art.
+
+    Raises
+    ------
+    VideoError
+        The video cannot be opened, or has no such stream.
     """
 
     def __init__(
-        self, source: str | bytes, *, name: str, timeout: float, stream: int | None
+        self, video: str | bytes, *, name: str, timeout: float, stream: int | None
     ) -> None:
         self.name = name
-        self._source = source
+        self._video = video
         self._timeout = timeout
-        self._wanted = stream
+        self._stream_index = stream
         self.container, self.stream = self._open()
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        source = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
-        with self.explained():
-            container = av.open(source, "r", timeout=self._timeout, metadata_errors="replace")
-        stream = _pick(container, self._wanted, self.name)
+        file = io.BytesIO(self._video) if isinstance(self._video, bytes) else self._video
+        with self._reworded_errors():
+            container = av.open(file, "r", timeout=self._timeout, metadata_errors="replace")
+        stream = _select_stream(container, self._stream_index, self.name)
         stream.codec_context.options = STRICT
-        # Slices, not frames: errors stay with their frame, and a seek throws no work away.
+        # Slice threads, not frame threads: an error is raised for the frame that caused it, and
+        # a seek discards no frames in flight.
         stream.codec_context.thread_type = "SLICE"
         return container, stream
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds of one unit of the stream's time stamps."""
+        """Seconds per unit of the stream's timestamps."""
         return self.stream.time_base or Fraction(1, 1_000_000)
 
     @property
     def declared_rate(self) -> float | None:
-        """Frames per second as the container has it."""
+        """Frames per second according to the container."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate else None
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
-        """Packets of the stream from here on; the last one is empty and flushes the decoder."""
-        with self.explained():
+        """Remaining packets of the stream; the last one is empty and flushes the decoder."""
+        with self._reworded_errors():
             yield from self.container.demux(self.stream)
 
-    def packets_of_all(self) -> "Iterator[Packet[Stream]]":
-        """Packets of all streams from here on."""
-        with self.explained():
+    def all_packets(self) -> "Iterator[Packet[Stream]]":
+        """Remaining packets of all streams of the container."""
+        with self._reworded_errors():
             yield from self.container.demux()
 
-    def explained(self) -> AbstractContextManager[None]:
-        """Turn FFmpeg's errors into `VideoError`."""
-        return explained(self.name, self._source, self._timeout)
+    def _reworded_errors(self) -> AbstractContextManager[None]:
+        return reworded_errors(self.name, self._video, self._timeout)
 
     def rewind(self) -> None:
-        """Go to the first packet, by opening again: not every format can seek to it."""
+        """Return to the first packet by reopening: not every format can seek to it."""
         self.close()
         self.container, self.stream = self._open()
 
     def seek(self, pts: int) -> bool:
-        """Go to the key frame at a presentation time, or somewhat before; False if it cannot."""
+        """Seek to the key frame at a presentation time, or earlier; False if unsupported."""
         try:
             self.container.seek(pts, stream=self.stream, backward=True)
         except av.error.FFmpegError:
@@ -102,55 +107,59 @@ class Input:
 
 
 def decode(packet: "Packet[VideoStream]") -> "list[VideoFrame]":
-    """Frames that a packet completes.
+    """Decode a packet; return the frames that it completes.
+
+    With B-frames the decoder reorders, so a packet may complete none, or frames of earlier
+    packets.
 
     Raises
     ------
     av.error.FFmpegError
-        The packet is damaged, by the container's word or by the decoder's.
+        The packet is damaged, according to the container or the decoder.
     """
     if packet.is_corrupt:
         raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
     return packet.decode()
 
 
-def _pick(container: InputContainer, wanted: int | None, name: str) -> VideoStream:
+def _select_stream(container: InputContainer, index: int | None, name: str) -> VideoStream:
     videos = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-    if wanted is not None:
-        chosen = next((s for s in videos if s.index == wanted), None)
+    if index is not None:
+        stream = next((s for s in videos if s.index == index), None)
     else:
         best = container.streams.best("video")
-        chosen = best if best in videos else next(iter(videos), None)
-    if chosen is None:
-        kinds = ", ".join(f"{s.index} {s.type}" for s in container.streams) or "none"
+        stream = best if best in videos else next(iter(videos), None)
+    if stream is None:
+        streams = ", ".join(f"{s.index} {s.type}" for s in container.streams) or "none"
         container.close()
-        asked = "no video stream" if wanted is None else f"no video stream {wanted}"
-        hint = "give a file with a picture" if not videos else "choose one with stream="
-        raise VideoError(f"{name}: there is {asked}; its streams are: {kinds}", hint)
+        missing = "no video stream" if index is None else f"no video stream {index}"
+        hint = "choose one with stream=" if videos else "pass a file that contains video"
+        raise VideoError(f"{name}: {missing}; its streams are: {streams}", hint)
     if container.format.name == "tty":  # FFmpeg would play any .txt as a terminal recording
         container.close()
-        raise VideoError(f"{name}: this is text, not a video", "give a video file")
-    if cast("VideoCodecContext | None", chosen.codec_context) is None:
+        raise VideoError(f"{name}: this is text, not a video", "pass a video file")
+    if cast("VideoCodecContext | None", stream.codec_context) is None:
         container.close()
         raise VideoError(
-            f"{name}: FFmpeg has no decoder for the codec of stream {chosen.index}",
+            f"{name}: FFmpeg has no decoder for the codec of stream {stream.index}",
             "convert it: ffmpeg -i FILE -c:v libx264 CONVERTED.mp4",
         )
-    return chosen
+    return stream
 
 
 @contextmanager
-def explained(name: str, source: str | bytes, timeout: float) -> Iterator[None]:
+def reworded_errors(name: str, video: str | bytes, timeout: float) -> Iterator[None]:
     """Turn FFmpeg's errors into `VideoError`."""
     try:
         yield
     except (av.error.ExitError, av.error.TimeoutError) as error:
         raise VideoError(
-            f"{name}: no answer within {timeout:g} s", "check the address, or raise timeout"
+            f"{name}: no answer within {timeout:g} s",
+            "check the address, or pass a larger timeout",
         ) from error
     except av.error.InvalidDataError as error:
         raise VideoError(
-            f"{name}: {_looks_like(source)}, or it is truncated or damaged",
+            f"{name}: {_describe(video)}, or it is truncated or damaged",
             "copy or download it again; check that it plays in a player",
         ) from error
     except av.error.EOFError as error:
@@ -163,16 +172,17 @@ def explained(name: str, source: str | bytes, timeout: float) -> Iterator[None]:
         ) from error
 
 
-def _looks_like(source: str | bytes) -> str:
-    """What data that FFmpeg does not recognise seems to be, from its first bytes."""
-    if isinstance(source, str):
+def _describe(video: str | bytes) -> str:
+    """Say what data that FFmpeg does not recognise appears to be, from its first bytes."""
+    if isinstance(video, str):
         try:
-            with open(source, "rb") as file:  # noqa: PTH123 - may be a URL: then there is no file
+            with open(video, "rb") as file:  # noqa: PTH123 - a URL raises OSError here
                 head = file.read(512)
         except OSError:
-            return "this is not a video that FFmpeg knows"
+            return "this is not a video format that FFmpeg recognises"
     else:
-        head = source[:512]
+        head = video[:512]
+    # A multi-byte character cut in two at the end of the head may leave one replacement mark.
     if b"\0" not in head and head[:480].decode("utf-8", "replace").count("\ufffd") <= 1:
         return "this is text, not a video"
-    return "this is not a video that FFmpeg knows"
+    return "this is not a video format that FFmpeg recognises"

@@ -1,4 +1,4 @@
-"""The built-in decoder: FFmpeg through PyAV."""
+"""The default backend: FFmpeg through PyAV."""
 
 from collections.abc import Iterator
 
@@ -13,221 +13,239 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import VideoError
-from zoopraxis.video._base import Clock, Size, Video, frame_rate
+from zoopraxis.video._base import Deadline, Size, Video, frame_rate
 from zoopraxis.video._index import FrameIndex, read_index
-from zoopraxis.video._input import Input, decode
+from zoopraxis.video._input import Demuxer, decode
 
 __all__ = ["PyAVVideo"]
 
-# Codecs in which a picture marked "not a reference" is referred to by no other. HEVC is not
-# among them: there the mark only speaks of pictures of the same temporal layer.
+# Codecs in which no frame references one that is marked "non-reference". Not HEVC: there the
+# mark concerns only frames of the same temporal layer.
 DISPOSABLE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
-# Seeking throws away what the decoder holds; nearer key frames are decoded up to.
-WORTH_A_SEEK = 8
+# Seeking flushes the decoder: a key frame at most this many frames ahead is decoded up to.
+MIN_SEEK = 8
 
+# clockwise rotation -> FFmpeg filters that apply it
 _UPRIGHT = {0: (), 90: ("transpose=clock",), 180: ("hflip", "vflip"), 270: ("transpose=cclock",)}
 
 
 class PyAVVideo(Video):
     """A video file, URL or bytes.
 
-    Opening reads the packets once, without decoding them, so that every frame has a number
-    and the key frame to start from is known (1 to 5 ms for a clip of 300 frames). Where
-    packets do not tell (`FrameIndex.counted`: AVI with B-frames, raw streams), opening decodes.
+    Opening reads the packets once, without decoding them, to index every frame and the key
+    frame to start from (1 to 5 ms for a clip of 300 frames). Where packets are unreliable (AVI
+    with B-frames, raw streams), opening decodes.
 
     Parameters
     ----------
-    source : str or bytes
+    video : str or bytes
         Path, URL, or the contents of a file.
     name : str
-        What error messages call it.
+        Name used in error messages.
     timeout : float
-        Seconds for opening, and for each call of `frames_at`.
+        Time limit in seconds for opening, and for each call of `frames_at`.
     stream : int, optional
-        Index of the stream in the container. The default is FFmpeg's best.
+        Index of the stream in the container. The default is FFmpeg's best stream.
+
+    Raises
+    ------
+    VideoError
+        The video cannot be opened, is truncated, or has no frames.
     """
 
     def __init__(
-        self, source: str | bytes, *, name: str, timeout: float, stream: int | None = None
+        self, video: str | bytes, *, name: str, timeout: float, stream: int | None = None
     ) -> None:
-        clock = Clock(name, timeout)
-        self._input = Input(source, name=name, timeout=timeout, stream=stream)
+        deadline = Deadline(name, timeout)
+        self._demuxer = Demuxer(video, name=name, timeout=timeout, stream=stream)
         try:
-            self._index = read_index(self._input, clock)
-            first = self._first_frame(name, clock)
+            self._index = read_index(self._demuxer, deadline)
+            first = self._first_frame(name, deadline)
         except BaseException:
-            self._input.close()
+            self._demuxer.close()
             raise
+        # FFmpeg's display matrix rotates counterclockwise. A phone held upright stores sideways
+        # frames and -90: they are upright after 90 degrees clockwise.
         rotation = -first.rotation % 360
         size = (first.height, first.width) if rotation % 180 == 0 else (first.width, first.height)
-        pts, unit = self._index.pts, float(self._input.time_base)
-        timestamps = (pts - pts[0]) * unit
+        pts, time_base = self._index.pts, float(self._demuxer.time_base)
+        timestamps = (pts - pts[0]) * time_base
         super().__init__(
             name=name,
             timestamps=timestamps,
-            fps=frame_rate(timestamps, self._input.declared_rate),
-            duration=(self._index.end - int(pts[0])) * unit,
+            fps=frame_rate(timestamps, self._demuxer.declared_rate),
+            duration=(self._index.end - int(pts[0])) * time_base,
             size=size,
-            codec=self._input.stream.codec.canonical_name,
+            codec=self._demuxer.stream.codec.canonical_name,
             rotation=rotation,
             timeout=timeout,
         )
         self._converter = _Converter(rotation)
 
-    def _first_frame(self, name: str, clock: Clock) -> VideoFrame:
-        """First frame, which alone knows its size and rotation for certain."""
+    def _first_frame(self, name: str, deadline: Deadline) -> VideoFrame:
+        """Decode the first frame: only a frame knows its size and rotation for certain."""
         if len(self._index.pts) == 0:
             raise VideoError(
                 f"{name}: the video stream holds no frame that can be decoded",
                 "copy or download it again; check that it plays in a player",
             )
-        reader = _Reader(self._input, self._index, clock)
+        reader = _FrameReader(self._demuxer, self._index, deadline)
         return next(frame for _, frame in reader.frames(np.zeros(1, dtype=np.int64)))
 
     def _decode(
-        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+        self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
-        for number, frame in _Reader(self._input, self._index, clock).frames(numbers):
+        for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
             image = self._converter.image(frame, size)
             if size is None and tuple(image.shape[:2]) != (self.height, self.width):
                 raise VideoError(
-                    f"{self.name}: frame {number} is {image.shape[1]}x{image.shape[0]}, "
-                    f"but the video began with {self.width}x{self.height}",
-                    "pass resize=(height, width) to have all of one size",
+                    f"{self.name}: frame {i} is {image.shape[1]}x{image.shape[0]}, "
+                    f"but the first frame is {self.width}x{self.height}",
+                    "pass resize=(height, width) to give all frames the same size",
                 )
             yield image
 
     def close(self) -> None:
         """Close the file."""
-        self._input.close()
+        self._demuxer.close()
 
 
-class _Reader:
-    """Decodes asked frames from a stream, seeking where it saves work."""
+class _FrameReader:
+    """Decodes requested frames of a stream, seeking where that saves work."""
 
-    def __init__(self, source: Input, index: FrameIndex, clock: Clock) -> None:
-        self.source = source
+    def __init__(self, demuxer: Demuxer, index: FrameIndex, deadline: Deadline) -> None:
+        self.demuxer = demuxer
         self.index = index
-        self.clock = clock
+        self.deadline = deadline
 
-    def frames(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield ``(number, frame)`` for ascending frame numbers."""
-        return self._counted(numbers) if self.index.counted else self._timed(numbers)
+    def frames(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield ``(index, frame)`` for ascending frame indices."""
+        return self._by_counting(indices) if self.index.counted else self._by_pts(indices)
 
-    def _counted(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        wanted = set(numbers.tolist())
-        self.source.rewind()
-        number = 0
-        for packet in self.source.packets():
-            self.clock.check()
+    def _by_counting(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
+        requested = set(indices.tolist())
+        self.demuxer.rewind()
+        i = 0
+        for packet in self.demuxer.packets():
+            self.deadline.check()
             try:
                 frames = decode(packet)
             except av.error.FFmpegError as error:
-                # The index left out what cannot be decoded; but what is asked for now may
-                # have been predicted from it.
-                raise self._broken(number, error) from error
+                # The index skipped what cannot be decoded, but a frame requested now may
+                # reference it.
+                raise self._damaged(i, error) from error
             for frame in frames:
-                if number in wanted:
-                    yield number, frame
-                number += 1
-            if not wanted or number > numbers[-1]:
+                if i in requested:
+                    yield i, frame
+                i += 1
+            if not requested or i > indices[-1]:
                 return
-        raise self._missing(number)
+        raise self._missing(i)
 
-    def _timed(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        times = self.index.pts[numbers]
-        done, failed = 0, -1
-        while done < len(numbers):
+    def _by_pts(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
+        times = self.index.pts[indices]
+        done, failed = 0, -1  # frames yielded; value of `done` when decoding last failed
+        while done < len(indices):
             key = self.index.key_before(int(times[done]))
             if failed == done and key is not None:
                 key = self.index.key_before(key - 1)
             try:
-                for frame in self._run(times[done:], key):
-                    yield int(numbers[done]), frame
+                for frame in self._decode_from(key, times[done:]):
+                    yield int(indices[done]), frame
                     done += 1
             except av.error.FFmpegError as error:
-                # In open GOPs a picture may list references from before the key that it does
-                # not use, and the strict decoder objects. One key earlier they are there.
+                # In an open GOP a frame may list references from before the key frame that it
+                # does not use, and the strict decoder raises. Retry once from the key frame
+                # before that, with which these references are decoded too.
                 if failed == done or key is None or self.index.key_before(key - 1) is None:
-                    raise self._broken(int(numbers[done]), error) from error
+                    raise self._damaged(int(indices[done]), error) from error
                 failed = done
 
-    def _run(self, times: NDArray[np.int64], key: int | None) -> Iterator[VideoFrame]:
-        """Decode frames at these times from a key frame on, until another seek is worth it."""
-        wanted = set(times.tolist())
-        skips = self.source.stream.codec.canonical_name in DISPOSABLE
-        at = 0
+    def _decode_from(self, key: int | None, times: NDArray[np.int64]) -> Iterator[VideoFrame]:
+        """Yield frames at ascending times, starting at a key frame, until a new seek pays off."""
+        requested = set(times.tolist())
+        can_skip = self.demuxer.stream.codec.canonical_name in DISPOSABLE
+        done = 0
         for packet in self._packets_from(key):
-            self.clock.check()
+            self.deadline.check()
+            # Stored after the key frame but presented before it, these frames of an open GOP
+            # reference the previous GOP, which was not decoded: I6 [B4 B5] P9 B7 B8.
             if key is not None and packet.pts is not None and packet.pts < key:
-                continue  # shown before the key, predicted from what is not decoded
-            unasked = skips and packet.pts is not None and packet.pts not in wanted
-            packet.stream.codec_context.skip_frame = "NONREF" if unasked else "DEFAULT"
+                continue
+            # The decoder drops this packet if it is a non-reference frame: B7 and B8 on the way
+            # to a frame after P9.
+            skip = can_skip and packet.pts is not None and packet.pts not in requested
+            packet.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
             for frame in decode(packet):
-                if frame.pts is None or frame.pts < times[at]:
+                if frame.pts is None or frame.pts < times[done]:
                     continue
-                if frame.pts > times[at]:
-                    raise self._missing(int(np.searchsorted(self.index.pts, times[at])))
+                if frame.pts > times[done]:
+                    raise self._missing(int(np.searchsorted(self.index.pts, times[done])))
                 yield frame
-                at += 1
-                if at == len(times) or self._seek_pays(frame.pts, int(times[at])):
+                done += 1
+                if done == len(times) or self._seek_pays_off(frame.pts, int(times[done])):
                     return
-        raise self._missing(int(np.searchsorted(self.index.pts, times[at])))
+        raise self._missing(int(np.searchsorted(self.index.pts, times[done])))
 
-    def _seek_pays(self, here: int, target: int) -> bool:
+    def _seek_pays_off(self, current: int, target: int) -> bool:
+        """Whether the key frame of a target time is far enough after the current time.
+
+        With key frames at 0, 12, 24, frame 13 needs key frame 12. From frame 3 that is 9 frames
+        ahead, more than `MIN_SEEK`: seek. From frame 8 it is 4: decode on.
+        """
         key = self.index.key_before(target)
-        if key is None or key <= here:
+        if key is None or key <= current:
             return False
-        between = np.searchsorted(self.index.pts, key) - np.searchsorted(self.index.pts, here)
-        return bool(between > WORTH_A_SEEK)
+        between = np.searchsorted(self.index.pts, key) - np.searchsorted(self.index.pts, current)
+        return bool(between > MIN_SEEK)
 
     def _packets_from(self, key: int | None) -> "Iterator[Packet[VideoStream]]":
-        """Packets from the key frame on; from the start of the file where seeking misses it."""
-        if key is not None and self.source.seek(key):
-            packets = self.source.packets()
+        """Packets from a key frame on; from the start of the file where seeking misses it."""
+        if key is not None and self.demuxer.seek(key):
+            packets = self.demuxer.packets()
             for packet in packets:
-                self.clock.check()
+                self.deadline.check()
                 if packet.pts is None or (packet.is_keyframe and packet.pts > key):
-                    break  # landed too late
+                    break  # the seek landed too late
                 if packet.is_keyframe and packet.pts == key:
                     yield packet
                     yield from packets
                     return
-        self.source.rewind()
-        yield from self.source.packets()
+        self.demuxer.rewind()
+        yield from self.demuxer.packets()
 
-    def _broken(self, number: int, error: av.error.FFmpegError) -> VideoError:
+    def _damaged(self, index: int, error: av.error.FFmpegError) -> VideoError:
         return VideoError(
-            f"{self.source.name}: the data of frame {number}, or of one it is predicted from, "
+            f"{self.demuxer.name}: the data of frame {index}, or of a frame that it references, "
             f"is damaged ({error.strerror})",
-            "copy or download the file again, or ask only for frames before the damage",
+            "copy or download the file again, or request only frames before the damage",
         )
 
-    def _missing(self, number: int) -> VideoError:
+    def _missing(self, index: int) -> VideoError:
         return VideoError(
-            f"{self.source.name}: frame {number} of {len(self.index.pts)} cannot be decoded: "
-            "the decoder left it out",
-            "the file is damaged there; write it again: ffmpeg -i FILE -c:v libx264 REPAIRED.mp4",
+            f"{self.demuxer.name}: frame {index} of {len(self.index.pts)} cannot be decoded: "
+            "the decoder skipped it",
+            "the file is damaged there; re-encode it: ffmpeg -i FILE -c:v libx264 REPAIRED.mp4",
         )
 
 
 class _Converter:
-    """Turns decoded frames into upright RGB of one size.
+    """Converts decoded frames to upright RGB of one size.
 
-    FFmpeg's bicubic chroma interpolation, then bilinear scaling of the RGB image: bit for bit
-    what torchcodec does, so that it does not matter which of the two decodes.
+    Bicubic chroma upsampling by FFmpeg, then bilinear scaling of the RGB image: bit-exact with
+    torchcodec, so that the backend does not matter.
     """
 
     def __init__(self, rotation: int) -> None:
         self._rotation = rotation
         self._graph: Graph | None = None
-        self._made_for: tuple[object, ...] = ()
+        self._built_for: tuple[object, ...] = ()
 
     def image(self, frame: VideoFrame, size: Size | None) -> Tensor:
-        """Uint8 (H, W, 3) of a frame, scaled to a size if one is given."""
-        kind = (frame.width, frame.height, frame.format.name, size)
-        if self._graph is None or kind != self._made_for:
-            self._graph, self._made_for = self._build(frame, size), kind
+        """Convert a frame to uint8 (H, W, 3), scaled to ``size`` if given."""
+        key = (frame.width, frame.height, frame.format.name, size)
+        if self._graph is None or key != self._built_for:
+            self._graph, self._built_for = self._build(frame, size), key
         self._graph.vpush(frame)
         return torch.from_numpy(self._graph.vpull().to_ndarray())
 
@@ -237,12 +255,12 @@ class _Converter:
             filters.append(f"scale={size[1]}:{size[0]}:flags=bilinear")
         graph = Graph()
         graph.threads = 1
-        source = graph.add_buffer(
+        buffer = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
         )
-        nodes = [source]
+        nodes = [buffer]
         for text in filters:
-            kind, _, arguments = text.partition("=")
-            nodes.append(graph.add(kind, arguments or None))
+            name, _, arguments = text.partition("=")
+            nodes.append(graph.add(name, arguments or None))
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         return graph

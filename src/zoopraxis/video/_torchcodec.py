@@ -1,4 +1,4 @@
-"""torchcodec as decoder, numbering frames by the same index as PyAV."""
+"""The torchcodec backend, with the same frame index as PyAV."""
 
 import json
 from collections.abc import Iterator
@@ -11,114 +11,121 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import VideoError
-from zoopraxis.video._base import Clock, Size
+from zoopraxis.video._base import Deadline, Size
 from zoopraxis.video._index import UNTIMED_FORMATS
 from zoopraxis.video._pyav import PyAVVideo
 
 __all__ = ["TorchCodecVideo", "torchcodec_problem"]
 
-# Containers in which torchcodec's seek lands behind the key frame that it aims at: asked for
-# frame 20, it gives frame 24.
-UNSOUND_FORMATS = {"mpeg", "mpegts"}
+# Containers in which torchcodec's seek lands after the key frame that it aims at:
+# requesting frame 20 returns frame 24.
+INEXACT_SEEK_FORMATS = {"mpeg", "mpegts"}
 
 
 @cache
 def torchcodec_problem() -> str:
-    """Why torchcodec cannot be used here, in a line; empty if it can."""
+    """Why torchcodec cannot be used, in one line; empty if it can."""
     try:
         torchcodec = import_module("torchcodec")
     except ImportError:
-        return "it is not installed"
-    except (RuntimeError, OSError) as error:  # older ones need FFmpeg to be imported
-        return _line(error)
+        return "not installed"
+    except (RuntimeError, OSError) as error:  # older versions load FFmpeg on import
+        return _first_line(error)
     if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
-        return "it finds no FFmpeg libraries that it can load"
+        return "found no FFmpeg libraries that it can load"
     return ""
 
 
 class TorchCodecVideo(PyAVVideo):
     """A video file, URL or bytes, decoded by torchcodec.
 
-    Unlike PyAV here, torchcodec hides damage by repeating parts of other frames.
+    Unlike our PyAV backend, torchcodec conceals damaged data with parts of other frames.
 
     Parameters
     ----------
-    source, name, timeout, stream
+    video, name, timeout, stream
         As for `PyAVVideo`.
+
+    Raises
+    ------
+    VideoError
+        torchcodec cannot be used, or cannot locate the frames of this file exactly.
     """
 
     def __init__(
-        self, source: str | bytes, *, name: str, timeout: float, stream: int | None = None
+        self, video: str | bytes, *, name: str, timeout: float, stream: int | None = None
     ) -> None:
         problem = torchcodec_problem()
         if problem:
             raise VideoError(
-                f"{name}: torchcodec does not work here: {problem}",
-                "use decoder='pyav', or see what `zoopraxis doctor` advises",
+                f"{name}: torchcodec cannot be used: {problem}",
+                "pass decoder='pyav', or run `zoopraxis doctor` for advice",
             )
-        super().__init__(source, name=name, timeout=timeout, stream=stream)
-        self._source = source
+        super().__init__(video, name=name, timeout=timeout, stream=stream)
+        self._video = video
         self._decoders: dict[Size | None, Any] = {}
-        self._refuse_unsound()
+        self._reject_inexact()
 
-    def _refuse_unsound(self) -> None:
-        container = self._input.container.format.name
-        reordered = bool(self._input.stream.codec_context.has_b_frames)
+    def _reject_inexact(self) -> None:
+        """Raise if frames cannot be told apart by their PTS, or the seek is inexact."""
+        container = self._demuxer.container.format.name
+        reordered = bool(self._demuxer.stream.codec_context.has_b_frames)
         if (
             self._index.counted
-            or container in UNSOUND_FORMATS
+            or container in INEXACT_SEEK_FORMATS
             or (reordered and container in UNTIMED_FORMATS)
         ):
             self.close()
             raise VideoError(
-                f"{self.name}: torchcodec cannot tell the frames of this {container} file apart",
-                "use decoder='pyav' (the default)",
+                f"{self.name}: torchcodec cannot locate the frames of this {container} file "
+                "exactly",
+                "pass decoder='pyav' (the default)",
             )
 
     def _decode(
-        self, numbers: NDArray[np.int64], size: Size | None, clock: Clock
+        self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
-        unit = float(self._input.time_base)
-        for number in numbers.tolist():
-            clock.check()
+        time_base = float(self._demuxer.time_base)
+        for index in indices.tolist():
+            deadline.check()
             try:
-                frame = self._decoder(size).get_frame_at(number)
+                frame = self._decoder(size).get_frame_at(index)
             except (RuntimeError, ValueError) as error:
                 raise VideoError(
-                    f"{self.name}: frame {number} cannot be decoded: {_line(error)}",
+                    f"{self.name}: frame {index} cannot be decoded: {_first_line(error)}",
                     "copy or download the file again",
                 ) from error
-            if abs(frame.pts_seconds - self._index.pts[number] * unit) > unit / 2:
+            if abs(frame.pts_seconds - self._index.pts[index] * time_base) > time_base / 2:
                 raise VideoError(
-                    f"{self.name}: torchcodec gave the frame at {frame.pts_seconds:.3f} s in "
-                    f"place of frame {number}",
-                    "use decoder='pyav' (the default)",
+                    f"{self.name}: torchcodec returned the frame at {frame.pts_seconds:.3f} s "
+                    f"instead of frame {index}",
+                    "pass decoder='pyav' (the default)",
                 )
             yield frame.data.movedim(0, -1)  # (H, W, 3)
 
     def _decoder(self, resize: Size | None) -> Any:
-        """Make the decoder for a size, once."""
+        """Get the decoder for a frame size, built on first use."""
         if resize not in self._decoders:
             codec = import_module("torchcodec.decoders")
             transforms = import_module("torchcodec.transforms")
             self._decoders[resize] = codec.VideoDecoder(
-                self._source,
-                stream_index=self._input.stream.index,
-                custom_frame_mappings=self._mappings(),
+                self._video,
+                stream_index=self._demuxer.stream.index,
+                custom_frame_mappings=self._frame_mappings(),
                 transforms=[transforms.Resize(resize)] if resize else None,
             )
         return self._decoders[resize]
 
-    def _mappings(self) -> str:
-        """Our index in the form that torchcodec takes, so that it does not scan the file."""
+    def _frame_mappings(self) -> str:
+        """Our index as torchcodec's ``custom_frame_mappings``: it need not scan the file again."""
         pts, keys = self._index.pts, set(self._index.keys.tolist())
-        lengths = np.diff(pts, append=self._index.end)
+        durations = np.diff(pts, append=self._index.end)
         frames = [
             {"pts": p, "duration": d, "key_frame": int(p in keys)}
-            for p, d in zip(pts.tolist(), lengths.tolist(), strict=True)
+            for p, d in zip(pts.tolist(), durations.tolist(), strict=True)
         ]
         return json.dumps({"frames": frames})
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]

@@ -1,34 +1,34 @@
-"""Trained nets and mean files of Caffe: every layout comes back, nothing else crashes."""
+"""Trained nets and mean files of Caffe: every layout is read, everything else is an error."""
 
 import numpy as np
 import pytest
 import torch
 
 from caffe_files import LAYOUTS, blob, field, front_axes, random_layers, varint, write_net
-from zoopraxis.errors import CheckpointError
-from zoopraxis.checkpoints.hub import read_state_dict
 from zoopraxis.checkpoints.formats.caffe import is_caffe_file, read_mean, read_net
+from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.errors import CheckpointError
 
 SHAPES = {
     "conv1/7x7_s2": [(4, 3, 1, 2, 2), (4,)],
     "conv1/7x7_s2_bn": [(4,), (4,), (4,), (4,)],
-    "fc-action": [(5, 150), (5,)],  # lengths of two bytes
+    "fc-action": [(5, 150), (5,)],  # its length takes a varint of two bytes
 }
 SHAPES_2D = SHAPES | {"conv1/7x7_s2": [(4, 3, 2, 2), (4,)]}
 
 
 def layers_for(layout):
-    """Layers that a layout can hold: before 2015, a blob had four axes."""
+    """Layers that fit a layout: before 2015 a blob had four axes."""
     return random_layers(SHAPES_2D if layout == "2014" else SHAPES)
 
 
 def as_stored(array, layout):
-    """Shape of an array in a file."""
+    """Shape of an array in a file of a layout."""
     return front_axes(array, {"2014": 4, "c3d": 5}.get(layout, 0))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_blobs_come_back(tmp_path, layout):
+def test_blobs_are_read_as_written(tmp_path, layout):
     layers = layers_for(layout)
 
     state = read_net(write_net(tmp_path / "a.caffemodel", layers, layout))
@@ -43,14 +43,14 @@ def test_blobs_come_back(tmp_path, layout):
 
 @pytest.mark.parametrize("name", ["a.caffemodel", "a.caffemodel.v5", "net_iter_1900000", "a.pth"])
 @pytest.mark.parametrize("layout", ["2015", "c3d"])
-def test_nets_are_known_by_what_they_hold(tmp_path, name, layout):
+def test_nets_are_recognised_by_their_content(tmp_path, name, layout):
     path = write_net(tmp_path / name, layers_for(layout), layout)
 
     assert is_caffe_file(path)
     assert "fc-action.1" in read_state_dict(path)
 
 
-def test_other_files_are_not_taken_for_nets(tmp_path):
+def test_files_of_torch_are_not_recognised_as_nets(tmp_path):
     torch.save({"w": torch.ones(2)}, tmp_path / "zip.pth")
     torch.save({"w": torch.ones(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
 
@@ -71,11 +71,11 @@ def test_a_mean_file_is_a_blob(tmp_path, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_no_cut_file_is_read_as_a_whole_one(tmp_path, layout):
+def test_no_truncated_file_is_read_as_a_whole_one(tmp_path, layout):
     layers = random_layers({"conv1": [(2, 1, 1, 2), (2,)], "conv1_bn": [(2,)] * 4})
     whole = write_net(tmp_path / "whole.caffemodel", layers, layout)
     data, keys = whole.read_bytes(), set(read_net(whole))
-    cut = tmp_path / "cut.caffemodel"
+    cut = tmp_path / "truncated.caffemodel"
     silent, hints = [], set()
     for size in range(len(data)):
         cut.write_bytes(data[:size])
@@ -85,13 +85,13 @@ def test_no_cut_file_is_read_as_a_whole_one(tmp_path, layout):
             hints.add((str(cut) in error.problem, bool(error.hint)))
 
     assert hints == {(True, True)}
-    # behind each layer it is a net of fewer layers: with conv1, its ReLU, and conv1_bn
+    # truncated after a layer it is a net of fewer layers: conv1, its ReLU, then conv1_bn
     conv = {key for key in keys if "_bn" not in key}
     assert silent == [conv, conv, keys]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_damage_is_an_error_or_changes_numbers_alone(tmp_path, layout):
+def test_damage_is_an_error_or_changes_values_alone(tmp_path, layout):
     data = bytearray(
         write_net(tmp_path / "whole.caffemodel", layers_for(layout), layout).read_bytes()
     )
@@ -112,7 +112,7 @@ def test_damage_is_an_error_or_changes_numbers_alone(tmp_path, layout):
     assert errors > 30
 
 
-def test_a_cut_mean_file_is_an_error(tmp_path):
+def test_a_truncated_mean_file_is_an_error(tmp_path):
     data = blob(np.ones((1, 3, 2, 2, 2), np.float32), "c3d")
     path = tmp_path / "mean.binaryproto"
     for size in range(1, len(data)):
@@ -128,8 +128,8 @@ def test_a_cut_mean_file_is_an_error(tmp_path):
     [
         (b"", "no layers with blobs"),
         (b"\0" * 64, "no layers with blobs"),
-        (b'name: "net"\nlayer { name: "conv1" }', "no protocol buffer"),
-        (b"<!DOCTYPE html>", "no protocol buffer"),
+        (b'name: "net"\nlayer { name: "conv1" }', "not a protocol buffer"),
+        (b"<!DOCTYPE html>", "not a protocol buffer"),
         (b"\xff" * 4096, "more than 64 bits"),
         (b"\x89HDF\r\n\x1a\n", "in HDF5"),
         (field(1, "net") + field(2, field(1, "a layer of 2013")), "format of 2013"),
@@ -142,7 +142,7 @@ def test_a_cut_mean_file_is_an_error(tmp_path):
         (2 * field(100, field(1, "a") + field(7, field(5, bytes(4)))), "two blobs"),
     ],
 )
-def test_says_what_is_no_net(tmp_path, content, problem):
+def test_the_error_says_why_a_file_is_not_a_net(tmp_path, content, problem):
     (tmp_path / "a.caffemodel").write_bytes(content)
 
     with pytest.raises(CheckpointError) as caught:
@@ -154,7 +154,7 @@ def test_says_what_is_no_net(tmp_path, content, problem):
 
 
 @pytest.mark.parametrize("name", ["net.prototxt", "mean.binaryproto"])
-def test_files_beside_a_net_are_told_from_it(tmp_path, name):
+def test_other_files_of_a_net_are_refused(tmp_path, name):
     content = {"net.prototxt": b'layer { name: "a" }', "mean.binaryproto": blob(np.ones((2, 3)))}
     (tmp_path / name).write_bytes(content[name])
 

@@ -1,4 +1,4 @@
-"""Caffe2 pickles: their arrays come out, nothing in them runs."""
+"""Caffe2 pickles: their arrays are read, nothing in them is executed."""
 
 import json
 import pickle
@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from zoopraxis.checkpoints.convert import convert_state_dict
-from zoopraxis.errors import CheckpointError
-from zoopraxis.checkpoints.hub import read_state_dict
 from zoopraxis.checkpoints.formats.caffe2 import read_blobs
+from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.errors import CheckpointError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
-# {'blobs': {'w': array([[1., 2.], [3., 4.]], float32)}} as Python 2 and numpy 1 pickled it: text
-# strings of one byte a character, numpy.core, no _codecs
+# {'blobs': {'w': array([[1., 2.], [3., 4.]], float32)}} as Python 2 and numpy 1 pickle it: strings
+# of one byte per character, numpy.core, no _codecs
 PYTHON_2 = (
     b"\x80\x02}U\x05blobs}U\x01wcnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
     b"K\x00\x85U\x01b\x87R(K\x01K\x02K\x02\x86cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R"
@@ -69,7 +69,7 @@ class Malice:
 
 
 @pytest.mark.parametrize("module", ["builtins", "os", "numpy"])
-def test_runs_nothing(tmp_path, module):
+def test_executes_nothing(tmp_path, module):
     victim = tmp_path / "victim"
     payload = {
         "builtins": Malice(exec, f"open({str(victim)!r}, 'w')"),
@@ -91,7 +91,7 @@ def test_refuses_arrays_of_objects(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x02", b"not a pickle", pickle.dumps([1], 2)])
-def test_says_what_is_no_checkpoint(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "a.pkl").write_bytes(content)
 
     with pytest.raises(CheckpointError, match=r"a\.pkl cannot be read as arrays alone"):
@@ -99,7 +99,7 @@ def test_says_what_is_no_checkpoint(tmp_path, content):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_reads_files_of_torch_by_their_content(tmp_path, zipped):
+def test_files_of_torch_are_recognised_by_their_content(tmp_path, zipped):
     torch.save({"w": torch.ones(2)}, tmp_path / "a.pkl", _use_new_zipfile_serialization=zipped)
 
     assert read_state_dict(tmp_path / "a.pkl")["w"].tolist() == [1, 1]
@@ -113,7 +113,7 @@ def test_reads_files_of_torch_by_their_content(tmp_path, zipped):
     ],
 )
 def test_the_released_blobs_become_the_ports_parameters(file, name):
-    # both conversions of the same tensors meet: by the blobs' names, and by the port's
+    # the same tensors, by the names of the blobs and by those of the port
     blobs = json.loads((GOLDEN / f"{file}.map.json").read_text())["blobs"]
     state = {key: torch.randn(entry["shape"]) for key, entry in blobs.items()}
     port = {entry["i3_res50_key"]: state[key] for key, entry in blobs.items()}

@@ -1,34 +1,21 @@
-"""The reader of TensorFlow checkpoints, on a small checkpoint that this file writes itself."""
+"""The reader of TensorFlow checkpoints, on small checkpoints that this file writes."""
 
 import numpy as np
 import pytest
 import torch
 
-from zoopraxis.errors import CheckpointError
-from zoopraxis.checkpoints.hub import read_state_dict
+from caffe_files import field, varint
 from zoopraxis.checkpoints.formats.protobuf import read_fields, read_varint
 from zoopraxis.checkpoints.formats.tensorflow import read_checkpoint, read_index
+from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.errors import CheckpointError
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 TYPES = {np.dtype("<f4"): 1, np.dtype("<i8"): 9, np.dtype("<f2"): 19}
 
 
-def varint(number):
-    out = b""
-    while number >= 0x80:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
 def block(records, *, compression=0):
-    """A table block: every key but the first is given by what differs from the one before."""
+    """A table block: every key is stored without the prefix that it shares with the one before."""
     out, last = b"", b""
     for key, value in records:
         shared = 0
@@ -49,7 +36,7 @@ def write_checkpoint(path, variables, *, compression=0, blocks=2, slices=b""):
         data = value.tobytes()
         shape = b"".join(field(2, field(1, n)) for n in value.shape)
         entry = field(1, TYPES[value.dtype]) + field(2, shape)
-        # a zero is left out, as protocol buffers do
+        # protocol buffers leave zeros out
         entry += field(4, len(shard)) if shard else b""
         entry += field(5, len(data)) + varint(6 << 3 | 5) + b"crc?" + slices
         records.append((name.encode(), entry))
@@ -71,14 +58,15 @@ def variables():
     random = np.random.default_rng(0)
     return {
         "RGB/conv_3d/w": random.standard_normal((3, 1, 2, 4, 5), dtype=np.float32),
-        "RGB/conv_3d/b": random.standard_normal(300, dtype=np.float32),  # a size of two bytes
+        # a size of 1200 bytes takes a varint of two bytes
+        "RGB/conv_3d/b": random.standard_normal(300, dtype=np.float32),
         "RGB/half": random.standard_normal((2, 2)).astype(np.float16),
         "global_step": np.asarray(115_000, dtype=np.int64),
     }
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 5])
-def test_variables_come_back(tmp_path, variables, blocks):
+def test_variables_are_read_as_written(tmp_path, variables, blocks):
     path = tmp_path / "model.ckpt.index"
     write_checkpoint(path, variables, blocks=blocks)
 
@@ -89,7 +77,7 @@ def test_variables_come_back(tmp_path, variables, blocks):
         assert torch.equal(state[name], torch.from_numpy(value))
 
 
-def test_state_dicts_are_read_through_the_usual_door(tmp_path, variables):
+def test_read_state_dict_reads_them_too(tmp_path, variables):
     write_checkpoint(tmp_path / "model.ckpt.index", variables)
 
     state = read_state_dict(tmp_path / "model.ckpt.index")
@@ -97,7 +85,7 @@ def test_state_dicts_are_read_through_the_usual_door(tmp_path, variables):
     assert state["global_step"].item() == 115_000
 
 
-def test_index_says_where_variables_lie(tmp_path, variables):
+def test_the_index_says_where_variables_are_stored(tmp_path, variables):
     write_checkpoint(tmp_path / "model.ckpt.index", variables)
 
     entry = read_index(tmp_path / "model.ckpt.index")["RGB/conv_3d/w"]
@@ -105,7 +93,7 @@ def test_index_says_where_variables_lie(tmp_path, variables):
     assert (entry.shape, entry.offset, entry.size) == ((3, 1, 2, 4, 5), 1200, 480)
 
 
-def test_says_which_file_to_name(tmp_path, variables):
+def test_the_index_is_the_file_to_name(tmp_path, variables):
     write_checkpoint(tmp_path / "model.ckpt.index", variables)
 
     with pytest.raises(CheckpointError, match="not the index of a TensorFlow checkpoint"):
@@ -114,7 +102,7 @@ def test_says_which_file_to_name(tmp_path, variables):
         read_checkpoint(tmp_path / "other.index")
 
 
-def test_refuses_what_it_does_not_read(tmp_path, variables):
+def test_unsupported_layouts_are_refused(tmp_path, variables):
     path = tmp_path / "model.ckpt.index"
     write_checkpoint(path, variables, compression=1)
     with pytest.raises(CheckpointError, match="compressed"):
@@ -134,7 +122,7 @@ def test_damaged_files_are_errors(tmp_path, variables):
         read_checkpoint(path)
 
     shard.unlink()
-    with pytest.raises(CheckpointError, match="data file 0, which is not there"):
+    with pytest.raises(CheckpointError, match="data file 0, which is missing"):
         read_checkpoint(path)
 
 

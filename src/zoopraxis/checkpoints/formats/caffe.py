@@ -1,18 +1,20 @@
 """Caffe's trained nets (``.caffemodel``) and mean files (``.binaryproto``), without Caffe.
 
-A trained net is a protocol buffer, a ``NetParameter``: layers, of which each has a name and its
-numbers as blobs. Since 2015 the layers are field 100 (their name field 1, their blobs field 7);
-before, they were field 2 (name 4, blobs 6), and so they are in C3D's fork of Caffe. A mean file is
-one blob by itself.
+A trained net is a protocol buffer, a ``NetParameter``: a list of layers, each with a name and its
+tensors, called blobs. Since 2015 the layers are field 100 (name field 1, blobs field 7); before,
+and in C3D's fork of Caffe, they were field 2 (name field 4, blobs field 6). A mean file is a single
+blob.
 
-Blobs have three layouts. Caffe's own gives the data as field 5 (floats) or 8 (doubles), and the
-shape as field 7, or, before 2015, as four axes in fields 1 to 4: a bias of C numbers is then
-1 x 1 x 1 x C. In C3D's fork every blob has five axes, fields 1 to 5, and the data are field 6: its
-blobs are known by field 5 being one number.
+Blobs have three layouts:
 
-Kernels lie as in PyTorch, (out, in, [T,] H, W), and so do the matrices of linear layers; so
-nothing here is transposed. Shapes are given as the file has them, and
-`zoopraxis.checkpoints.convert.squeeze_blobs` takes away the axes of length 1.
+    2015     data field 5 (float) or 8 (double), shape field 7
+    before   data field 5 (float), shape in fields 1 to 4, always four axes: (1, 1, 1, C) of a bias
+    C3D      data field 6 (float), shape in fields 1 to 5, always five axes
+
+C3D's blobs are told apart by their field 5, a single number.
+
+Kernels are (out, in, [T,] H, W) and matrices (out, in), as in PyTorch, so nothing is transposed.
+Shapes are those of the file; `zoopraxis.weights.keys.squeeze_blobs` removes the axes of length 1.
 """
 
 import math
@@ -24,15 +26,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoopraxis.errors import CheckpointError
 from zoopraxis.checkpoints.formats.protobuf import read_fields, read_varint
+from zoopraxis.errors import CheckpointError
 
 __all__ = ["is_caffe_file", "read_mean", "read_net"]
 
 _LAYERS = {100: (1, 7), 2: (4, 6)}  # field of the layers: fields of a layer's name and blobs
-_OLDEST = 1  # field of a layer that wraps one of the format before; it has names and blobs inside
-_BEGINNINGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")  # a net's name, layers, input; its layer
-_SUFFIXES = {".caffemodel", ".prototxt", ".binaryproto"}  # the last two to be told what they are
+_OLDEST = 1  # field of a layer that wraps one of the 2013 format, with its name and blobs
+_BEGINNINGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")  # fields 1, 2, 3 and 100 of a net
+_SUFFIXES = {".caffemodel", ".prototxt", ".binaryproto"}  # the last two for their error message
 _HDF5 = b"\x89HDF"
 _MOST_AXES = 32  # of a blob, in Caffe
 
@@ -40,9 +42,9 @@ Value = int | bytes
 
 
 def is_caffe_file(path: Path) -> bool:
-    """Whether a file is called as Caffe's are, or begins as a trained net does.
+    """Whether a file is one of Caffe's, by its suffix or its first bytes.
 
-    Released nets are called ``x.caffemodel``, ``x.caffemodel.v5`` or ``x_iter_20000``.
+    Released nets are named ``x.caffemodel``, ``x.caffemodel.v5`` or ``x_iter_20000``.
     """
     if not _SUFFIXES.isdisjoint(path.suffixes):
         return True
@@ -61,14 +63,14 @@ def read_net(path: str | Path) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to Tensor
-        By ``"<layer>.<number>"``: of convolutions and linear layers ``.0`` is the weight and
-        ``.1`` the bias. Layers without blobs, and gradients kept beside the data, are left out.
+        By ``"<layer>.<number>"``; for convolutions and linear layers ``.0`` is the weight and
+        ``.1`` the bias. Layers without blobs, and gradients, are left out.
 
     Raises
     ------
     CheckpointError
-        No such file, or it is cut off, damaged or of another kind. A file that is cut off just
-        behind a layer cannot be told from a smaller net; its conversion fails for missing keys.
+        No such file, or it is truncated, damaged or of another kind. A file truncated between
+        two layers looks like a smaller net; its conversion then fails for missing keys.
     """
     path = Path(path)
     data = _read(path)
@@ -77,7 +79,7 @@ def read_net(path: str | Path) -> dict[str, Tensor]:
     except CheckpointError as error:
         raise CheckpointError(
             f"{path} is not a trained net of Caffe: {error.problem}",
-            "fetch the file again if it is cut off; name the trained net, not its .prototxt",
+            "download it again if it is truncated; name the trained net, not its .prototxt",
         ) from error
 
 
@@ -87,12 +89,12 @@ def read_mean(path: str | Path) -> Tensor:
     Returns
     -------
     Tensor
-        Of the shape in the file: (1, C, H, W) of images, (1, C, T, H, W) of clips.
+        Of the shape in the file: (1, C, H, W) for images, (1, C, T, H, W) for clips.
 
     Raises
     ------
     CheckpointError
-        No such file, or it is cut off, damaged or of another kind.
+        No such file, or it is truncated, damaged or of another kind.
     """
     path = Path(path)
     data = _read(path)
@@ -101,7 +103,7 @@ def read_mean(path: str | Path) -> Tensor:
     except CheckpointError as error:
         raise CheckpointError(
             f"{path} is not a mean file of Caffe: {error.problem}",
-            "it takes a .binaryproto; fetch the file again if it is cut off",
+            "name a .binaryproto; download it again if it is truncated",
         ) from error
 
 
@@ -124,7 +126,7 @@ def _net(data: bytes) -> dict[str, Tensor]:
             continue
         for key, blob in _layer(_message(value), *_LAYERS[number]):
             if key in state:
-                raise CheckpointError(f"two blobs are called {key!r}")
+                raise CheckpointError(f"two blobs have the name {key!r}")
             state[key] = blob
     if not state:
         raise CheckpointError("it has no layers with blobs")
@@ -135,7 +137,7 @@ def _layer(layer: bytes, name_field: int, blob_field: int) -> Iterator[tuple[str
     """Yield the blobs of a layer by key."""
     fields = _fields(layer)
     if name_field == 4 and _OLDEST in fields:
-        raise CheckpointError("it is of Caffe's format of 2013; upgrade_net_proto_binary renews it")
+        raise CheckpointError("it has Caffe's format of 2013: run upgrade_net_proto_binary on it")
     try:
         name = b"".join(map(_message, fields[name_field])).decode()
     except UnicodeDecodeError as error:
@@ -162,17 +164,19 @@ def _blob(data: bytes) -> Tensor:
         raise CheckpointError(f"{len(shape)} axes are more than Caffe's {_MOST_AXES}")
     values = b"".join(map(_message, numbers))
     if not values or len(values) != math.prod(shape) * dtype.itemsize:
-        raise CheckpointError(f"{len(values)} bytes are not {shape} numbers of {dtype.itemsize}")
+        raise CheckpointError(
+            f"{len(values)} bytes do not hold {shape} numbers of {dtype.itemsize} bytes each"
+        )
     return torch.from_numpy(np.frombuffer(values, dtype=dtype).reshape(shape).copy())
 
 
 def _axes(fields: dict[int, list[Value]], *numbers: int) -> tuple[int, ...]:
-    """Lengths of the axes that are a field each."""
+    """Lengths of the axes, each in a field of its own."""
     return tuple(_integer(fields[number][-1]) if fields[number] else 0 for number in numbers)
 
 
 def _dims(shapes: list[Value]) -> tuple[int, ...]:
-    """Read a BlobShape: field 1, repeated or packed into one, has the lengths."""
+    """Read a BlobShape: field 1, repeated or packed, has the lengths."""
     dims: list[int] = []
     for value in shapes:
         for packed in _fields(_message(value))[1]:

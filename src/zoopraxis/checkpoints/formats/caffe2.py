@@ -1,8 +1,8 @@
-"""Read the blobs of a Caffe2 checkpoint, a pickled dict of numpy arrays, without running it.
+"""Caffe2 checkpoints, pickled dicts of numpy arrays, read without executing them.
 
-A pickle is a program: it may name any function of any module and call it. This reader knows the
-seven names that numpy arrays of Python 2 and 3 are pickled with and gives each a harmless stand-in
-of its own; any other name is refused before anything of that name is looked up.
+A pickle is a program: it can name any function of any module and call it. This reader knows the
+names that pickled numpy arrays of Python 2 and 3 consist of, and has a harmless stand-in for each;
+any other name is refused before it is looked up.
 """
 
 import pickle
@@ -26,7 +26,7 @@ _TORCH_LEGACY = (
 
 
 def is_torch_file(path: Path) -> bool:
-    """Whether a file of any suffix is one of torch.save's, zip or legacy."""
+    """Whether a file, whatever its suffix, was written by torch.save (zip or legacy)."""
     with path.open("rb") as file:
         return file.read(len(_TORCH_LEGACY)).startswith((_TORCH_ZIP, _TORCH_LEGACY))
 
@@ -37,17 +37,17 @@ def read_blobs(path: str | Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        Of a pickled dict from names to arrays, or of one that holds such a dict as ``blobs``.
+        A pickled dict from names to arrays, or one with such a dict under ``blobs``.
 
     Returns
     -------
     dict of str to Tensor
-        Plain numbers beside the arrays (iteration, learning rate) are left out.
+        The arrays; plain numbers (iteration, learning rate) are left out.
 
     Raises
     ------
     CheckpointError
-        No such pickle, or one that asks for anything but arrays, dicts, lists, text and numbers.
+        Not a pickle, or one that holds anything but arrays, dicts, lists, strings and numbers.
     """
     path = Path(path)
     try:
@@ -65,7 +65,7 @@ def read_blobs(path: str | Path) -> dict[str, Tensor]:
     ) as error:
         raise CheckpointError(
             f"{path} cannot be read as arrays alone: {error}",
-            "only pickled dicts of numpy arrays are read; nothing in the file was run",
+            "only pickled dicts of numpy arrays are read; nothing in the file was executed",
         ) from error
     return {
         name: torch.from_numpy(blob.array())
@@ -83,7 +83,7 @@ def _blobs(content: object) -> Mapping[str, object]:
 
 
 class _Type:
-    """Stands for a numpy dtype: a letter, a size, a byte order."""
+    """Stand-in for a numpy dtype: a letter, a size, a byte order."""
 
     def __init__(self, code: str, *_flags: object) -> None:
         self.code = str(code)
@@ -101,7 +101,7 @@ class _Type:
 
 
 class _Array:
-    """Stands for a numpy array until its bytes are looked at."""
+    """Stand-in for a numpy array: its bytes, not interpreted yet."""
 
     shape: tuple[int, ...] = ()
     type: _Type
@@ -146,7 +146,7 @@ _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the names of numpy arrays and no others."""
+    """An unpickler that knows the names of numpy arrays and no others."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         """Return the stand-in of a name."""

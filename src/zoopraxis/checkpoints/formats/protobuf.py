@@ -7,18 +7,18 @@ from zoopraxis.errors import CheckpointError
 __all__ = ["read_fields", "read_varint"]
 
 _FIXED = {1: 8, 5: 4}  # wire type: bytes
-_LONGEST = 10  # bytes of a varint of 64 bits
+_LONGEST = 10  # bytes of a 64-bit varint
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    r"""Read seven bits a byte, the lowest first; return the number and the place behind it.
+    r"""Read seven bits per byte, the lowest first; return the number and the offset after it.
 
     ``b"\xac\x02"`` is ``0x2c + (2 << 7) == 300``.
 
     Raises
     ------
     CheckpointError
-        The data end within the number, or it is longer than 64 bits.
+        The data end within the number, or it has more than 64 bits.
     """
     value = 0
     for index, byte in enumerate(data[at : at + _LONGEST]):
@@ -26,12 +26,12 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at + index + 1
     if at + _LONGEST > len(data):
-        raise CheckpointError("the file ends within a number: it is cut off or damaged")
-    raise CheckpointError("no protocol buffer: a number of more than 64 bits")
+        raise CheckpointError("the file ends within a number: it is truncated or damaged")
+    raise CheckpointError("not a protocol buffer: a number of more than 64 bits")
 
 
 def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a message: numbers of varints, bytes of all else.
+    """Yield (field number, value) of a message: an int for a varint, bytes for anything else.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif wire in _FIXED:
             size = _FIXED[wire]
         else:
-            raise CheckpointError(f"no protocol buffer: a field of wire type {wire}")
+            raise CheckpointError(f"not a protocol buffer: a field of wire type {wire}")
         if at + size > len(data):
-            raise CheckpointError("the file ends within a field: it is cut off or damaged")
+            raise CheckpointError("the file ends within a field: it is truncated or damaged")
         yield number, data[at : at + size]
         at += size

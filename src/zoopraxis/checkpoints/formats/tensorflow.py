@@ -1,8 +1,8 @@
 """TensorFlow checkpoints (``model.ckpt.index`` and its data files), without TensorFlow.
 
-The index is a table of LevelDB: blocks of sorted keys, each key given by what differs from the
-one before; an index block says where the blocks lie, a footer where the index block lies. A
-value is a small protocol buffer that says which bytes of which data file are the tensor.
+The index is a LevelDB table: blocks of sorted keys, each stored without the prefix that it shares
+with the key before. An index block has the offsets of the blocks, and a footer that of the index
+block. A value is a small protocol buffer that says which bytes of which data file are the tensor.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoopraxis.errors import CheckpointError
 from zoopraxis.checkpoints.formats.protobuf import read_fields, read_varint
+from zoopraxis.errors import CheckpointError
 
 __all__ = ["Entry", "read_checkpoint", "read_index"]
 
@@ -36,18 +36,18 @@ _STRING = 7
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a variable lies.
+    """Where a variable is stored.
 
     Parameters
     ----------
     dtype : int
-        TensorFlow's number of its type.
+        Its type, by TensorFlow's number.
     shape : tuple of int
         Its shape.
     shard : int
-        Number of its data file.
+        Index of its data file.
     offset, size : int
-        Its bytes there.
+        Its bytes in that file.
     """
 
     dtype: int
@@ -63,18 +63,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        The ``.index`` file; the data files lie beside it.
+        The ``.index`` file; the data files are next to it.
 
     Returns
     -------
     dict of str to Tensor
-        By variable name. Strings (TensorFlow 2 keeps a description of its objects) are left out.
+        By name of the variable. Strings (TensorFlow 2 stores its object graph) are left out.
 
     Raises
     ------
     CheckpointError
-        A file is missing, damaged or of another kind, or a variable is of a type or layout that
-        is not read. The check sums of the data are not verified.
+        A file is missing, damaged or of another kind, or a variable has a type or layout that
+        cannot be read. Checksums are not verified.
     """
     path = Path(path)
     entries = {name: e for name, e in read_index(path).items() if e.dtype != _STRING}
@@ -83,12 +83,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_index(path: str | Path) -> dict[str, Entry]:
-    """Read the names of the variables and where they lie, from the ``.index`` file alone.
+    """Read the names of the variables and where they are stored, from the ``.index`` file alone.
 
     Raises
     ------
     CheckpointError
-        As `read_checkpoint`.
+        As in `read_checkpoint`.
     """
     path = Path(path)
     if not path.is_file():
@@ -99,31 +99,31 @@ def read_index(path: str | Path) -> dict[str, Entry]:
             f"{path} is not the index of a TensorFlow checkpoint",
             "of model.ckpt.index, .meta and .data-00000-of-00001, name the first",
         )
-    _, at = _handle(data, len(data) - _FOOTER)  # of the meta block, which is empty
+    _, at = _handle(data, len(data) - _FOOTER)  # the meta block is empty
     index, _ = _handle(data, at)
     entries = {}
     for _, place in _records(_block(data, *index, path)):
         block, _ = _handle(place, 0)
         for key, value in _records(_block(data, *block, path)):
-            if key:  # the empty key has the header
+            if key:  # the empty key holds the header
                 entries[key.decode()] = _entry(key.decode(), value)
     return entries
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Read (offset, size) of a block, and the place behind it."""
+    """Read (offset, size) of a block, and the offset after it."""
     offset, at = read_varint(data, at)
     size, at = read_varint(data, at)
     return (offset, size), at
 
 
 def _block(data: bytes, offset: int, size: int, path: Path) -> bytes:
-    """Return a block's records, without its list of restarts."""
+    """Return the records of a block, without its restart points."""
     if offset + size + 1 > len(data):
-        raise CheckpointError(f"{path} is cut off or damaged")
+        raise CheckpointError(f"{path} is truncated or damaged")
     if data[offset + size] != 0:
         raise CheckpointError(
-            f"{path} has compressed blocks, which TensorFlow does not write by itself",
+            f"{path} has compressed blocks, which TensorFlow itself does not write",
             "save the checkpoint again with TensorFlow",
         )
     block = data[offset : offset + size]
@@ -132,14 +132,17 @@ def _block(data: bytes, offset: int, size: int, path: Path) -> bytes:
 
 
 def _records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (key, value); a key is the beginning of the one before and what differs."""
+    """Yield (key, value); a key is a prefix of the key before, then bytes of its own.
+
+    # (shared, own, value): (0, "conv/b", ...), (5, "w", ...) are the keys "conv/b" and "conv/w"
+    """
     at, key = 0, b""
     while at < len(block):
         shared, at = read_varint(block, at)
-        fresh, at = read_varint(block, at)
+        own, at = read_varint(block, at)
         size, at = read_varint(block, at)
-        key = key[:shared] + block[at : at + fresh]
-        at += fresh
+        key = key[:shared] + block[at : at + own]
+        at += own
         yield key, block[at : at + size]
         at += size
 
@@ -149,7 +152,7 @@ def _entry(name: str, value: bytes) -> Entry:
     fields = dict(read_fields(value))
     if 7 in fields:
         raise CheckpointError(
-            f"variable {name!r} is split into slices, which are not read",
+            f"variable {name!r} is split into slices, which cannot be read",
             "save the checkpoint again without partitioned variables",
         )
     numbers = [fields.get(number, 0) for number in (1, 3, 4, 5)]
@@ -159,7 +162,7 @@ def _entry(name: str, value: bytes) -> Entry:
 
 
 def _shape(value: bytes) -> tuple[int, ...]:
-    """Read a TensorShapeProto: field 2, repeated, is an axis, whose field 1 is its size."""
+    """Read a TensorShapeProto: field 2, repeated, is an axis; its field 1 is the size."""
     axes = [dict(read_fields(axis)) for _, axis in read_fields(value) if isinstance(axis, bytes)]
     return tuple(size for axis in axes if isinstance(size := axis.get(1, 0), int))
 
@@ -167,18 +170,20 @@ def _shape(value: bytes) -> tuple[int, ...]:
 def _tensor(name: str, entry: Entry, shards: dict[int, Path]) -> Tensor:
     """Read one variable from its data file."""
     if entry.dtype not in _TYPES:
-        raise CheckpointError(f"variable {name!r} has TensorFlow's type {entry.dtype}, not numbers")
+        raise CheckpointError(
+            f"variable {name!r} has TensorFlow's type {entry.dtype}, which is not numbers"
+        )
     if entry.shard not in shards:
         raise CheckpointError(
-            f"variable {name!r} lies in data file {entry.shard}, which is not there",
-            "put model.ckpt.data-... beside model.ckpt.index",
+            f"variable {name!r} is in data file {entry.shard}, which is missing",
+            "put model.ckpt.data-... next to model.ckpt.index",
         )
     dtype, count = np.dtype(_TYPES[entry.dtype]), int(np.prod(entry.shape))
     path = shards[entry.shard]
     size = path.stat().st_size
     if count * dtype.itemsize != entry.size or entry.offset + entry.size > size:
         raise CheckpointError(
-            f"{path} is cut off or damaged: it has {size} bytes, not all of {name!r}"
+            f"{path} is truncated or damaged: its {size} bytes do not hold all of {name!r}"
         )
     values = np.fromfile(path, dtype=dtype, count=count, offset=entry.offset)
     return torch.from_numpy(values.reshape(entry.shape))

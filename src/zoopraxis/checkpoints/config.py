@@ -1,0 +1,142 @@
+"""Which network this is, exactly: name, source, arguments, clip, labels, and its weights' hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoopraxis.errors import CheckpointError, ZoopraxisError
+from zoopraxis.inputs import ClipSpec, clip_from_dict, clip_to_dict
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.models.registry import model_spec
+from zoopraxis.weights.registry import build_network
+
+__all__ = ["ModelConfig", "hash_weights"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The identity of a network: with its weights, it says everything that a prediction needs.
+
+    Parameters
+    ----------
+    name : str
+        Entry of the zoo.
+    source : str, default=""
+        Whose build of the network it is; empty is the paper's own.
+    args : mapping
+        Arguments of its constructor in place of the entry's and the source's; plain JSON.
+    clip : ClipSpec
+        The clip it expects.
+    labels : tuple of str
+        Names of its K classes.
+    sha256 : str, default=""
+        Hash of its weights (`hash_weights`).
+    origin : mapping
+        Where the weights come from: file, hash, url, licence. It says nothing about the network.
+    """
+
+    name: str
+    source: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    clip: ClipSpec
+    labels: tuple[str, ...]
+    sha256: str = ""
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def build(self) -> VideoClassifier:
+        """Build the network, with random weights."""
+        return build_network(
+            self.name, source=self.source, **{"num_classes": len(self.labels), **self.args}
+        )
+
+    def of_weights(self, state: Mapping[str, Tensor]) -> "ModelConfig":
+        """Return the identity of the same network with these weights."""
+        return replace(self, sha256=hash_weights(state))
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides what the network computes, and of its labels."""
+        values = {key: value for key, value in self.to_dict().items() if key != "origin"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON.
+
+        Raises
+        ------
+        CheckpointError
+            An argument is not plain JSON, so that a file could not say which network this is.
+        """
+        values = {
+            "name": self.name,
+            "source": self.source,
+            "args": dict(self.args),
+            "clip": clip_to_dict(self.clip),
+            "labels": list(self.labels),
+            "sha256": self.sha256,
+            "origin": dict(self.origin),
+        }
+        try:
+            return dict(json.loads(json.dumps(values, allow_nan=False)))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the arguments of {self.name} are not plain JSON: {error}",
+                "save networks that are built from numbers, texts and lists; for another "
+                "constructor add an entry to the zoo",
+            ) from error
+
+    @classmethod
+    def from_dict(cls, values: Any, *, where: str) -> "ModelConfig":
+        """Make a configuration of its JSON form, checking every value.
+
+        Parameters
+        ----------
+        values : Any
+            Parsed JSON.
+        where : str
+            File that it comes from, for messages.
+
+        Raises
+        ------
+        CheckpointError
+            It is not a configuration, or of a network that the zoo does not have.
+        """
+        expected = {"name": str, "args": Mapping, "clip": Mapping, "labels": list, "sha256": str}
+        for key, kind in expected.items():
+            if not isinstance(values, Mapping) or not isinstance(values.get(key), kind):
+                raise CheckpointError(
+                    f"{where} does not describe a network: no {key}",
+                    "`zoopraxis convert` and `zoopraxis train` write such files",
+                )
+        labels = values["labels"]
+        if not labels or not all(isinstance(label, str) for label in labels):
+            raise CheckpointError(f"{where}: labels are not a list of names", "list K names")
+        try:
+            model_spec(values["name"])
+        except ZoopraxisError as error:
+            raise CheckpointError(f"{where}: {error.problem}", error.hint) from error
+        return cls(
+            name=values["name"],
+            source=str(values.get("source", "")),
+            args=values["args"],
+            clip=clip_from_dict(values["clip"], where=f"{where}: clip", error=CheckpointError),
+            labels=tuple(labels),
+            sha256=values["sha256"],
+            origin=values.get("origin", {}),
+        )
+
+
+def hash_weights(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a state dict: of its keys, types, shapes and values, whatever file holds it."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key].detach().cpu().contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        if tensor.numel():
+            digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

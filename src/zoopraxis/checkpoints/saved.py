@@ -1,0 +1,287 @@
+"""Networks on disk and ready to use: our files, and published checkpoints.
+
+A file of ours is a safetensors file whose header holds the network's `ModelConfig`, with the same
+as readable JSON beside it (``best.safetensors``, ``best.json``). The JSON may be edited: labels
+and clip are taken from it as long as its hash is that of the weights.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from zoopraxis.checkpoints.config import ModelConfig, hash_weights
+from zoopraxis.checkpoints.convert import convert_state_dict, count_classes
+from zoopraxis.checkpoints.create import create_model, load_published
+from zoopraxis.checkpoints.download import Progress
+from zoopraxis.checkpoints.hub import file_of
+from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.data.labels import label_names
+from zoopraxis.errors import CheckpointError, ModelNotFoundError
+from zoopraxis.files import write_atomically
+from zoopraxis.inputs import ClipSpec
+from zoopraxis.models.base import VideoClassifier
+from zoopraxis.models.registry import model_spec
+from zoopraxis.spec import Weights
+from zoopraxis.weights.registry import build_network, find_weights, weights_of
+
+__all__ = ["OpenModel", "convert_file", "is_file", "open_model", "save_model"]
+
+HEADER = "zoopraxis"  # key of the configuration in a safetensors header
+CHOICES = ("best.safetensors", "final.safetensors")  # of a run's folder, the first that is there
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A network ready to use, and its identity.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In evaluation mode, on the CPU.
+    config : ModelConfig
+        Which network it is, exactly.
+    title : str, default=""
+        How reports call it: the name or the file that it was opened by.
+    """
+
+    model: nn.Module
+    config: ModelConfig
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.title or self.config.name
+
+    @property
+    def clip(self) -> ClipSpec:
+        """The clip it expects."""
+        return self.config.clip
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of its K classes."""
+        return self.config.labels
+
+
+def open_model(
+    ref: str | Path, *, accept_licence: bool = False, progress: Progress | None = None
+) -> OpenModel:
+    """Open a network by name, ``name.tag``, file of ours, or folder of a run.
+
+    Parameters
+    ----------
+    ref : str or Path
+        A name from `zoopraxis.list_models` (random weights, for tests and timing), or with the
+        tag of a published checkpoint; a ``.safetensors`` file; the folder of a training run, whose
+        best weights are opened. A name of the zoo is a name even where a file or folder is called
+        the same: write ``./r3d_18`` for the folder.
+    accept_licence : bool, default=False
+        Download weights under a licence for other than commercial use.
+    progress : callable, optional
+        Called with the bytes downloaded, and of how many.
+
+    Raises
+    ------
+    ModelNotFoundError, CheckpointError, DownloadError
+        No such model; a file that is not ours; a checkpoint that cannot be had.
+    """
+    if is_file(ref):
+        return _open_file(_file_in(Path(ref)))
+    name, _, tag = str(ref).partition(".")
+    spec = model_spec(name)
+    if not tag:
+        model = create_model(name)
+        labels = _numbers(model.num_classes)
+        config = ModelConfig(name=name, clip=spec.clip, labels=labels)
+    else:
+        weights = find_weights(name, tag)
+        model = load_published(weights, accept_licence=accept_licence, progress=progress)
+        config = ModelConfig(
+            name=name,
+            source=weights.source,
+            clip=weights.clip or spec.clip,
+            labels=labels_of(weights),
+            origin=_origin(weights),
+        )
+    return OpenModel(model.eval(), config.of_weights(model.state_dict()), str(ref))
+
+
+def is_file(ref: str | Path) -> bool:
+    """Whether a reference is a file or folder: a path, or text that is no name of the zoo."""
+    text = str(ref)
+    if isinstance(ref, Path) or text.endswith(".safetensors") or "/" in text or "\\" in text:
+        return True
+    try:
+        model_spec(text.partition(".")[0])
+    except ModelNotFoundError:
+        return Path(ref).exists()
+    return False
+
+
+def _file_in(path: Path) -> Path:
+    """Return the file of ours at a path, or the best of a run's folder."""
+    if path.is_dir():
+        found = [path / choice for choice in CHOICES if (path / choice).is_file()]
+        if not found:
+            raise CheckpointError(
+                f"{path} holds no {' and no '.join(CHOICES)}",
+                "name the folder of a training run, or a .safetensors file",
+            )
+        return found[0]
+    if not path.is_file():
+        raise CheckpointError(f"no file {path}", "name a model of `zoopraxis models`, or a file")
+    return path
+
+
+def _open_file(path: Path) -> OpenModel:
+    """Open a file of ours; the configuration is held to the weights' hash."""
+    try:
+        state = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(HEADER)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+    config = _config_of(path, state, header)
+    model = _build(config, path)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not hold a {config.name}: {error}") from error
+    return OpenModel(model.eval(), config, str(path))
+
+
+def _config_of(path: Path, state: dict[str, Tensor], header: str | None) -> ModelConfig:
+    """Configuration of some weights: the JSON beside them, else the header of their file."""
+    found = []
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        found.append((str(beside), _read_text(beside)))
+    if header is not None:
+        found.append((f"the header of {path}", header))
+    if not found:
+        raise CheckpointError(
+            f"{path} has no sidecar {beside.name} that says which network it holds",
+            "`zoopraxis convert` makes both from a foreign checkpoint",
+        )
+    found_hash = hash_weights(state)
+    for where, text in found:
+        try:
+            config = ModelConfig.from_dict(json.loads(text), where=where)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise CheckpointError(f"{where} is not JSON: {error}") from error
+        if config.sha256 == found_hash:
+            return config
+    raise CheckpointError(
+        f"{found[-1][0]} describes other weights than {path} holds",
+        f"its hash begins with {config.sha256[:12] or 'nothing'}, theirs with {found_hash[:12]}; "
+        "copy both files of one run, or convert the checkpoint again",
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as text: {error}") from error
+
+
+def _build(config: ModelConfig, path: Path) -> VideoClassifier:
+    try:
+        return config.build()
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: {config.name} cannot be built with {dict(config.args)}: {error}"
+        ) from error
+
+
+def save_model(path: str | Path, model: nn.Module, config: ModelConfig) -> Path:
+    """Write a network's weights with its configuration, each file whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.safetensors``; the JSON gets the same name with ``.json``.
+    model : nn.Module
+        The network.
+    config : ModelConfig
+        Its identity; the hash of the weights is filled in.
+
+    Returns
+    -------
+    Path
+        The safetensors file.
+    """
+    path = Path(path)
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    values = config.of_weights(state).to_dict()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The header first: killed between the two, the file still says what it holds.
+    write_atomically(path, save(state, metadata={HEADER: json.dumps(values)}))
+    write_atomically(path.with_suffix(".json"), json.dumps(values, indent=1).encode())
+    return path
+
+
+def _numbers(classes: int) -> tuple[str, ...]:
+    return tuple(str(k) for k in range(classes))
+
+
+def labels_of(weights: Weights) -> tuple[str, ...]:
+    """Names of a checkpoint's classes; their numbers where the order is not published."""
+    return label_names(weights.labels) if weights.labels else _numbers(weights.num_classes)
+
+
+def _origin(weights: Weights) -> dict[str, str]:
+    """Where published weights come from."""
+    return {
+        "weights": f"{weights.model}.{weights.tag}",
+        "url": next(iter(weights.urls), weights.page),
+        "licence": weights.licence,
+    }
+
+
+def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
+    """Convert a foreign checkpoint into a file of ours.
+
+    Its origin keeps the file's name and hash and, where a published checkpoint of that name is
+    known, its address and licence; clip and labels are then that checkpoint's.
+
+    Returns
+    -------
+    Path
+        The safetensors file.
+    """
+    spec = model_spec(model)
+    state = convert_state_dict(model, read_state_dict(path), source=source)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    classes = count_classes(model, state, source=source)
+    known = _find_by_file(model, path, source=source, num_classes=classes or 0)
+    network = build_network(model, source=source, num_classes=classes)
+    network.load_state_dict(state)
+    config = ModelConfig(
+        name=model,
+        source=source,
+        clip=(known.clip if known else None) or spec.clip,
+        labels=labels_of(known) if known else _numbers(classes or 0),
+    )
+    origin = {"file": path.name, "sha256": digest, **(_origin(known) if known else {})}
+    return save_model(out, network, replace(config, origin=origin))
+
+
+def _find_by_file(name: str, path: Path, *, source: str, num_classes: int) -> Weights | None:
+    """Return the only one of a model's checkpoints that a file can be, by its name; else None."""
+    ours = path.absolute().parts
+    found = [
+        weights
+        for weights in weights_of(name)
+        for parts in [file_of(weights).parts]
+        if ours[-len(parts) :] == parts
+        and (weights.source, weights.num_classes) == (source, num_classes)
+    ]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,30 @@
+"""Tables on stdout: aligned in a terminal, tab-separated in a pipe, and never a word cut."""
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["print_table"]
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with a line of column names.
+
+    Columns of numbers are aligned right. A pipe gets the same cells with tabs between them, for
+    ``cut -f``.
+    """
+    lines = [head, *rows]
+    if not sys.stdout.isatty():
+        print("\n".join("\t".join(line) for line in lines))
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    numeric = [all(map(_is_number, column)) for column in zip(*rows, strict=True)]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.replace(".", "", 1).isdigit()

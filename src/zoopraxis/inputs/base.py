@@ -1,0 +1,285 @@
+"""What every kind of input can do, and the clip that a model expects.
+
+A `Track` is anything with N items in time: the frames of a video, the flow between them, the
+skeletons of a file. An `Input` says how a video (with the files beside it) becomes a track, how
+items are read by index, what is random in training, and how raw items become the network's input.
+No other module knows what kind of input it handles.
+"""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoopraxis.errors import VideoError
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.inputs.sampling import Indices, Sampling, sample_test, sample_train
+
+__all__ = [
+    "ClipSpec",
+    "Input",
+    "Inputs",
+    "Media",
+    "Track",
+    "concatenate",
+    "map_inputs",
+    "segment_range",
+    "train_indices",
+    "view_indices",
+]
+
+Inputs = Tensor | tuple[Tensor, ...]
+"""What a network is called with: one tensor, or several, the batch first in each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """A video, the part of it that counts, and the files that lie beside it.
+
+    Parameters
+    ----------
+    path : path, bytes, URL, folder of frames or tensor
+        What `zoopraxis.video.open_video` takes.
+    start, end : float, optional
+        Seconds [start, end) of the part; by default from the first frame to the last.
+    flow, skeleton, boxes : str, default=""
+        Files or folders with the optical flow, the skeletons and the boxes of the video.
+    """
+
+    path: Any
+    start: float | None = None
+    end: float | None = None
+    flow: str = ""
+    skeleton: str = ""
+    boxes: str = ""
+
+    @classmethod
+    def of(cls, video: Any) -> "Media":
+        """Wrap what `zoopraxis.video.open_video` takes; a `Media` is returned as it is."""
+        return video if isinstance(video, Media) else cls(path=video)
+
+    @property
+    def title(self) -> str:
+        """Name for messages: the path, or the type of what is in memory."""
+        return str(self.path) if isinstance(self.path, str | Path) else type(self.path).__name__
+
+
+class Track(Protocol):
+    """N items in time. A context manager; leaving it closes its files."""
+
+    name: str
+    """File, folder, URL or type, as error messages give it."""
+    fps: float
+    """Mean number of items per second."""
+    timestamps: NDArray[np.float64]
+    """Seconds at which each item is shown, (N,), from the first."""
+    duration: float
+    """Seconds from the start of the first item to the end of the last."""
+
+    @property
+    def num_frames(self) -> int:
+        """Number of items N."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Draw(Protocol):
+    """One draw of what is random in training, or one of the crops of testing."""
+
+    @property
+    def flip(self) -> bool:
+        """Whether left and right change places."""
+
+
+TrackT = TypeVar("TrackT", bound=Track)
+DrawT = TypeVar("DrawT", bound=Draw)
+
+
+class Input(abc.ABC, Generic[TrackT, DrawT]):
+    """A kind of input. Subclasses are frozen dataclasses of plain JSON values."""
+
+    kind: ClassVar[str]
+    """Name of the kind in JSON."""
+
+    @abc.abstractmethod
+    def shape(self, num_frames: int) -> tuple[int, ...]:
+        """Shape of the network's input for one clip of ``num_frames`` items, without batch."""
+
+    @abc.abstractmethod
+    def open(self, media: Media) -> TrackT:
+        """Open the track of a video: the video itself, or what a file beside it holds.
+
+        Raises
+        ------
+        VideoError
+            It cannot be read, or the file that this kind needs is not given.
+        """
+
+    @abc.abstractmethod
+    def keep(self, track: TrackT) -> TrackT:
+        """Read a whole track into memory, at the size at which testing reads it."""
+
+    @abc.abstractmethod
+    def draw(self, track: TrackT, augment: Augment, *, rng: np.random.Generator) -> DrawT:
+        """Draw what is random in one training clip."""
+
+    @abc.abstractmethod
+    def crops(self, track: TrackT, crops: int) -> list[DrawT]:
+        """List the crops of testing; all of them need the same raw items."""
+
+    def scaled(self, size: tuple[int, int]) -> tuple[int, int]:  # noqa: ARG002
+        """Height and width to which frames of a live video are reduced as they come."""
+        raise VideoError(
+            f"a camera gives frames, and this model expects {self.kind!r} input",
+            "choose a model for RGB frames",
+        )
+
+    @abc.abstractmethod
+    def read(self, track: TrackT, indices: Indices, draw: DrawT) -> Any:
+        """Read raw items by index (V, T), each decoded once, at the size that a draw needs."""
+
+    @abc.abstractmethod
+    def prepare(self, raw: Any, draw: DrawT) -> Inputs:
+        """Turn raw items into the network's input, V clips in the first axis."""
+
+    def prepare_crops(self, raw: Any, draws: Sequence[DrawT]) -> Inputs:
+        """Prepare every crop of every view: all crops of the first view, then of the second."""
+        per_crop = [self.prepare(raw, draw) for draw in draws]  # each (V, ...)
+
+        def interleave(parts: Sequence[Tensor]) -> Tensor:
+            return torch.stack(list(parts), dim=1).flatten(0, 1)  # (V * crops, ...)
+
+        if isinstance(per_crop[0], tuple):
+            return tuple(interleave(parts) for parts in zip(*per_crop, strict=True))
+        return interleave([part for part in per_crop if isinstance(part, Tensor)])
+
+    def reverse(self, inputs: Any) -> Inputs:
+        """Play prepared clips (V, C, T, ...) backwards: time is their third axis."""
+        if isinstance(inputs, tuple):
+            return tuple(tensor.flip(2) for tensor in inputs)
+        reversed_: Tensor = inputs.flip(2)
+        return reversed_
+
+    def from_reference(self, x: Tensor, *, stack: int) -> Tensor:  # noqa: ARG002
+        """Turn what the official code of a network takes, (B, C, T, H, W), into this input.
+
+        It is the same where that code does not compute it itself, from frames for example.
+        """
+        return x
+
+    def change(self, **changes: Any) -> Self:
+        """Return a copy with other values of its fields."""
+        return replace(self, **changes)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """The clip a model expects: which items of a track, and how they become its input.
+
+    Parameters
+    ----------
+    sampling : Sampling
+        Number, rate and spacing of the frames.
+    input : Input
+        The kind of input: `RGB`, `Flow`, ...
+    """
+
+    sampling: Sampling
+    input: Input[Any, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one clip, without batch: (C, T, S, S) for the kinds made of images."""
+        return self.input.shape(self.sampling.length)
+
+    @property
+    def channels(self) -> int:
+        """C, the first axis of `shape`."""
+        return self.shape[0]
+
+    def change(self, **changes: Any) -> "ClipSpec":
+        """Return a copy with other values, named as the fields of its sampling and its input.
+
+        # clip.change(num_frames=32, size=256)
+        # clip.change(stack=5, input=Flow(size=224)): another kind of input
+        """
+        names = {field.name for field in fields(Sampling)}
+        sampling = {key: value for key, value in changes.items() if key in names}
+        others = {key: value for key, value in changes.items() if key not in names}
+        kind = others.pop("input", self.input)
+        return ClipSpec(sampling=replace(self.sampling, **sampling), input=kind.change(**others))
+
+
+def segment_range(track: Track, media: Media) -> range:
+    """Indices of the items that are shown within a segment's [start, end) seconds.
+
+    Raises
+    ------
+    VideoError
+        The segment is empty, or lies outside the video.
+    """
+    if media.start is None and media.end is None:
+        return range(track.num_frames)
+    start = media.start or 0.0
+    end = track.duration if media.end is None else media.end
+    # a microsecond of tolerance: times in lists are rounded
+    first, last = np.searchsorted(track.timestamps, [start - 1e-6, end - 1e-6])
+    if not 0 <= start < end or first >= last:
+        raise VideoError(
+            f"{track.name}: no frame is shown in [{start:g}, {end:g}) s "
+            f"(it lasts {track.duration:.3f} s)",
+            "check start and end of this segment in the list; both are seconds",
+        )
+    return range(int(first), int(last))
+
+
+def train_indices(
+    track: Track, media: Media, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
+    """Draw the indices (1, T) of one training clip within a segment of a track."""
+    within = segment_range(track, media)
+    times = track.timestamps[within.start : within.stop]
+    return within.start + sample_train(len(within), track.fps, sampling, rng=rng, timestamps=times)
+
+
+def view_indices(track: Track, media: Media, sampling: Sampling, *, views: int = 1) -> Indices:
+    """Choose the indices (V, T) of the clips on which a segment of a track is tested."""
+    within = segment_range(track, media)
+    times = track.timestamps[within.start : within.stop]
+    return within.start + sample_test(
+        len(within), track.fps, sampling, views=views, timestamps=times
+    )
+
+
+def concatenate(parts: Sequence[Inputs]) -> Inputs:
+    """Join inputs along the batch."""
+    if isinstance(parts[0], tuple):
+        return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return torch.cat([part for part in parts if isinstance(part, Tensor)])
+
+
+def map_inputs(
+    inputs: Inputs, device: torch.device, memory_format: torch.memory_format
+) -> tuple[Tensor, ...]:
+    """Move inputs to a device, volumes (B, C, T, H, W) in a memory format, as call arguments."""
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
+    return tuple(
+        tensor.to(
+            device, memory_format=memory_format if tensor.ndim == 5 else torch.preserve_format
+        )
+        for tensor in tensors
+    )

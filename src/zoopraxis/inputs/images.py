@@ -1,0 +1,186 @@
+"""Kinds of input whose items are images: resize, crop, flip, colours, normalise.
+
+Resizing is bilinear with antialiasing where it shrinks, rounded to uint8 like PIL, which the
+official two-stream, TSN and TSM code uses. PySlowFast does not antialias: its inputs differ
+slightly.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoopraxis.errors import RecipeError, ShapeError
+from zoopraxis.inputs.augment import Augment, Draw, draw_augment
+from zoopraxis.inputs.base import Input, Track
+from zoopraxis.inputs.crops import Size, crop_boxes, scaled_size
+
+__all__ = ["ImageInput", "ImageTrack", "apply_draw", "resize_frames"]
+
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of red, green and blue
+
+
+class ImageTrack(Track, Protocol):
+    """A track whose items are images of one size."""
+
+    height: int
+    width: int
+
+
+T = TypeVar("T", bound=ImageTrack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput(Input[T, Draw], Generic[T]):
+    """What the kinds of input made of images share.
+
+    Parameters
+    ----------
+    resize : int or (int, int), default=256
+        Shorter side in pixels, or (height, width) regardless of the aspect ratio.
+    size : int, default=224
+        S, the side of the square crop in pixels.
+    mean, std : tuple of float
+        Normalisation, one value or one per channel, in units of ``value_range``.
+    value_range : float, default=1.0
+        Values are scaled to [0, value_range] before ``mean`` and ``std``: 1 or 255.
+    """
+
+    resize: int | Size = 256
+    size: int = 224
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    value_range: float = 1.0
+
+    channels: ClassVar[int]
+    """C of the network's input."""
+    has_colours: ClassVar[bool] = False
+    """Whether brightness, contrast and saturation mean anything."""
+
+    def __post_init__(self) -> None:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                raise ShapeError(
+                    f"{name} has {len(values)} values for the {self.channels} channels of "
+                    f"{self.kind!r} input",
+                    f"give {name} one value, or one for each channel",
+                )
+
+    def shape(self, num_frames: int) -> tuple[int, int, int, int]:
+        """Shape (C, T, S, S) of one clip."""
+        return (self.channels, num_frames, self.size, self.size)
+
+    def draw(self, track: T, augment: Augment, *, rng: np.random.Generator) -> Draw:
+        """Draw the crop, flip and colours of one training clip."""
+        draw = draw_augment((track.height, track.width), self, augment, rng=rng)
+        if draw.colour and not self.has_colours:
+            raise RecipeError(
+                f"colours of {self.kind!r} input cannot be jittered",
+                "set augment.brightness, contrast and saturation to 0",
+            )
+        return draw
+
+    def crops(self, track: T, crops: int) -> list[Draw]:
+        """List the crops of testing: `zoopraxis.inputs.crops.crop_boxes`."""
+        scaled = self.scaled((track.height, track.width))
+        boxes = crop_boxes(scaled, self.size, crops)
+        return [Draw(scaled=scaled, box=box, flip=flip) for box, flip in boxes]
+
+    def scaled(self, size: Size) -> Size:
+        """Height and width to which testing resizes images of a size."""
+        return scaled_size(size, self.resize)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise (T, C, S, S), whose values lie in [0, 1], by mean and deviation."""
+        std = torch.tensor(self.std, dtype=torch.float64)[:, None, None]
+        mean = torch.tensor(self.mean, dtype=torch.float64)[:, None, None]
+        return x * (self.value_range / std).float() - (mean / std).float()
+
+
+def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
+    """Resize, crop and flip the images of one clip, and jitter their colours.
+
+    Parameters
+    ----------
+    images : Tensor of shape (T, C, H, W)
+        uint8, or float.
+    draw : Draw
+        Where to crop, whether to flip, and how colours change.
+    size : int
+        S.
+
+    Returns
+    -------
+    Tensor of shape (T, C, S, S), float32
+        uint8 images are scaled to [0, 1].
+    """
+    top, left, height, width = draw.box
+    x = resize_frames(images, draw.scaled)  # (T, C, H', W')
+    x = x[..., top : top + height, left : left + width]  # (T, C, h, w)
+    x = resize_frames(x, (size, size))  # (T, C, S, S)
+    if draw.flip:
+        x = x.flip(-1)
+    is_uint8 = x.dtype == torch.uint8
+    x = x.contiguous().float()  # decoded memory runs along C: cheaper to transpose as bytes
+    x = x / 255 if is_uint8 else x
+    for name, factor in draw.colour:
+        x = _COLOURS[name](x, factor)
+    return x
+
+
+def resize_frames(frames: Tensor, size: Size) -> Tensor:
+    """Resize (..., C, H, W) to a height and width; the same tensor if it has them.
+
+    Bilinear, with antialiasing where it shrinks. uint8 stays uint8: rounded, and several times
+    faster than float.
+    """
+    if frames.shape[-2:] == size:
+        return frames
+    x = frames.reshape(-1, *frames.shape[-3:])  # (N, C, H, W)
+    x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+    return x.reshape(*frames.shape[:-2], *size)
+
+
+def stack_clips(clips: list[Tensor]) -> Tensor:
+    """Stack clips (T, C, S, S) as the network takes them: (V, C, T, S, S)."""
+    return torch.stack([clip.transpose(0, 1).contiguous() for clip in clips])
+
+
+def check_channels(raw: Any, channels: int, kind: str) -> None:
+    """Refuse raw images that are not (V, T, C, H, W) of a number of channels."""
+    if raw.ndim != 5 or raw.shape[2] != channels:
+        raise ShapeError(
+            f"images of shape {tuple(raw.shape)} are not (V, T, C, H, W) with C = {channels}",
+            f"{kind!r} input takes C = {channels}",
+        )
+
+
+def grey(x: Tensor) -> Tensor:
+    """Weigh RGB (T, 3, H, W) to one channel (T, 1, H, W)."""
+    return (x * x.new_tensor(GREY)[:, None, None]).sum(dim=1, keepdim=True)
+
+
+def _brightness(x: Tensor, factor: float) -> Tensor:
+    """Blend with black."""
+    return (x * factor).clamp(0, 1)
+
+
+def _contrast(x: Tensor, factor: float) -> Tensor:
+    """Blend with the mean grey of the clip; one mean per clip, so that nothing flickers."""
+    return torch.lerp(grey(x).mean(), x, factor).clamp(0, 1)
+
+
+def _saturation(x: Tensor, factor: float) -> Tensor:
+    """Blend with the grey image."""
+    return torch.lerp(grey(x).expand_as(x), x, factor).clamp(0, 1)
+
+
+_COLOURS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "saturation": _saturation,
+}

@@ -1,0 +1,97 @@
+"""What every network of the zoo is."""
+
+import abc
+
+from torch import Tensor, nn
+
+from zoopraxis.layers.frames import BackboneFn, merge_time, split_time
+from zoopraxis.layers.head import FrameHead
+
+__all__ = ["SegmentNetwork", "VideoClassifier"]
+
+
+class VideoClassifier(nn.Module, abc.ABC):
+    """Maps clips to logits: features, then a head.
+
+    Attributes
+    ----------
+    num_features : int
+        Channels of the features.
+    head : nn.Module
+        The classifier: ``head.num_classes`` is K, ``head.reset(K)`` re-initialises its last layer.
+    """
+
+    num_features: int
+    head: nn.Module
+
+    @property
+    def num_classes(self) -> int:
+        """K, the logits of one clip."""
+        return int(self.head.num_classes)  # type: ignore[arg-type]
+
+    @abc.abstractmethod
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T, H, W) to features (B, F, T', H', W')."""
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Map features (B, F, T', H', W') to logits (B, K)."""
+        out: Tensor = self.head(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T, H, W) to logits (B, K)."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replace the classifier by a re-initialised one for K classes."""
+        self.head.reset(num_classes)  # type: ignore[operator]
+
+
+class SegmentNetwork(VideoClassifier):
+    """A 2D backbone over the frames of a clip, and the mean of their logits (TSN).
+
+    Parameters
+    ----------
+    backbone_fn : BackboneFn
+        Builds the backbone.
+    num_classes : int, default=400
+        K.
+    in_channels : int, default=3
+        C of the clip.
+    stack : int, default=1
+        L, the consecutive frames that a segment merges into channels.
+    dropout : float, default=0.5
+        Before the classifier.
+    """
+
+    head: FrameHead
+
+    def __init__(
+        self,
+        backbone_fn: BackboneFn,
+        *,
+        num_classes: int = 400,
+        in_channels: int = 3,
+        stack: int = 1,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.stack = stack
+        self.backbone = backbone_fn(in_channels=in_channels * stack)
+        self.num_features = self.backbone.num_features
+        self.head = FrameHead(self.num_features, num_classes, dropout)
+        nn.init.normal_(self.head.linear.weight, std=0.001)
+        nn.init.zeros_(self.head.linear.bias)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T * L, H, W) to features (B, F, T', H', W')."""
+        num_clips, num_frames = x.shape[0], x.shape[2] // self.stack
+        x = merge_time(x, stack=self.stack)  # (B * T, C * L, H, W)
+        x = self.backbone(x, num_frames)  # (B * T', F, H', W'): it may pool time
+        return split_time(x, x.shape[0] // num_clips)  # (B, F, T', H', W')
+
+    def forward_frames(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T * L, H, W) to the logits of every frame (B, T', K)."""
+        x = self.forward_features(x).mean(dim=(3, 4)).transpose(1, 2)  # (B, T', F)
+        out: Tensor = self.head.linear(self.head.dropout(x))  # (B, T', K)
+        return out

@@ -1,0 +1,119 @@
+"""zoopraxis evaluate: nothing is ever found under another identity."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from videos import write_frames
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.saved import open_model, save_model
+from zoopraxis.cli import app
+from zoopraxis.models import model_spec
+
+LABELS = ("darker", "brighter")
+TINY = "test_r2plus1d"
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """Videos that fade in and out: each is the reverse of one of the other class."""
+    for label, levels in (("darker", range(16, 0, -1)), ("brighter", range(1, 17))):
+        (tmp_path / "videos" / label).mkdir(parents=True)
+        for n in range(2):
+            frames = [np.full((64, 64, 3), 12 * level + 8 * n, np.uint8) for level in levels]
+            write_frames(tmp_path / "videos" / label / f"{n}.mp4", np.stack(frames))
+    return tmp_path / "videos"
+
+
+def run_of(folder, seed=0):
+    """Folder of a run with the weights of a tiny network."""
+    torch.manual_seed(seed)
+    config = ModelConfig(name=TINY, clip=model_spec(TINY).clip, labels=LABELS)
+    save_model(folder / "best.safetensors", config.build(), config)
+    return folder
+
+
+def evaluate(*words):
+    done = CliRunner().invoke(app, ["evaluate", *map(str, words), "--views", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout), done.stderr
+
+
+def accuracies(net, videos):
+    from zoopraxis.data.samples import read_samples
+    from zoopraxis.evaluation.evaluate import evaluate as direct
+
+    samples = read_samples(videos, labels=net.labels)
+    return [
+        direct(net, samples, views=1, reverse=r).summary()["calibration_error"]
+        for r in (False, True)
+    ]
+
+
+def test_forwards_then_backwards(videos, tmp_path):
+    run, out = run_of(tmp_path / "runs" / "x"), tmp_path / "out"
+    expected = accuracies(open_model(run), videos)
+
+    forwards, _ = evaluate(videos, "--model", run, "--out", out)
+    backwards, said = evaluate(videos, "--model", run, "--out", out, "--reverse")
+    again, resumed = evaluate(videos, "--model", run, "--out", out)
+
+    assert expected[0] != expected[1]
+    measured = [r["calibration_error"] for r in (forwards, backwards, again)]
+    assert measured == pytest.approx([expected[0], expected[1], expected[0]])
+    assert "starting from scratch" in said
+    assert "resuming" in resumed
+    assert "backwards" in (out / "report.html").read_text() or "resuming" in resumed
+
+
+def test_other_weights_at_the_same_path(videos, tmp_path):
+    run, out = run_of(tmp_path / "run"), tmp_path / "out"
+    first, _ = evaluate(videos, "--model", run, "--out", out)
+    run_of(tmp_path / "run", seed=1)
+    expected = accuracies(open_model(run), videos)[0]
+
+    second, said = evaluate(videos, "--model", run, "--out", out)
+
+    assert second["calibration_error"] == pytest.approx(expected)
+    assert second["calibration_error"] != first["calibration_error"]
+    assert "starting from scratch" in said
+
+
+def test_a_list_of_numbers_takes_the_models_labels(videos, tmp_path):
+    paths = [videos / "darker" / "0.mp4", videos / "brighter" / "0.mp4"]
+    (tmp_path / "val.csv").write_text("".join(f"{p} {n}\n" for n, p in enumerate(paths)))
+    run = run_of(tmp_path / "run")
+
+    by_number, _ = evaluate(tmp_path / "val.csv", "--model", run, "--out", tmp_path / "a")
+
+    (tmp_path / "names.csv").write_text("".join(f"{p} {p.parent.name}\n" for p in paths))
+    by_name, _ = evaluate(tmp_path / "names.csv", "--model", run, "--out", tmp_path / "b")
+    drop = {"report", "logits"}
+    assert {k: v for k, v in by_number.items() if k not in drop} == {
+        k: v for k, v in by_name.items() if k not in drop
+    }
+
+
+def test_a_number_beyond_the_models_labels_is_refused(videos, tmp_path):
+    (tmp_path / "val.csv").write_text(f"{videos / 'darker' / '0.mp4'} 2\n")
+    command = ["evaluate", str(tmp_path / "val.csv"), "--model", str(run_of(tmp_path / "run"))]
+
+    done = CliRunner().invoke(app, command)
+
+    assert done.exit_code != 0
+    assert "val.csv, line 1: the label '2' is not one of the 2 known ones" in str(done.exception)
+
+
+def test_the_table_names_what_it_measures(videos, tmp_path):
+    run = run_of(tmp_path / "run")
+    command = ["evaluate", str(videos), "--model", str(run), "--out", str(tmp_path / "out")]
+
+    done = CliRunner().invoke(app, command)
+
+    assert done.exit_code == 0, done.output
+    assert "top1" in done.stdout
+    assert "with 10 views" in done.stdout
+    assert (tmp_path / "out" / "report.html").is_file()

@@ -1,0 +1,280 @@
+"""What every kind of input promises: one row each."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from zoopraxis.errors import RecipeError, VideoError
+from zoopraxis.inputs import (
+    KINDS,
+    RGB,
+    ClipSpec,
+    Flow,
+    Grey,
+    Media,
+    RGBDiff,
+    RGBFlow,
+    Sampling,
+    change_clip,
+    clip_from_dict,
+    clip_to_dict,
+)
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.inputs.base import segment_range, train_indices, view_indices
+
+EXAMPLES = [
+    RGB(resize=32, size=24, channel_order="bgr"),
+    Grey(resize=32, size=24),
+    RGBDiff(resize=32, size=24, value_range=255.0),
+    Flow(resize=32, size=24, mean=(0.4, 0.6)),
+    RGBFlow(resize=32, size=24),
+]
+FRAMES = 12
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda kind: kind.kind)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def media(tmp_path):
+    """A video of noise with its flow."""
+    generator = torch.Generator().manual_seed(0)
+    np.save(tmp_path / "flow.npy", np.random.default_rng(0).normal(0, 5, (FRAMES - 1, 2, 40, 56)))
+    frames = torch.randint(0, 256, (FRAMES, 3, 40, 56), dtype=torch.uint8, generator=generator)
+    return Media(path=frames, flow=str(tmp_path / "flow.npy"))
+
+
+def prepared(kind, track, indices, draw):
+    return kind.prepare(kind.read(track, indices, draw), draw)
+
+
+def test_every_kind_has_its_row():
+    assert {type(kind) for kind in EXAMPLES} == set(KINDS.values())
+
+
+def test_a_clip_survives_json(kind):
+    clip = ClipSpec(sampling=Sampling(num_frames=4, fps=12.5), input=kind)
+
+    again = clip_from_dict(json.loads(json.dumps(clip_to_dict(clip))))
+
+    assert again == clip
+    assert type(again.input) is type(kind)
+
+
+def test_a_track_has_times_and_a_prepared_clip_the_shape_that_was_said(kind, media):
+    with kind.open(media) as track:
+        assert len(track.timestamps) == track.num_frames
+        assert FRAMES - 1 <= track.num_frames <= FRAMES
+        assert track.duration > track.timestamps[-1]
+        (draw,) = kind.crops(track, 1)
+        out = prepared(kind, track, np.array([[0, 1, 2, 3], [4, 5, 6, 7]]), draw)
+
+    assert out.shape == (2, *kind.shape(4))
+    assert out.dtype == torch.float32
+    assert not torch.equal(out[0], out[1])
+
+
+def test_an_item_does_not_depend_on_what_is_read_with_it(kind, media):
+    with kind.open(media) as track:
+        (draw,) = kind.crops(track, 1)
+        together = prepared(kind, track, np.array([[7, 2, 2]]), draw)
+        alone = prepared(kind, track, np.array([[2]]), draw)
+
+    torch.testing.assert_close(together[:, :, 1:2], alone)
+    torch.testing.assert_close(together[:, :, 2:], alone)
+
+
+def test_a_track_in_memory_gives_the_same(kind, media):
+    with kind.open(media) as track:
+        (draw,) = kind.crops(track, 1)
+        indices = np.array([[0, 3, 10]])
+        read, kept = (prepared(kind, t, indices, draw) for t in (track, kind.keep(track)))
+
+    torch.testing.assert_close(kept, read)
+
+
+def test_a_draw_is_a_function_of_the_generator(kind, media):
+    with kind.open(media) as track:
+        draws = [kind.draw(track, Augment(), rng=np.random.default_rng(s)) for s in (3, 3, 4)]
+        out = [prepared(kind, track, np.array([[1, 2]]), draw) for draw in draws]
+
+    assert torch.equal(out[0], out[1])
+    assert not torch.equal(out[0], out[2])
+    assert out[0].shape == (1, *kind.shape(2))
+
+
+def test_crops_of_a_view_stand_together(kind, media):
+    with kind.open(media) as track:
+        draws = kind.crops(track, 3)
+        raw = kind.read(track, np.array([[0, 1], [5, 6]]), draws[0])
+        out = kind.prepare_crops(raw, draws)
+        second = kind.prepare(raw, draws[1])
+
+    assert out.shape == (6, *kind.shape(2))
+    torch.testing.assert_close(out[[1, 4]], second)
+
+
+def test_backwards_twice_is_forwards(kind, media):
+    with kind.open(media) as track:
+        (draw,) = kind.crops(track, 1)
+        clip = prepared(kind, track, np.array([[0, 1, 2]]), draw)
+
+    assert not torch.allclose(kind.reverse(clip), clip)
+    torch.testing.assert_close(kind.reverse(kind.reverse(clip)), clip)
+
+
+def test_motion_backwards_changes_its_sign():
+    # what flows 3 pixels to the right flows 3 to the left when it is played backwards
+    kind = Flow(resize=8, size=8, mean=(0.5,), std=(0.5 / 20,))  # normalised to pixels
+    clip = torch.full((1, 2, 3, 8, 8), 3.0)
+
+    torch.testing.assert_close(kind.reverse(clip), -clip)
+    assert torch.equal(RGBDiff().reverse(clip), -clip)
+
+
+def test_frames_of_a_reference_become_differences_within_segments():
+    # two segments of three frames
+    frames = torch.tensor([0.0, 1.0, 3.0, 100.0, 110.0, 130.0])[None, None, :, None, None]
+
+    assert RGBDiff().from_reference(frames, stack=2).flatten().tolist() == [1, 2, 10, 20]
+    assert Flow().from_reference(frames, stack=2) is frames
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({}, "no sampling and input"),
+        ({"sampling": {}, "input": {"kind": "smell"}}, "unknown kind 'smell'"),
+        ({"sampling": {"num_frames": "8"}, "input": {"kind": "rgb"}}, "num_frames = '8'"),
+        ({"sampling": {}, "input": {"kind": "rgb", "sise": 3}}, "input.sise"),
+        ({"sampling": {}, "input": {"kind": "rgb", "channel_order": "gbr"}}, "one of rgb, bgr"),
+    ],
+)
+def test_json_that_is_no_clip_is_refused(values, problem):
+    with pytest.raises(RecipeError, match=problem):
+        clip_from_dict(values)
+
+
+def test_fields_are_changed_by_name_wherever_they_are():
+    clip = ClipSpec(sampling=Sampling(), input=Flow())
+
+    changed = change_clip(clip, {"num_frames": 4, "size": 112, "mean": [0.5, 0.5]})
+
+    assert changed.shape == (2, 4, 112, 112)
+    assert changed == clip.change(num_frames=4, size=112, mean=(0.5, 0.5))
+    with pytest.raises(RecipeError, match=r"clip\.channel_order"):
+        change_clip(clip, {"channel_order": "bgr"})  # flow has none
+    with pytest.raises(RecipeError) as caught:
+        change_clip(clip, {"num_frame": 4})
+    assert "num_frames" in caught.value.hint
+
+
+# Segments
+
+
+def video(frames, fps=10.0):
+    from zoopraxis.video import open_video
+
+    return open_video(torch.zeros(frames, 3, 4, 4, dtype=torch.uint8), fps=fps)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, range(20)),
+        (0.5, 1.0, range(5, 10)),
+        (None, 0.35, range(4)),  # frame 3 is shown from 0.3 on
+        (1.95, None, range(20, 20)),
+        (1.9, 99.0, range(19, 20)),
+    ],
+)
+def test_a_segment_is_the_frames_shown_in_it(start, end, expected):
+    media = Media(path="", start=start, end=end)
+    if len(expected):
+        assert segment_range(video(20), media) == expected
+    else:
+        with pytest.raises(VideoError, match=r"no frame is shown in \[1.95, 2\)"):
+            segment_range(video(20), media)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1.0, 1.0), (1.0, 0.5), (5.0, 6.0), (-1.0, 1.0)])
+def test_a_segment_without_frames_is_refused(start, end):
+    with pytest.raises(VideoError, match="check start and end"):
+        segment_range(video(20), Media(path="", start=start, end=end))
+
+
+def test_clips_stay_within_their_segment():
+    track, media = video(40), Media(path="", start=1.0, end=2.0)
+    sampling = Sampling(num_frames=4, stride=2)
+    rng = np.random.default_rng(0)
+
+    drawn = np.concatenate([train_indices(track, media, sampling, rng=rng) for _ in range(99)])
+
+    assert (drawn.min(), drawn.max()) == (10, 19)
+    assert view_indices(track, media, sampling, views=2).tolist() == [
+        [10, 12, 14, 16],
+        [13, 15, 17, 19],
+    ]
+
+
+def test_a_segment_shorter_than_the_clip_loops_within_it():
+    media = Media(path="", start=1.0, end=1.3)
+    indices = view_indices(video(40), media, Sampling(num_frames=5))
+    assert indices.tolist() == [[10, 11, 12, 10, 11]]
+
+
+# Flow
+
+
+def flow_folder(folder, count, *, skip_y=()):
+    import cv2
+
+    folder.mkdir()
+    for n in range(1, count + 1):
+        cv2.imwrite(str(folder / f"flow_x_{n:05d}.png"), np.full((6, 8), 100 + n, np.uint8))
+        if n not in skip_y:
+            cv2.imwrite(str(folder / f"flow_y_{n:05d}.png"), np.full((6, 8), 50 + n, np.uint8))
+    return folder
+
+
+def test_flow_images_are_read_by_number(tmp_path):
+    folder = flow_folder(tmp_path / "v", 11)
+    kind = Flow(resize=6, size=6, mean=(0.0,), std=(1.0,), value_range=255.0)
+    with kind.open(Media(path="v.mp4", flow=str(folder))) as track:
+        (draw,) = kind.crops(track, 1)
+        out = prepared(kind, track, np.array([[0, 9, 10]]), draw)
+
+    assert out[0, :, :, 0, 0].tolist() == [[101, 110, 111], [51, 60, 61]]
+
+
+def test_flow_beside_the_frames_is_found(tmp_path):
+    folder = flow_folder(tmp_path / "v", 2)
+    with Flow().open(Media(path=folder)) as track:
+        assert track.num_frames == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda p: Media(path="clip.mp4"), "expects optical flow, and none is given"),
+        (lambda p: Media(path="a.mp4", flow=str(p / "none")), "there is no flow here"),
+        (lambda p: Media(path="a.mp4", flow=str(flow_folder(p / "v", 3, skip_y=(2,)))), "field 2"),
+        (lambda p: Media(path="a.mp4", flow=str(p)), "no images of flow"),
+    ],
+)
+def test_flow_that_is_not_there_is_an_error_that_names_it(tmp_path, make, problem):
+    with pytest.raises(VideoError, match=problem):
+        Flow().open(make(tmp_path))
+
+
+def test_an_array_that_is_no_flow_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 4, 4)))
+    with pytest.raises(VideoError, match=r"a.npy: flow of shape \(3, 4, 4\)"):
+        Flow().open(Media(path="", flow=str(tmp_path / "a.npy")))
+    (tmp_path / "b.npz").write_bytes(b"no zip")
+    with pytest.raises(VideoError, match=r"b\.npz: holds no flow"):
+        Flow().open(Media(path="", flow=str(tmp_path / "b.npz")))
