@@ -4,15 +4,16 @@ BIN := .venv/bin
 # one thread for each of the two processes: more would wait for one another
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all lint format bench docs clean
+.PHONY: help demo test test-quick test-all lint format bench docs clean
 
 help:
-	@echo "make demo      train, evaluate and predict on videos the project makes itself (minutes)"
-	@echo "make test      the tests (minutes)"
-	@echo "make test-all  the tests and the long checks"
-	@echo "make lint      ruff, mypy and the storeys of the imports"
-	@echo "make bench     the benchmarks"
-	@echo "make docs      regenerate docs/models.md"
+	@echo "make demo        train, evaluate and predict on videos the project makes itself (minutes)"
+	@echo "make test        the tests (minutes)"
+	@echo "make test-quick  the tests, but those of the networks and their weights"
+	@echo "make test-all    the tests and the long checks"
+	@echo "make lint        ruff, mypy and the storeys of the imports"
+	@echo "make bench       the benchmarks"
+	@echo "make docs        regenerate docs/models.md"
 
 .venv/ready: pyproject.toml constraints.txt
 	@echo "==> building .venv (PyTorch is some GB: the first time takes minutes)"
@@ -27,6 +28,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(PYTEST) -n 2 --dist worksteal
+
+test-quick: .venv/ready
+	$(PYTEST) -n 2 --dist worksteal -m 'not slow and not zoo'
 
 test-all: .venv/ready lint
 	$(PYTEST) -n 2 --dist worksteal -m 'slow or not slow'

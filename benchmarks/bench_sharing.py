@@ -1,14 +1,15 @@
-"""What two trainings on the same cores cost each other, by how long waiting threads spin.
+"""Throughput of two trainings on the same cores, by how long waiting threads spin.
 
     python benchmarks/bench_sharing.py
 
-Prediction, written before the first run: alone, a training does not care; two at once should get
-half the speed each, and get a quarter with GNU OpenMP's own spinning (GOMP_SPINCOUNT unset), which
-keeps a core from the thread that is waited for; 1000 turns give most of the half back. Clips a
-second of each process, best of the rounds; the settings take turns.
+Prediction, written before the first run: one training is not affected; of two at once each should
+run at half the speed, but runs at a quarter with GNU OpenMP's default spinning (GOMP_SPINCOUNT
+unset), which occupies the core that the awaited thread needs; with 1000 spins most of the half is
+regained. Clips per second of each process, best of the rounds; the settings alternate.
 
-On two cores: alone 72.2 unset and 73.3 with 1000 turns; two at once 14.1 and 11.4 unset, 41.0 and
-33.6 with 1000 turns, so nothing is lost. The command line sets 1000 if the environment is silent.
+On two cores: alone 72.2 unset and 73.3 with 1000 spins; two at once 14.1 and 11.4 unset, 41.0 and
+33.6 with 1000 spins, so nothing is lost. The command line sets 1000 unless the environment has a
+value.
 """
 
 import argparse
@@ -21,7 +22,7 @@ SETTINGS = (None, "1000")
 
 
 def train_for(seconds: float) -> float:
-    """Train a small R(2+1)D on noise; clips a second."""
+    """Train a small R(2+1)D on noise; return clips per second."""
     import torch
 
     from zoopraxis import create_model, model_spec
@@ -38,12 +39,12 @@ def train_for(seconds: float) -> float:
 
 
 def measure(setting: str | None, processes: int, seconds: float) -> list[float]:
-    """Clips a second of each of several processes at once."""
+    """Return the clips per second of each of several simultaneous processes."""
     environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
     environment |= {"GOMP_SPINCOUNT": setting} if setting else {}
     command = [sys.executable, __file__, "--train", str(seconds)]
     running = [
-        # a session each: Linux shares the cores out by session
+        # each in its own session, as Linux divides the cores by session
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )

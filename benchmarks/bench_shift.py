@@ -1,15 +1,16 @@
-"""What shifts in time cost over the bare 2D network, in the fast, the plain and the published form.
+"""Cost of temporal shifts over the bare 2D network, in the fast, plain and published forms.
 
     python benchmarks/bench_shift.py
 
-Prediction, written before the first run: with one thread, TSM's shift by one write of each value
+Prediction, written before the first run: with one thread, TSM's shift that writes each value once
 adds 2 to 5 % to ResNet-50, the published form (zeros, then three copies) twice that; Gate-Shift
 adds 5 to 10 % to BN-Inception here and 30 to 60 % in the published form (volumes, a 3D
-convolution, zero tensors and concatenation). Ratios of one run; the order of the forms changes
-from round to round, and the smallest time of each counts. The results are in docs/order.md.
+convolution, zero tensors and concatenation). Ratios are within one run; the order of the forms
+changes from round to round, and the smallest time of each is reported. The results are in
+docs/order.md.
 
-The plain forms are those with which `zoopraxis.models.tsm` and `zoopraxis.models.gsm` explain the
-papers.
+The plain forms are those that explain the papers in `zoopraxis.models.tsm` and
+`zoopraxis.models.gsm`.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def published_shift(x: Tensor, num_frames: int) -> Tensor:
 
 
 def published_gate_shift(module: gsm.GateShift, x: Tensor, num_frames: int) -> Tensor:
-    """Gate-Shift as published: everything as volumes, shifts by concatenating zeros."""
+    """Gate-Shift as published: on volumes, with shifts by concatenating zeros."""
     gate = module.gate
     volume = x.view(-1, num_frames, *x.shape[1:]).transpose(1, 2).contiguous()  # (B, C, T, H, W)
     normed = torch.nn.functional.batch_norm(
@@ -53,7 +54,7 @@ def published_gate_shift(module: gsm.GateShift, x: Tensor, num_frames: int) -> T
         zero = torch.zeros_like(moving[:, :, :1])
         parts = (moving[:, :, 1:], zero) if index == 0 else (zero, moving[:, :, :-1])
         mixed = torch.cat(parts, dim=2) + (half - moving)
-        pairs = mixed.unflatten(1, (2, -1)).transpose(1, 2).contiguous()
+        pairs = mixed.unflatten(1, (2, -1)).transpose(1, 2).contiguous()  # (B, C/4, 2, T, H, W)
         halves.append(pairs.flatten(1, 2))
     return torch.cat(halves, dim=1).transpose(1, 2).contiguous().view_as(x)
 
@@ -81,7 +82,7 @@ CASES: Mapping[str, tuple[str, str, Forms]] = {
 
 
 def seconds(step: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Smallest time of each form, the forms taking turns."""
+    """Return the smallest time of each form; every round runs all forms in another order."""
     best = dict.fromkeys(step, float("inf"))
     orders = itertools.cycle(itertools.permutations(step))
     for order in itertools.islice(orders, rounds):
@@ -95,7 +96,7 @@ def seconds(step: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, fl
 def steps(
     bare: str, ours: str, forms: Forms, clip: Tensor, *, train: bool
 ) -> dict[str, Callable[[], None]]:
-    """The bare 2D network, and ours with each form in turn."""
+    """Return a step of the bare 2D network, and one of ours with each form."""
     networks = {name: create_model(name).train(train) for name in (bare, ours)}
 
     def run(name: str, form: AbstractContextManager[object]) -> None:

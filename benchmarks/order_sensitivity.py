@@ -1,13 +1,13 @@
 """Does a network use time? Accuracy on clips played forwards and backwards, fold by fold.
 
 The claim (Sudhakaran et al. 2020; Lin et al. 2019): a network that averages its frames (TSN)
-gives a clip and its reverse the same answer, networks that shift (TSM) or gate and shift (GSM)
-do not; so on pairs of actions that are each other reversed TSN stays at 50 %.
+makes the same prediction for a clip and its reverse; networks that shift (TSM) or gate and shift
+(GSM) do not. So on pairs of actions that are each other's reverse TSN stays at 50 %.
 
     python benchmarks/order_sensitivity.py DATA --pairs sit_down:stand_up,push:pull --out runs/order
 
-trains the three with one recipe on every fold and seed, and prints a table in Markdown. What was
-trained is kept: a run that was stopped resumes.
+trains the three with one recipe on every fold and seed, and prints a Markdown table. Finished
+trainings are kept, and an interrupted run resumes.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path
 
 RECIPE = recipe_path("theatre_r2plus1d")
-# one backbone, a ResNet-10 of width 16, with three ideas of time
+# three ideas about time on one backbone, a ResNet-10 of width 16
 NETWORKS = ("tsn_small", "tsm_small", "gsm_small")
 COLUMNS = ("forwards", "backwards", "answers changed", "within pairs")
 
@@ -77,7 +77,7 @@ def recipe_of(
     seed: int,
     options: argparse.Namespace,
 ) -> Recipe:
-    """Recipe of one run: the demo's, with this network, fold and seed."""
+    """Return the recipe of one run: the demo's, with this network, fold and seed."""
     lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "val")]
     for path, part in zip(lists, (training, held_out), strict=True):
         write_list(path, part)
@@ -104,7 +104,7 @@ def write_list(path: Path, samples: SampleList) -> None:
 def row_of(
     forwards: Evaluation, backwards: Evaluation, pairs: list[tuple[int, ...]]
 ) -> list[float]:
-    """Numbers of one run, in the order of the columns."""
+    """Return the results of one run, in the order of the columns."""
     ahead, back = forwards.scores(), backwards.scores()
     changed = float((ahead.argmax(axis=1) != back.argmax(axis=1)).mean())
     return [
@@ -116,7 +116,7 @@ def row_of(
 
 
 def shown(values: list[float]) -> str:
-    """Mean and standard deviation in percent."""
+    """Format mean and standard deviation in percent."""
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"
 

@@ -1,13 +1,15 @@
 """A network whose answer can be worked out by hand, and videos of plain colours."""
 
+import numpy as np
 import torch
 from torch import nn
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.video import ArrayVideo
 
-RED, GREEN = (255, 0, 0), (0, 255, 0)
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
 class MeanColour(nn.Module):
@@ -40,3 +42,17 @@ def painted(*parts):
         for n, rgb in parts
     ]
     return torch.cat(rows)
+
+
+def timed(parts):
+    """Video of (start, end, colour, frames a second); nothing is shown between the parts."""
+    frames, times = [], []
+    for start, end, colour, rate in parts:
+        count = round((end - start) * rate)
+        frames.append(painted((count, colour)))
+        times.append(start + np.arange(count) / rate)
+    stamps = np.concatenate(times)
+    fps = (len(stamps) - 1) / stamps[-1]  # the mean, as a file's would be
+    video = ArrayVideo(torch.cat(frames), fps=fps, timestamps=stamps)
+    video.duration = float(stamps[-1]) + 1 / parts[-1][3]
+    return video

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from damage import CAMPAIGN
 from videos import write_frames
 
+HERE = Path(__file__).parent
+ZOO = {"models", "weights", "layers"}  # folders of `src/zoopraxis` and of the tests
 CLASSES = ("left", "right")
 CLIPS = 8  # of each class
 
@@ -32,6 +35,28 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
             clip = root / label / f"{number}.mp4"
             write_frames(clip, moving_square(label, seed=number))
     return root
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that only a change of the networks or their weights can break."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in ZOO:
+            item.add_marker(pytest.mark.zoo)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what became of the damaged files of each campaign."""
+    counts = [
+        text
+        for report in terminalreporter.getreports("passed")
+        for name, text in report.user_properties
+        if name == CAMPAIGN and report.when == "call"
+    ]
+    if counts:
+        terminalreporter.section("campaigns of damage")
+        for text in sorted(counts):
+            terminalreporter.line(text)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,9 @@ any codec, and cannot be read upside down or sideways.
     # frame 5: black black black black  black white black white
 """
 
+import math
 import os
+import struct
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -176,6 +178,29 @@ def make(folder: Path, kind: str) -> Path:
     """Write one of `KINDS`."""
     suffix, arguments = KINDS[kind]
     return write(folder / f"{kind}.{suffix}", **arguments)
+
+
+ONE = 65536  # 1.0 in the fixed-point numbers of a display matrix
+
+
+def turn(degrees: float, mirrored: bool = False, error: int = 0) -> list[int]:
+    """Linear part a b c d of a display matrix: a turn clockwise, then a mirroring left to right.
+
+    ``error`` is added to each number, as rounding does.
+    """
+    cos, sin = (round(f(math.radians(degrees)) * ONE) for f in (math.cos, math.sin))
+    a, b, c, d = cos, sin, -sin, cos
+    return [v + error for v in ((-a, b, -c, d) if mirrored else (a, b, c, d))]
+
+
+def with_matrix(path: Path, out: Path, linear: list[int]) -> Path:
+    """Copy an MP4 file, with another display matrix in its track header."""
+    a, b, c, d = linear
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    out.write_bytes(data)
+    return out
 
 
 def environment_for_torchcodec(folder: Path) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zoopraxis.errors import RecipeError, ZoopraxisError
@@ -33,13 +34,14 @@ def build(
     Raises
     ------
     ZoopraxisError
-        A key that is not a field, with near names; a missing key; a value of another type.
+        A key that is not a field, with near names; a missing key; a value of another type, or
+        one that the dataclass itself refuses.
     """
     values = _checked(kind, table, where=where, error=error)
     for f in fields(kind):  # type: ignore[arg-type]
         if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
             raise error(f"{where or 'the recipe'} has no {f.name}", f"set {f.name}")
-    return kind(**values)
+    return _made(kind, values, where=where, error=error)
 
 
 def change(
@@ -62,7 +64,18 @@ def change(
         Further names to suggest where a key is unknown.
     """
     values = _checked(type(record), table, where=where, error=error, also=also)
-    return replace(record, **values)  # type: ignore[type-var]
+    changed: Callable[..., T] = partial(replace, record)  # type: ignore[type-var]
+    return _made(changed, values, where=where, error=error)
+
+
+def _made(make: Callable[..., T], values: Mapping[str, Any], *, where: str, error: Error) -> T:
+    """Make a record; what its own checks refuse is an error of the table."""
+    try:
+        return make(**values)
+    except ZoopraxisError as refusal:
+        if not where or isinstance(refusal, error):
+            raise
+        raise error(f"{where}: {refusal.problem}", refusal.hint) from refusal
 
 
 def _checked(

@@ -6,8 +6,7 @@ Public, so that others can test their own networks with them.
 import csv
 import json
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,21 +77,56 @@ class Golden:
     """What a reference computed: its record and its arrays."""
 
     record: Mapping[str, Any]
-    arrays: Mapping[str, NDArray[np.float32]]
+    arrays: Mapping[str, NDArray[np.floating[Any]]]
+
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """Precisions in which the reference ran: always float32, float64 where that is too coarse.
+
+        A network that amplifies rounding a hundredfold has no float32 output that holds on every
+        processor; in float64 it has, to some 1e-13.
+        """
+        return (torch.float32, torch.float64) if "output64" in self.arrays else (torch.float32,)
 
     @property
     def output(self) -> Tensor:
-        """The reference's output."""
+        """The reference's output in float32."""
         return torch.from_numpy(self.arrays["output"])
 
     @property
     def logits(self) -> Tensor:
-        """The output (B, K); of a reference that keeps time and space, their mean."""
-        return self.output.flatten(2).mean(dim=2) if self.output.ndim > 2 else self.output
+        """The output (B, K) in float32; of a reference that keeps time and space, their mean."""
+        return self.logits_in(torch.float32)
+
+    def logits_in(self, dtype: torch.dtype) -> Tensor:
+        """What the reference computed in float32 or float64, (B, K); see `logits`.
+
+        Raises
+        ------
+        DataError
+            The reference did not run in `dtype`.
+        """
+        if dtype not in self.dtypes:
+            raise DataError(
+                f"golden {self.record.get('name')!r} has no output in {dtype}",
+                hint=f"it has {', '.join(map(str, self.dtypes))}; `output64` in the npz is float64",
+            )
+        output = torch.from_numpy(self.arrays[{torch.float64: "output64"}.get(dtype, "output")])
+        return output.flatten(2).mean(dim=2) if output.ndim > 2 else output
 
     @property
     def tolerance(self) -> float:
-        """Relative error to allow: 1e-5, or ten times the reference's own rounding noise."""
+        """Relative error to allow in float32: 1e-5, or ten times the reference's rounding noise."""
+        return self.tolerance_in(torch.float32)
+
+    def tolerance_in(self, dtype: torch.dtype) -> float:
+        """Relative error to allow in float32 (see `tolerance`) or float64 (1e-11).
+
+        The network that amplifies most is off by 1e-13 in float64, on every processor; an error
+        of the network is off by far more than 1e-11.
+        """
+        if dtype == torch.float64:
+            return 1e-11
         return max(1e-5, 10 * (self.record.get("fp32_noise") or 0.0))
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -153,36 +187,45 @@ def as_clip(x: Tensor, channels: int) -> Tensor:
 
 
 @torch.no_grad()
-def golden_error(golden: Golden, model: str, source: str) -> float:
+def golden_error(
+    golden: Golden, model: str, source: str, *, dtype: torch.dtype = torch.float32
+) -> float:
     """Relative error of our network against the reference: over the largest output.
 
     Builds the official state dict, converts it as a user's checkpoint, and runs the model. A
     reference that answers at every frame of one clip is held to the model's `forward_frames`.
-    It runs with one thread, as the references did: PyTorch's convolutions sum in another order
-    with two, and deep gated networks amplify that some hundredfold.
+
+    Parameters
+    ----------
+    golden : Golden
+        What the reference computed.
+    model, source : str
+        Our name of the network, and where its weights come from.
+    dtype : {torch.float32, torch.float64}, default=torch.float32
+        Precision in which ours runs and is compared; see `Golden.dtypes`. Weights and clip are
+        the same float32 numbers in both.
+
+    Returns
+    -------
+    float
+        To hold against `Golden.tolerance_in(dtype)`.
+
+    Raises
+    ------
+    DataError
+        The reference did not run in `dtype`.
     """
+    wanted = golden.logits_in(dtype)
     state = convert_state_dict(model, golden.state_dict(), source=source)
-    network: Any = create_model(model, source=source, num_classes=golden.logits.shape[1])
+    network: Any = create_model(model, source=source, num_classes=wanted.shape[1])
     network.load_state_dict(state)
     spec = model_spec(model)
     clip = as_clip(golden.input(), spec.clip.channels)
-    clip = spec.clip.input.from_reference(clip, stack=spec.clip.sampling.stack)
-    network.eval()
-    every_frame = len(golden.logits) > len(clip)
-    with _one_thread():
-        got = network.forward_frames(clip)[0] if every_frame else network(clip)
-    return relative_error(got, golden.logits)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run PyTorch with one thread, and then with as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    clip = spec.clip.input.from_reference(clip, stack=spec.clip.sampling.stack).to(dtype)
+    network.to(dtype).eval()
+    every_frame = len(wanted) > len(clip)
+    got = network.forward_frames(clip)[0] if every_frame else network(clip)
+    return relative_error(got, wanted)
 
 
 def relative_error(got: Tensor, wanted: Tensor) -> float:

@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from damage import CAMPAIGN, Counts, damaged
 from zoopraxis.checkpoints.config import ModelConfig, hash_weights
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.saved import open_model, save_model
-from zoopraxis.errors import CheckpointError, ModelNotFoundError
+from zoopraxis.errors import CheckpointError, ModelNotFoundError, ZoopraxisError
 from zoopraxis.models import list_models, model_spec
 from zoopraxis.testing import noise_clip
 from zoopraxis.training.build import start_network
@@ -274,3 +275,126 @@ def test_the_hash_of_weights_is_of_their_names_shapes_and_values():
         {**state, "b": torch.tensor([1.0, 1.0000001])},
     ]
     assert len({hash_weights(s) for s in (state, *others)}) == 5
+
+
+# A sidecar is not believed
+
+
+def sampling(**changes):
+    return {"clip": {"sampling": changes, "input": {"kind": "rgb"}}}
+
+
+def images(**changes):
+    return {"clip": {"sampling": {}, "input": {"kind": "rgb", **changes}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        *((sampling(num_frames=n), "num_frames") for n in (0, -1, 10**9, "four", 1.5, True)),
+        (sampling(stride=0), "stride must be"),
+        (sampling(stack=10**9), "stack must be"),
+        *((sampling(fps=rate), "fps") for rate in (0, -25, 1e-9, 1e9, "25")),
+        (sampling(mode="loop"), "mode"),
+        (images(size=0), "size 0 are not pixels"),
+        (images(size=10**9), "not pixels"),
+        (images(resize=[0, 5]), "not pixels"),
+        (images(std=[0.0]), "std"),
+        (images(mean=[1e400]), "Infinity is not a number of JSON"),
+        (images(value_range=0), "value_range"),
+        (images(mean=[0.5, 0.5]), "mean has 2 values"),
+        (sampling(fps=float("nan")), "NaN is not a number of JSON"),
+        ({"args": {"num_classes": -5}}, "num_classes is -5, of 3 labels"),
+        ({"args": {"num_classes": 10**12}}, "num_classes is 1000000000000, of 3 labels"),
+        ({"args": {"width": 10**12}}, "args have the number 1000000000000"),
+        ({"args": {"deep": [{"er": 10**9}]}}, "args have the number 1000000000"),
+        ({"args": {"dropout": float("nan")}}, "NaN is not a number of JSON"),
+        ({"args": {"width": 4000}}, "far more bytes than the file"),
+        ({"args": {"layers": [100_000, 1, 1, 1]}}, "far more|cannot be built"),
+        ({"args": {"depth": "x"}}, "cannot be built with"),
+        ({"labels": [str(k) for k in range(200_000)]}, "far more bytes|does not hold"),
+        ({"source": 3}, "source 3 is not a text"),
+        ({"origin": [1]}, "origin .* is not a table"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_file_and_name(saved, changes, problem):
+    side(saved[2], **changes)
+
+    with pytest.raises(CheckpointError, match=problem) as caught:
+        open_model(saved[2])
+    assert "final" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"labels": ["\xe9"]}', "cannot be read as text"),
+        (b"[" * 200_000 + b"]" * 200_000, "is not JSON"),
+        (b'{"a":' * 50_000, "is not JSON"),
+        (b'{"name": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b" " * (33 << 20), "no description of a network"),
+    ],
+)
+def test_json_of_any_kind_is_refused_by_name(saved, data, problem):
+    side(saved[2])
+    saved[2].with_suffix(".json").write_bytes(data)
+
+    with pytest.raises(CheckpointError, match=problem) as caught:
+        open_model(saved[2])
+    assert "final.json" in caught.value.problem
+
+
+def test_a_network_larger_than_its_file_is_never_allocated(saved, monkeypatch):
+    side(saved[2], args={"width": 4000})
+    devices = []
+    build = ModelConfig.build
+
+    def spied(config):
+        devices.append(torch.get_default_device().type)
+        return build(config)
+
+    monkeypatch.setattr(ModelConfig, "build", spied)
+
+    with pytest.raises(CheckpointError, match="far more bytes"):
+        open_model(saved[2])
+    assert devices == ["meta"]
+
+
+def test_of_a_configuration_that_does_not_fit_the_first_tensor_is_named(saved):
+    side(saved[2], labels=["a", "b"])
+
+    with pytest.raises(
+        CheckpointError, match=r"first 'head\.linear\.weight': \(3, \d+\), expected"
+    ):
+        open_model(saved[2])
+
+
+def test_damaged_configurations_are_refused_or_open(saved, record_property):
+    path = saved[2].with_suffix(".json")
+    side(saved[2])
+    counts = Counts()
+    for bad in damaged(path.read_bytes(), 200):
+        path.write_bytes(bad)
+        try:
+            open_model(saved[2])
+        except ZoopraxisError as error:
+            counts.refusal(error, "final")
+            continue
+        counts.read += 1
+    record_property(CAMPAIGN, f"sidecars: {counts}")
+    assert counts.refused > 50
+
+
+# Random weights say so
+
+
+def test_only_a_bare_name_opens_untrained(saved, monkeypatch):
+    assert open_model(TINY).trained is False
+    assert open_model(saved[2]).trained is True
+    assert open_model(saved[2].parent).trained is True
+
+    def published(weights, **_):
+        return create_model(weights.model, num_classes=weights.num_classes)
+
+    monkeypatch.setattr("zoopraxis.checkpoints.saved.load_published", published)
+    assert open_model("r3d_18.torchvision_k400").trained is True

@@ -117,3 +117,76 @@ def test_the_table_names_what_it_measures(videos, tmp_path):
     assert "top1" in done.stdout
     assert "with 10 views" in done.stdout
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_the_first_line_names_the_classes_and_counts(videos, tmp_path):
+    (videos / "darker" / "1.mp4").unlink()
+    _, said = evaluate(videos, "--model", run_of(tmp_path / "run"), "--out", tmp_path / "out")
+    assert said.splitlines()[0] == "3 videos of 2 classes: brighter (2), darker (1)"
+
+
+def test_unreadable_videos_are_listed(videos, tmp_path):
+    (videos / "darker" / "broken.mp4").write_bytes(b"no video")
+    words = [videos, "--model", run_of(tmp_path / "run"), "--out", tmp_path / "out"]
+
+    found, _ = evaluate(*words)
+    table = CliRunner().invoke(app, ["evaluate", *map(str, words), "--views", "1"])
+
+    assert found["unread"] == 1
+    assert list(found["unreadable"]) == ["darker/broken.mp4"]
+    reason = found["unreadable"]["darker/broken.mp4"]
+    assert f"  {reason}\n" in table.stdout
+    assert "darker/broken.mp4" in reason
+
+
+def test_nothing_readable_is_an_error(videos, tmp_path):
+    for path in videos.rglob("*.mp4"):
+        path.write_bytes(b"no video")
+    command = ["evaluate", str(videos), "--model", str(run_of(tmp_path / "run"))]
+
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
+
+    assert done.exit_code == 1
+    assert "none of the 4 videos" in str(done.exception)
+
+
+def test_random_weights_say_so(videos, tmp_path):
+    samples = "".join(f"{path} {n}\n" for n, path in enumerate(sorted(videos.rglob("*.mp4"))))
+    (tmp_path / "list.txt").write_text(samples)
+    random, said = evaluate(tmp_path / "list.txt", "--model", TINY, "--out", tmp_path / "a")
+    trained, quiet = evaluate(videos, "--model", run_of(tmp_path / "run"), "--out", tmp_path / "b")
+    assert (random["trained"], trained["trained"]) == (False, True)
+    assert f"{TINY} has random weights: its predictions mean nothing" in said
+    assert "random" not in quiet
+    assert "random weights" in (tmp_path / "a" / "report.html").read_text()
+    assert "of the model's" in said.splitlines()[0]
+
+
+def test_one_class_is_refused(videos, tmp_path):
+    torch.manual_seed(0)
+    config = ModelConfig(name=TINY, clip=model_spec(TINY).clip, labels=("darker",))
+    save_model(tmp_path / "one" / "best.safetensors", config.build(), config)
+    (tmp_path / "list.txt").write_text(f"{videos / 'darker' / '0.mp4'} 0\n")
+    command = ["evaluate", str(tmp_path / "list.txt"), "--model", str(tmp_path / "one")]
+
+    done = CliRunner().invoke(app, command)
+
+    assert "knows one class, 'darker'" in str(done.exception)
+
+
+def test_an_unknown_mode_is_refused_before_the_work(tmp_path):
+    done = CliRunner().invoke(app, ["evaluate", "x", "--model", TINY, "--mode", "mean"])
+    assert "unknown mode 'mean'" in str(done.exception)
+
+
+def test_many_classes_are_summed_up():
+    from zoopraxis.cli._shown import class_line
+    from zoopraxis.data.samples import Sample, SampleList
+
+    labels = tuple(f"c{n}" for n in range(20))
+    samples = tuple(
+        Sample(path="", label=k, group="", name="") for k in range(15) for _ in range(k + 1)
+    )
+    line = class_line(SampleList(samples=samples, labels=labels, root=""))
+    assert line.startswith("120 videos of 15 classes of the model's 20: c14 (15), c13 (14), ")
+    assert line.endswith("c5 (6), and 5 more with 1 to 5 each")

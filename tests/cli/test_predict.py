@@ -1,6 +1,7 @@
 """zoopraxis predict, from the outside."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.cli import app
 from zoopraxis.errors import ZoopraxisError
+from zoopraxis.inputs import RGB
 from zoopraxis.models import model_spec
 from zoopraxis.prediction.pipeline import predict
 from zoopraxis.prediction.timeline import predict_timeline
@@ -119,3 +121,93 @@ def test_the_folder_of_a_run_is_its_best_weights(model, video, tmp_path):
     found = json.loads(done.stdout)
     assert found["model"].endswith("runs/x/best.safetensors")
     assert found["top"] == json.loads(predict(video, model).to_json())["top"]
+
+
+def test_random_weights_say_so(video, model):
+    done = call(video, "--model", "test_r2plus1d", "--json")
+    assert "test_r2plus1d has random weights: its predictions mean nothing" in done.stderr
+    assert json.loads(done.stdout)["trained"] is False
+    done = call(video, "--model", model, "--json")
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["trained"] is True
+
+
+def test_weights_that_are_nan_predict_nothing(video, tmp_path):
+    spec = model_spec("test_r2plus1d")
+    config = ModelConfig(name=spec.name, clip=spec.clip, labels=("a", "b"))
+    network = config.build()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.fill_(float("nan"))
+    path = save_model(tmp_path / "m.safetensors", network, config)
+
+    done = call(video, "--model", path)
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert f"error: {video}: the network's output is NaN or infinite" in done.stderr
+
+
+def test_a_bug_at_one_video_does_not_stop_the_others(model, video, tmp_path, monkeypatch):
+    other = write(tmp_path / "other.mp4", frames=20)
+    open_ = RGB.open
+
+    def broken(self, media):
+        if str(media.path) == str(other):
+            raise KeyError("what nobody thought of")
+        return open_(self, media)
+
+    monkeypatch.setattr(RGB, "open", broken)
+    done = call(other, video, "--model", model)
+
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"{video}: seen")
+    assert f"error: {other}: KeyError: 'what nobody thought of'" in done.stderr
+    assert "this is a bug" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+def test_live_videos_say_how_late_they_are(model, video, tmp_path, monkeypatch):
+    from zoopraxis.video import _live
+
+    monkeypatch.setattr(_live, "_address", lambda _: (None, video))  # a stream that is a file
+    done = call("udp://camera", tmp_path / "none.mp4", "--model", model)
+    assert re.search(r"\(lag \d+\.\d s, \d+ frames dropped\)$", done.stdout.splitlines()[0])
+    assert f"error: {tmp_path / 'none.mp4'}" in done.stderr  # it goes on when the stream ends
+
+    found = json.loads(call("udp://camera", "--model", model, "--json").stdout.splitlines()[0])
+    assert found["lag"] >= 0
+    assert found["dropped"] >= 0
+
+
+def test_no_overlay_is_written_over_another_file(model, video, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "x.mp4", frames=4)
+    both = [tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"]
+    done = call(*both, "--model", model, "--save", tmp_path / "out")
+    assert "would both be saved as" in str(done.exception)
+    before = both[0].read_bytes()
+    done = call(both[0], "--model", model, "--save", both[0])
+    assert "is the video itself" in str(done.exception)
+    assert both[0].read_bytes() == before
+
+
+def test_options_that_a_live_video_cannot_have_are_refused(model, tmp_path):
+    done = call("camera:0", "--model", model, "--save", tmp_path / "o.mp4", "--views", 3)
+    assert done.exit_code == 1
+    assert "cannot be predicted with --views, --save" in done.stderr
+
+
+def test_a_timeline_says_that_it_has_one_view(model, video):
+    assert (
+        "--whole makes one prediction of 3 views"
+        in call(video, "--model", model, "--timeline", "--views", 3).stderr
+    )
+
+
+def test_a_device_that_is_not_there_is_no_bug(model, video):
+    done = call(video, "--model", model, "--device", "abacus")
+    assert done.exit_code == 1
+    assert "error: the device 'abacus' cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -159,9 +159,37 @@ def test_a_list_that_is_not_one_is_refused(tmp_path):
         label_names(write(path, "1 run\n2 run\n"))
     with pytest.raises(DataError, match="is empty"):
         label_names(write(path, "\n"))
-    path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(DataError, match="cannot be read as text"):
+    for data in (b"\xff\xfe\x00\xd8", b"\x00\x01"):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=r"labels\.txt, line 1: cannot be read as text"):
+            label_names(path)
+    path.write_bytes("run\nsalé\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"labels\.txt, line 2: .* byte 0xe9 is not UTF-8"):
         label_names(path)
+    for text in ('{"run": 0, "jump": 1}', '["run", "jump"]'):
+        with pytest.raises(DataError, match=r"labels\.txt is JSON"):
+            label_names(write(path, text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends(tmp_path, encoding, end):
+    path = tmp_path / "labels.txt"
+    path.write_bytes(end.join(["salé", "run"]).encode(encoding))
+    assert label_names(path) == ("salé", "run")
+
+
+def test_numbers_and_names_of_a_table(tmp_path):
+    path = write(tmp_path / "labels.csv", '0,run\n1,"left, then right"\n2;"5"" disc"\n')
+    assert label_names(path) == ("run", "left, then right", '5" disc')
+    with pytest.raises(DataError, match=r"line 1: expected the number 0 .* got 'id,name'"):
+        label_names(write(path, "id,name\n0,run\n1,jump\n"))
+
+
+def test_a_list_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "labels.txt", "run\n")
+    assert label_names("~/labels.txt") == ("run",)
 
 
 def test_near_names_are_suggested(tmp_path):

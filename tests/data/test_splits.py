@@ -79,6 +79,30 @@ def test_folds_validate_every_sample_once():
         assert abs(len(val) - len(TWENTY) / 4) <= 3
 
 
+def test_many_groups_and_classes_take_no_table_of_both():
+    # 20000 groups by 50000 classes would be 8 GB
+    singles = tuple(
+        Sample(path=str(i), label=i % 50, group=f"g{i}", name=str(i)) for i in range(20_000)
+    )
+    labels = tuple(map(str, range(50_000)))
+
+    train, val = split_by_group(SampleList(samples=singles, labels=labels, root="list.csv"))
+
+    assert Counter(s.label for s in train) == dict.fromkeys(range(50), 320)
+    assert Counter(s.label for s in val) == dict.fromkeys(range(50), 80)
+
+
+def test_several_labels_are_split_alike():
+    samples = tuple(
+        Sample(path=str(i), label=((0, 1), (1, 2), ())[i % 3], group=f"g{i}", name=str(i))
+        for i in range(30)
+    )
+
+    _, val = split_by_group(SampleList(samples=samples, labels=("a", "b", "c"), root="l.csv"))
+
+    assert Counter(s.label for s in val) == {(0, 1): 2, (1, 2): 2, (): 2}
+
+
 def test_refusals():
     with pytest.raises(DataError, match=r"list\.csv has 1 groups, too few for 2 parts"):
         split_by_group(make({"x": [0, 1]}))

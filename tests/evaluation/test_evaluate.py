@@ -10,10 +10,11 @@ from torch import nn
 from colours import opened
 from videos import write_frames
 from zoopraxis.data.samples import read_samples
-from zoopraxis.errors import DataError
+from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.evaluation.evaluate import Evaluation, evaluate, read_evaluation
 from zoopraxis.evaluation.report import worst_clips, write_report
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.prediction.aggregate import MODES
 
 CLIP = ClipSpec(
     sampling=Sampling(num_frames=4), input=RGB(resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
@@ -183,7 +184,7 @@ def test_a_stopped_evaluation_resumes(folder, tmp_path):
     (kept,) = out.glob("logits-*.npz")
     half = whole.logits.copy()
     half[2:] = np.nan
-    replace(whole, logits=half).save(kept)
+    replace(whole, logits=half, done=np.array([True, True, False, False])).save(kept)
     net, done = network(), []
 
     again = evaluate(net, samples, views=2, keep=out, progress=lambda n, of: done.append((n, of)))
@@ -201,6 +202,152 @@ def test_a_kept_file_under_a_false_name_is_refused(folder, tmp_path):
 
     with pytest.raises(DataError, match="holds another evaluation"):
         evaluate(network(), samples, keep=out)
+
+
+def test_a_video_that_is_done_is_not_told_by_its_logits(folder, tmp_path):
+    samples, out = read_samples(folder), tmp_path / "out"
+    whole = evaluate(network(), samples, views=2, keep=out)
+    (kept,) = out.glob("logits-*.npz")
+    replace(whole, logits=np.full_like(whole.logits, np.nan)).save(kept)
+
+    with pytest.raises(DataError, match="NaN or infinite"):  # not: as if nothing had been done
+        evaluate(network(), samples, views=2, keep=out)
+
+
+class Failing(Brightness):
+    """NaN from the clip with this number on."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first, self.last = first, nn.Identity()
+
+    def forward(self, x):
+        y = super().forward(x)
+        return self.last(y * float("nan") if self.seen > self.first else y)
+
+
+def test_logits_that_are_not_finite_stop_it_and_keep_what_was_done(folder, tmp_path):
+    net, samples = network(Failing, gain=2), read_samples(folder)
+
+    with pytest.raises(ZoopraxisError, match=r"dark/0\.mp4: .* begins in the module 'last'"):
+        evaluate(net, samples, views=1, keep=tmp_path)
+
+    (kept,) = tmp_path.glob("logits-*.npz")
+    assert read_evaluation(kept).done.tolist() == [True, True, False, False]
+
+
+def test_nothing_that_can_be_read_is_one_error_with_the_first_reason(folder, tmp_path):
+    for path in folder.rglob("*.mp4"):
+        path.write_bytes(b"no video")
+
+    with pytest.raises(DataError, match=r"none of the 4 videos of .*bright/0\.mp4: "):
+        evaluate(NET, read_samples(folder), keep=tmp_path / "out")
+
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_what_could_not_be_read_is_tried_again(folder, tmp_path, monkeypatch):
+    samples, open_ = read_samples(folder), RGB.open
+
+    def unplugged(self, media):
+        if media.path.endswith("1.mp4"):
+            raise VideoError("the disk is away")
+        return open_(self, media)
+
+    monkeypatch.setattr(RGB, "open", unplugged)
+    first = evaluate(NET, samples, views=1, keep=tmp_path)
+    monkeypatch.undo()
+    second = evaluate(NET, samples, views=1, keep=tmp_path)
+
+    assert (first.summary()["unread"], second.summary()["unread"]) == (2, 0)
+    assert second.summary()["top1"] == 1.0
+
+
+def npz(path, **arrays):
+    np.savez(path, **arrays)
+
+
+NO_EVALUATIONS = {
+    "text": lambda path: path.write_text("no archive"),
+    "nothing": lambda path: path.write_bytes(b""),
+    "one array": lambda path: path.write_bytes(array_file()),
+    "another archive": lambda path: npz(path, x=np.zeros(3)),
+    "other fields": lambda path: npz(
+        path, meta=np.array("{}"), logits=np.zeros((1, 1, 1)), done=np.ones(1, bool)
+    ),
+    "no fields": lambda path: npz(
+        path, meta=np.array("[1]"), logits=np.zeros((1, 1, 1)), done=np.ones(1, bool)
+    ),
+    "no marks": lambda path: fake(np.zeros((1, 1, 2)), (0,)).save(path) or without(path, "done"),
+    "other marks": lambda path: replace(
+        fake(np.zeros((1, 1, 2)), (0,)), done=np.ones(3, bool)
+    ).save(path),
+    "other logits": lambda path: replace(fake(np.zeros((1, 1, 2)), (0,)), views=4).save(path),
+    "cut off": lambda path: (
+        fake(np.zeros((1, 1, 2)), (0,)).save(path) or path.write_bytes(path.read_bytes()[:-200])
+    ),
+}
+
+
+def array_file():
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+def without(path, name):
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files if key != name}
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize("what", NO_EVALUATIONS)
+def test_what_is_no_evaluation_is_named(what, tmp_path):
+    path = tmp_path / "logits-x.npz"
+    NO_EVALUATIONS[what](path)
+    with pytest.raises(DataError, match=r"logits-x\.npz"):
+        read_evaluation(path)
+
+
+@pytest.mark.parametrize("mode", [m for m in MODES if m != "mean_given"])
+def test_an_unreadable_video_is_an_error_in_every_mode(mode):
+    logits = np.zeros((2, 1, 3))
+    logits[0] = [3, 1, 2]
+    logits[1] = np.nan
+    result = fake(logits, (0, 0), unread={"v1": "broken"})  # class 0: the first of equal scores
+
+    assert result.summary(mode=mode)["top1"] == 0.5
+    assert result.confusion(mode=mode).sum() == 1
+
+
+def test_unreadable_videos_do_not_hide_logits_from_a_check_of_probabilities():
+    logits = np.full((2, 1, 2), np.nan)
+    logits[0] = [7, 1]
+    with pytest.raises(ZoopraxisError, match="expects probabilities"):
+        fake(logits, (0, 0), unread={"v1": ""}).summary(mode="mean_given")
+
+
+def test_videos_of_one_name_are_counted_one_by_one():
+    done = np.array([False, False, True])
+    result = fake(np.zeros((3, 1, 2)), (0, 0, 1), names=("a", "a", "b"), done=done)
+    assert result.summary()["unread"] == 2
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 6])
+def test_no_measure_that_says_nothing(classes):
+    logits = np.random.default_rng(0).normal(size=(4, 2, classes))
+    summary = fake(logits, (0, 0, 0, 0), labels=tuple("abcdef"[:classes])).summary()
+    assert ("top5" in summary) == (classes > 5)
+
+
+def test_sums_of_logits_are_not_calibrated(tmp_path):
+    result = fake(9 * np.eye(3)[:, None], (0, 1, 1))
+    assert "calibration_error" not in result.summary(mode="sum_logit")
+    page = write_report(result, tmp_path / "page.html", mode="sum_logit").read_text()
+    assert "Calibration" not in page
+    assert "(9.00)" in page  # not 900 %
 
 
 def fake(logits, truth, **fields):

@@ -257,6 +257,22 @@ def test_flow_beside_the_frames_is_found(tmp_path):
         assert track.num_frames == 2
 
 
+def test_flow_with_gaps_twins_or_hidden_files(tmp_path):
+    folder = flow_folder(tmp_path / "v", 4)
+    (folder / "._flow_x_00002.png").write_bytes(b"resource fork")
+    with Flow().open(Media(path="", flow=str(folder))) as track:
+        assert track.num_frames == 4
+
+    (folder / "flow_x_00003.png").rename(tmp_path / "x.png")
+    (folder / "flow_y_00003.png").rename(tmp_path / "y.png")
+    with pytest.raises(VideoError, match="field 3 is missing between fields 1 and 4"):
+        Flow().open(Media(path="", flow=str(folder)))
+
+    (folder / "flow_x_2.png").write_bytes((folder / "flow_x_00002.png").read_bytes())
+    with pytest.raises(VideoError, match=r"flow_x_2.png and flow_x_00002.png are the same field"):
+        Flow().open(Media(path="", flow=str(folder)))
+
+
 @pytest.mark.parametrize(
     ("make", "problem"),
     [

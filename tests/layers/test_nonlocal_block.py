@@ -9,7 +9,7 @@ KINDS = ["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 
 
 def random_block(**args):
-    """Return a block none of whose parameters is zero."""
+    """Return a block without zero parameters."""
     torch.manual_seed(1)  # with 0 the ReLU of the concatenation is zero for all pairs
     block = NonLocalBlock(4, **args).eval()
     for parameter in block.parameters():

@@ -40,13 +40,6 @@ def test_each_axis_gets_its_own_zeros():
     assert out[0, 0, 1, 0].tolist() == [1, 1, 1, 0]
 
 
-def test_axes_that_are_not_measured_are_padded_as_even():
-    x = torch.ones(1, 1, 5, 5, 5)
-
-    assert SamePad((3, 3, 3), (2, 2, 2), measured=1)(x).shape == (1, 1, 7, 6, 6)
-    assert SamePad((3, 3, 3), (2, 2, 2), measured=0)(x).shape == (1, 1, 6, 6, 6)
-
-
 def test_images_are_padded_too():
     conv = nn.Conv2d(1, 1, 7, stride=2)
     pad = SamePad((7, 7), (2, 2))

@@ -1,4 +1,4 @@
-"""The shift, checked by hand on clips whose values name their frame, and against its plain form."""
+"""The shift, checked by hand on clips filled with the frame number, and against its plain form."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def named_frames(num_frames, channels):
     return frames.expand(num_frames, channels, 1, 1)
 
 
-def test_channels_come_from_the_next_and_the_previous_frame():
+def test_channels_are_those_of_the_next_and_the_previous_frame():
     out = temporal_shift(named_frames(4, 8), 4, future=1, past=2)[:, :, 0, 0].T  # (C, T)
 
     assert out[0].tolist() == [2, 3, 4, 0]

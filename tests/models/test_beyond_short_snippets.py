@@ -62,8 +62,8 @@ def test_features_of_a_rising_clip(kind, expected):
 
 
 @torch.no_grad()
-def test_the_place_of_the_pooling_decides_which_frames_are_combined():
-    # two channels are high, never in the same frame; the hidden unit needs both at once
+def test_the_position_of_the_pooling_decides_which_frames_are_combined():
+    # two channels are high, but never in the same frame; the hidden unit needs both at once
     clip = torch.zeros(1, 3, 20, 1, 1)
     clip[0, 0, 2] = clip[0, 1, 4] = 1.0
 
@@ -73,7 +73,7 @@ def test_the_place_of_the_pooling_decides_which_frames_are_combined():
         model.fc1.bias.data[:] = -1.0
         return model.forward_features(clip).flatten().tolist()
 
-    assert answer(ConvPooling) == [2]  # 2 * (1 + 1 - 1): the maximum comes first
+    assert answer(ConvPooling) == [2]  # 2 * (1 + 1 - 1): the maximum is first
     assert answer(LatePooling) == [0]  # no frame has both
     assert answer(SlowPooling) == [2]  # both are in the first window
 
@@ -90,7 +90,7 @@ def test_filters_over_time_span_ten_frames_five_apart():
 
 
 @torch.no_grad()
-def test_later_answers_of_the_lstm_count_more():
+def test_later_predictions_of_the_lstm_have_more_weight():
     model = DeepLSTM(Pixels, cells=2, num_classes=1).eval()
     model.head.linear.weight[:] = torch.tensor([[1.0, 0.0]])
     model.head.linear.bias.zero_()

@@ -11,7 +11,7 @@ from zoopraxis.testing import count_macs, count_params
 @torch.no_grad()
 def test_one_kernel_convolves_three_views():
     conv = CoSTa(1, 1)
-    conv.weight.zero_()[0, 0, 0, 0, 1] = 1.0  # takes what lies one step back on the first axis
+    conv.weight.zero_()[0, 0, 0, 0, 1] = 1.0  # one step back along the first axis
     x = torch.arange(27.0).reshape(1, 1, 3, 3, 3)  # 9 t + 3 h + w
 
     hw, tw, th = conv.views(x)[:, 0, 0]
@@ -19,7 +19,7 @@ def test_one_kernel_convolves_three_views():
     assert hw[1, 1, 1] == x[0, 0, 1, 0, 1]  # one row up
     assert tw[1, 1, 1] == x[0, 0, 0, 1, 1]  # one frame back
     assert th[1, 1, 1] == x[0, 0, 0, 1, 1]
-    conv.weight.zero_()[0, 0, 0, 1, 0] = 1.0  # one step back on the second axis
+    conv.weight.zero_()[0, 0, 0, 1, 0] = 1.0  # one step back along the second axis
     hw, tw, th = conv.views(x)[:, 0, 0]
     assert hw[1, 1, 1] == tw[1, 1, 1] == x[0, 0, 1, 1, 0]  # one column to the left
     assert th[1, 1, 1] == x[0, 0, 1, 0, 1]  # one row up
@@ -54,7 +54,7 @@ def test_b_scores_the_maximum_of_each_view_over_channels_then_views():
     out = conv(x)
 
     assert seen[0][0].tolist() == [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]  # (C, views)
-    torch.testing.assert_close(out, x)  # alpha of equal views does not matter
+    torch.testing.assert_close(out, x)  # the views are equal, so alpha has no effect
 
 
 def test_every_other_block_is_replaced_across_the_stages():

@@ -1,4 +1,4 @@
-"""CSN: what the study counts, and its block designs by hand."""
+"""CSN: the costs in the study, and its block designs by hand."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_published_costs_of_depth_152_are_counted_at_256_pixels(name, params, pu
     assert model_size(name).gmacs * (256 / 224) ** 2 == pytest.approx(published_g, abs=0.051)
 
 
-def test_interactions_are_pairs_that_meet_in_an_output():
+def test_interactions_are_pairs_of_inputs_of_one_output():
     # 2 groups of 3 channels: pairs (0,1) (0,2) (1,2) in each of the 2 outputs of each group
     assert channel_interactions(nn.Conv3d(6, 4, 3, groups=2)) == 4 * 3
     assert channel_interactions(nn.Conv3d(6, 6, 3, groups=6)) == 0
@@ -68,7 +68,7 @@ def test_the_preserved_network_has_the_interactions_of_resnet3d():
 
 
 @torch.no_grad()
-def test_depth_wise_channels_do_not_meet():
+def test_depth_wise_channels_do_not_interact():
     conv = depthwise(3, 3, stride=(1, 1))
     x = torch.randn(1, 3, 3, 3, 3)
     poked = x.clone()

@@ -38,7 +38,7 @@ def test_projections_see_the_activated_input_and_identities_the_raw_one():
 
 
 @torch.no_grad()
-def test_frames_do_not_mix_below_the_3d_network():
+def test_frames_do_not_mix_before_the_3d_network():
     torch.manual_seed(0)
     model = ECOLite(divide=16, num_classes=3).eval()
     x = torch.randn(4, 3, 64, 64)  # four frames

@@ -16,7 +16,7 @@ from zoopraxis.testing import count_params
 
 
 @torch.no_grad()
-def test_frames_are_a_stride_apart_and_differences_span_a_distance():
+def test_frames_have_a_stride_and_differences_a_distance():
     model = create_model("test_fstcn", length=5, stride=5, distance=9)
     squares = torch.arange(30.0).square()[None, None, :, None, None].expand(1, 3, 30, 2, 2)
 
@@ -43,7 +43,7 @@ def test_transformation_flattens_positions_and_permutation_reorders_channels():
 def test_temporal_layers_span_three_and_five_frames():
     torch.manual_seed(0)
     layers = TemporalLayers(4, width=8).eval()
-    layers.conv3.bias.fill_(10.0)  # no ReLU is inactive
+    layers.conv3.bias.fill_(10.0)  # every ReLU is active
     layers.conv5.bias.fill_(10.0)
     x = torch.randn(1, 4, 7, 6)
     poked = x.clone()
@@ -56,7 +56,7 @@ def test_temporal_layers_span_three_and_five_frames():
 
 
 @torch.no_grad()
-def test_the_spatial_path_sees_the_middle_frame_alone():
+def test_the_spatial_path_sees_only_the_middle_frame():
     torch.manual_seed(0)
     model = create_model("test_fstcn").eval()  # frames 0, 2, 4 and their neighbours
     x = torch.randn(1, 3, 6, 64, 64)

@@ -56,29 +56,29 @@ HEAVY_GMACS = 70
 
 
 def params():
-    for golden, model, source in ROWS:
-        macs = read_golden(golden, GOLDEN).record["flops_conv_matmul"] / 1e9
-        marks = [pytest.mark.slow] if macs > HEAVY_GMACS else []
-        yield pytest.param(golden, model, source, id=golden, marks=marks)
+    for name, model, source in ROWS:
+        golden = read_golden(name, GOLDEN)
+        heavy = golden.record["flops_conv_matmul"] / 1e9 > HEAVY_GMACS
+        for dtype in golden.dtypes:
+            label = name if dtype == torch.float32 else f"{name}-float64"
+            marks = [pytest.mark.slow] if heavy else []
+            yield pytest.param(name, model, source, dtype, id=label, marks=marks)
 
 
-@pytest.mark.parametrize(("name", "model", "source"), list(params()))
-def test_output_equals_the_reference(name, model, source):
+@pytest.mark.parametrize(("name", "model", "source", "dtype"), list(params()))
+def test_output_equals_the_reference(name, model, source, dtype):
     golden = read_golden(name, GOLDEN)
 
-    assert golden_error(golden, model, source) < golden.tolerance
+    assert golden_error(golden, model, source, dtype=dtype) < golden.tolerance_in(dtype)
 
 
-def test_the_callers_threads_do_not_matter():
-    golden = read_golden("gsm_inceptionv3_8", GOLDEN)  # with two threads it is off by 2e-5
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def test_a_coarse_bound_in_float32_is_never_the_only_one():
+    goldens = {name: read_golden(name, GOLDEN) for name, _, _ in ROWS}
 
-    try:
-        assert golden_error(golden, "gsm_inceptionv3_8", "gsm") < golden.tolerance
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    for name, golden in goldens.items():
+        if golden.tolerance > 1e-4:  # an error of ours could hide
+            # the same network in float64, or with weights that do not amplify rounding
+            assert torch.float64 in golden.dtypes or f"{name}_v2" in goldens, name
 
 
 def test_no_golden_is_forgotten():

@@ -1,4 +1,4 @@
-"""Gate-shift: the module, its places, and that it starts as the 2D network."""
+"""Gate-shift: the module, where it is inserted, and that it starts as the 2D network."""
 
 from functools import partial
 from pathlib import Path
@@ -58,13 +58,13 @@ def test_closed_gates_only_interleave():
     assert out.tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
 
 
-def test_gates_divide_what_goes_from_what_stays():
+def test_gates_split_what_moves_from_what_stays():
     x = 100 * torch.arange(1.0, 4.0)[:, None, None, None].expand(3, 4, 1, 1)  # 100 t, from t = 1
     gate = torch.tensor([0.25, 0.5]).expand(3, 2)[:, :, None, None]
 
     out = gate_shift(x, gate, 3)[:, :, 0, 0].T  # (C, T)
 
-    # three quarters of 100 t stay, a quarter of 100 (t + 1) comes; half and half of 100 (t - 1)
+    # first half: 3/4 of 100 t stays, 1/4 of 100 (t + 1) is added; second: half of 100 (t - 1)
     assert out[0].tolist() == [75 + 50, 150 + 75, 225]
     assert out[2].tolist() == [50, 100 + 50, 150 + 100]
 
@@ -100,7 +100,7 @@ def test_training_starts_as_the_2d_network():
     flat = TSN(partial(BNInception, divide=8), num_classes=12).eval()
     state = {k: v.clone() for k, v in gated.state_dict().items() if ".shift." not in k}
     for name, module in gated.named_modules():
-        if isinstance(module, GatedConvNorm2d):  # its channels leave interleaved
+        if isinstance(module, GatedConvNorm2d):  # interleaves its output channels
             for part in ("weight", "bias"):
                 key = f"{name}.conv.{part}"
                 w = state[key]
@@ -112,14 +112,14 @@ def test_training_starts_as_the_2d_network():
     torch.testing.assert_close(gated(clip), gated(clip.flip(2)), rtol=1e-4, atol=1e-6)
 
 
-def places(name):
+def insertions(name):
     with torch.device("meta"):
         modules = create_model(name).backbone.named_modules()
     return [key.removesuffix(".shift") for key, module in modules if isinstance(module, GateShift)]
 
 
-def test_ten_places_in_bninception():
-    assert places("gsm_bninception_8") == [
+def test_ten_modules_in_bninception():
+    assert insertions("gsm_bninception_8") == [
         "inception_3a.conv_1x1",
         "inception_3b.conv_1x1",
         "inception_3c.conv_3x3_reduce",
@@ -133,8 +133,8 @@ def test_ten_places_in_bninception():
     ]
 
 
-def test_ten_places_in_inceptionv3():
-    branches = [place.split(".")[:2] for place in places("gsm_inceptionv3_8")]
+def test_ten_modules_in_inceptionv3():
+    branches = [key.split(".")[:2] for key in insertions("gsm_inceptionv3_8")]
 
     assert [int(module.removeprefix("mixed_")) for module, _ in branches] == [
         *(0, 1, 2, 3, 4, 5, 7, 8, 9, 10)

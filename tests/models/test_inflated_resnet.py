@@ -1,4 +1,4 @@
-"""I3D on a ResNet: which blocks are inflated, and what the builds do to the frames."""
+"""I3D on a ResNet: the inflated blocks, and the strides in time of the builds."""
 
 import pytest
 import torch

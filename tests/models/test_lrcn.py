@@ -1,4 +1,4 @@
-"""LRCN: the frames that each step of the LSTM has seen, and the steps that are classified."""
+"""LRCN: the frames seen by each step of the LSTM, and the steps that are classified."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""MiCT: a 3D convolution beside each 2D piece, by hand."""
+"""MiCT: a 3D convolution in parallel with each 2D block, by hand."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from zoopraxis.models.registry import model_size
 
 
 @torch.no_grad()
-def test_a_tube_looks_forward_in_time_and_sees_zeros_after_the_end():
+def test_a_tube_sees_later_frames_and_zeros_after_the_end():
     conv = ForwardConv(1, 1, kernel=3, stride=(1, 1)).eval()
     conv.norm.eps = 0.0
     conv.conv.weight.zero_()
@@ -21,13 +21,13 @@ def test_a_tube_looks_forward_in_time_and_sees_zeros_after_the_end():
 
 
 @torch.no_grad()
-def test_the_2d_piece_takes_every_second_frame_and_sees_it_alone():
+def test_the_2d_block_processes_every_second_frame_alone():
     tube = Tube(2, 2, blocks=2, stride=(2, 1)).eval()
     nn.init.zeros_(tube.motion.conv.weight)
     x = torch.randn(1, 2, 4, 3, 3)
     later = x.clone()
     later[:, :, 1] += 1.0  # skipped
-    later[:, :, 2] += 1.0  # the second that is taken
+    later[:, :, 2] += 1.0  # the second of those processed
 
     changed = (tube(x) != tube(later)).flatten(3).any(dim=3)[0].any(dim=0)
 
@@ -57,7 +57,7 @@ def test_sizes_are_those_the_port_publishes():
 
 
 @torch.no_grad()
-def test_dropping_channels_of_the_mean_is_dropping_them_in_every_frame():
+def test_dropping_channels_of_the_mean_equals_dropping_them_in_every_frame():
     # the port: Dropout3d, classify each frame, average
     torch.manual_seed(0)
     model = create_model("test_mict", dropout=0.5)

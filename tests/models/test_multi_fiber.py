@@ -1,4 +1,4 @@
-"""MFNet: fibers share no channel, and the multiplexer mixes them."""
+"""MFNet: fibers have no channel in common, and the multiplexer mixes them."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def changed_channels(module, channels, poked):
     return changed.nonzero().flatten().tolist()
 
 
-def test_a_fiber_sees_its_own_channels_alone():
+def test_a_fiber_sees_only_its_own_channels():
     fibers = PreConv(8, 8, kernel=(3, 3), fibers=4)
 
     assert changed_channels(fibers, 8, poked=5) == [4, 5]  # the third fiber's two

@@ -1,4 +1,4 @@
-"""The non-local networks: where the blocks are, and that they leave the network as it was."""
+"""The non-local networks: where the blocks are, and that they start as the identity."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from zoopraxis.testing import count_params, noise_clip
 FIVE = {"layer2.nonlocal1", "layer2.nonlocal3"} | {f"layer3.nonlocal{i}" for i in (1, 3, 5)}
 
 
-def places(model):
+def insertions(model):
     return {name for name, module in model.named_modules() if isinstance(module, NonLocalBlock)}
 
 
@@ -27,11 +27,11 @@ def places(model):
 )
 def test_blocks_are_where_the_authors_put_them(name, expected):
     with torch.device("meta"):
-        assert places(create_model(name)) == expected
+        assert insertions(create_model(name)) == expected
 
 
 @torch.no_grad()
-def test_a_network_computes_the_same_until_its_blocks_have_learned():
+def test_untrained_blocks_do_not_change_the_network():
     model = create_model("test_nonlocal_net").eval()
     plain = create_model("test_i3d_resnet").eval()
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if "nonlocal" not in k})
@@ -53,12 +53,12 @@ def test_published_parameters(name, params):
         assert round(count_params(create_model(name)) / 1e6, 1) == params
 
 
-def test_says_which_block_is_not_there():
+def test_the_error_names_the_missing_block():
     with pytest.raises(ShapeError, match="layer2 has 2 blocks, and no block 3"):
         insert_nonlocal(create_model("test_i3d_resnet"), {"layer2": (3,)}, "dot_product")
 
 
-def test_long_clips_are_related_in_groups_of_four_frames_in_the_second_stage():
+def test_second_stage_relates_long_clips_in_groups_of_four_frames():
     with torch.device("meta"):
         model = create_model("i3d_nln_r50_128x1")
     groups = {n: m.num_frames for n, m in model.named_modules() if isinstance(m, NonLocalBlock)}
@@ -72,4 +72,4 @@ def test_blocks_of_mmaction2_pool_after_their_convolutions():
 
     assert isinstance(model.layer3.nonlocal5, PooledNonLocal)
     assert not isinstance(plain.layer3.nonlocal5, PooledNonLocal)
-    assert places(model) == FIVE
+    assert insertions(model) == FIVE

@@ -1,4 +1,4 @@
-"""R(2+1)D and its study: the published sizes and costs, and what each group convolves."""
+"""R(2+1)D and its study: published sizes and costs, and the convolutions of each group."""
 
 import pytest
 import torch
@@ -113,7 +113,7 @@ def test_frames_left_after_each_group(name, lengths):
 
 
 @torch.no_grad()
-def test_frames_of_f_r2d_never_meet():
+def test_frames_of_f_r2d_do_not_interact():
     model = create_model("test_fr2d").eval()
     clip = noise_clip((1, 3, 8, 56, 56))
     changed = clip.clone()

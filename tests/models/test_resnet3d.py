@@ -1,4 +1,4 @@
-"""3D ResNets and DenseNet: the parts that tell the study's families apart, by hand."""
+"""3D ResNets and DenseNet: the parts that distinguish the study's families, by hand."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def test_shortcuts_of_type_a_have_no_parameters():
 
 
 @torch.no_grad()
-def test_pre_activation_leaves_the_sum_as_it_is():
+def test_no_activation_follows_the_sum_of_a_pre_activation_block():
     block = PreActivationBasic(
         2, 2, conv=conv_spatiotemporal, stride=(1, 1), shortcut=nn.Identity()
     ).eval()
@@ -74,7 +74,7 @@ def test_a_dense_layer_keeps_its_input_and_adds_to_it():
     out = layer(x).flatten()
 
     assert out[:3].tolist() == [1.0, -1.0, 2.0]
-    # ReLU keeps 1 + 2 = 3 in each of the 8 channels between, whose sum is 24
+    # each of the 8 inner channels is relu(1 + 2) = 3; their sum is 24
     assert out[3:].tolist() == pytest.approx([24.0, 24.0], rel=1e-4)
 
 
@@ -89,7 +89,7 @@ def test_bottlenecks_of_expansion_two(name):
     assert block.conv2.groups == (32 if name.startswith("resnext") else 1)
 
 
-def test_stem_t3s2_halves_time_by_its_stride_alone():
+def test_stem_t3s2_halves_time_by_its_stride_only():
     with torch.device("meta"):
         model, short = create_model("resnet3d_18"), create_model("resnet3d_18_t3s2")
         clip = torch.zeros(1, 3, 16, 112, 112)

@@ -1,4 +1,4 @@
-"""SlowFast: its frames, its lateral connections, its published sizes, its test at full size."""
+"""SlowFast: its frames, lateral connections, published sizes and fully convolutional test."""
 
 from pathlib import Path
 
@@ -48,13 +48,13 @@ def test_the_slow_pathway_sees_the_loaders_frames():
     assert slow.shape == (1, 3, 8, 2, 2)
 
 
-def test_says_which_clips_fit():
+def test_clips_must_be_multiples_of_alpha():
     with pytest.raises(ShapeError, match="the clip has 30 frames, which is not a multiple of 4"):
         create_model("test_slowfast")(torch.zeros(1, 3, 30, 64, 64))
 
 
 @torch.no_grad()
-def test_a_lateral_connection_brings_every_alphath_frame():
+def test_a_lateral_connection_samples_every_alphath_frame():
     lateral = Lateral(1, num_frames=5, alpha=4).eval()
     lateral.conv.weight.zero_()
     lateral.conv.weight[0, 0, 2] = 1.0  # the middle frame
@@ -69,7 +69,7 @@ def test_a_lateral_connection_brings_every_alphath_frame():
 
 
 @torch.no_grad()
-def test_features_hold_both_pathways_side_by_side():
+def test_features_are_those_of_both_pathways_concatenated():
     model = create_model("test_slowfast").eval()
     clip = noise_clip((1, 3, 8, 64, 64), seed=2)
 
@@ -105,7 +105,7 @@ def test_only_the_first_six_blocks_of_the_third_stage_convolve_over_time():
 
 @torch.no_grad()
 def test_windows_are_classified_one_by_one():
-    # 96 pixels end in 3x3 positions, which hold four windows of 64 pixels, 2x2
+    # 96 pixels end in 3x3 positions, which contain four 2x2 windows of 64 pixels
     model = create_model("test_slowfast").eval()
     features = model.forward_features(noise_clip((1, 3, 8, 96, 96), seed=3))
     corners = [features[..., i : i + 2, j : j + 2] for i in (0, 1) for j in (0, 1)]

@@ -1,4 +1,4 @@
-"""Where TSM shifts, and that online is offline."""
+"""Where TSM shifts, and that the online network equals the offline one."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_every_second_block_shifts_at_depth_101():
 
 @torch.no_grad()
 def test_the_shortcut_is_shifted_in_place_only():
-    # with a silent branch the block is the ReLU of its shortcut
+    # if the residual branch is zero, the block is the ReLU of its shortcut
     x = torch.arange(1.0, 4.0)[:, None, None, None].expand(3, 32, 2, 2)  # frame t is filled with t
     seen = {}
     for make in (Bottleneck2d, TSMBottleneck, InPlaceBottleneck):
@@ -41,7 +41,7 @@ def test_the_shortcut_is_shifted_in_place_only():
 
 
 @torch.no_grad()
-def test_bninception_shifts_all_its_parts_but_the_first(monkeypatch):
+def test_bninception_shifts_before_every_part_but_the_first(monkeypatch):
     seen = []
 
     def shift(x, num_frames):
@@ -72,7 +72,7 @@ def test_nonlocal_blocks_pool_after_their_convolutions(similarity, attention):
 
     out = block(x)[0, 0, 0, 1, 1]
 
-    # one position is left of four; theta, phi and g of the brightest pixel are 1.5
+    # pooling leaves one of four positions; theta, phi and g of the brightest pixel are 1.5
     torch.testing.assert_close(out.item(), 1.0 + attention * 1.5)
 
 
@@ -86,7 +86,7 @@ def test_temporal_pooling_halves_the_frames():
 
 
 @torch.no_grad()
-def test_frame_by_frame_is_the_whole_clip():
+def test_frame_by_frame_equals_the_whole_clip():
     torch.manual_seed(0)
     model = create_model("test_tsm_online").eval()
     clip = noise_clip((2, 3, 6, 64, 64))

@@ -42,7 +42,7 @@ def test_top_k_needs_k_segments():
 
 @pytest.mark.parametrize("consensus", ["average", "max", "top_k", "attention"])
 @torch.no_grad()
-def test_order_of_segments_has_no_influence(consensus):
+def test_order_of_segments_has_no_effect(consensus):
     model = create_model("test_tsn", consensus=consensus).eval()
     clip = noise_clip((1, 3, 4, 64, 64))
 

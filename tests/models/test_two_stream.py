@@ -1,4 +1,4 @@
-"""Two streams: how flow is stacked, where the filters of a flow network come from, sizes."""
+"""Two streams: stacked flow, cross-modality initialisation, sizes."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def only_sees(channel):
     ("channel", "axis", "field"), [(0, 0, 0), (1, 1, 0), (2, 0, 1), (3, 1, 1), (4, 0, 2), (5, 1, 2)]
 )
 @torch.no_grad()
-def test_horizontal_and_vertical_flow_take_turns(channel, axis, field):
+def test_horizontal_and_vertical_flow_alternate(channel, axis, field):
     model = only_sees(channel)
     clip = torch.randn(1, 2, 3, 64, 64)  # one stack of three fields
 

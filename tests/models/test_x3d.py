@@ -1,4 +1,4 @@
-"""X3D: six factors make every size; the search finds them again; its test at full size."""
+"""X3D: six factors define every size; the search; the fully convolutional test."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_the_two_builds_differ_by_one_batch_norm():
     assert {key.rsplit(".", 1)[0] for key in absent} == {"layer1.0.shortcut.norm"}
 
 
-def test_factors_make_the_papers_table_3():
+def test_factors_give_the_papers_table_3():
     # X3D-XL: blocks, channels and inner channels of the stages
     assert XL.stages() == [(5, 32, 72), (10, 72, 162), (25, 136, 306), (15, 280, 630)]
     assert S.stages() == [(3, 24, 54), (5, 48, 108), (11, 96, 216), (7, 192, 432)]
@@ -69,7 +69,7 @@ def test_factors_make_the_papers_table_3():
 
 def test_widths_are_multiples_of_eight_and_not_much_less():
     assert [round_width(w) for w in (1, 11.9, 12, 34.8, 89)] == [8, 16, 16, 32, 88]
-    assert round_width(10.9) == 16  # 8 would lose more than a tenth
+    assert round_width(10.9) == 16  # 8 would be less than nine tenths
 
 
 def test_every_other_block_has_a_gate():
@@ -122,9 +122,9 @@ def test_every_candidate_costs_about_what_was_asked():
     assert grown["fast"].t * grown["fast"].tau == pytest.approx(S.t * S.tau)  # the same duration
 
 
-def test_the_search_comes_to_the_papers_network():
-    # no training here: the score prefers the axis whose turn it is. The steps that the paper's
-    # accuracies chose are not all printed; these are the axes in which X3D-S differs from X2D.
+def test_the_search_finds_the_papers_network():
+    # without training: the score prefers a given axis at each step. The paper does not give all
+    # steps of its search; these are the axes in which X3D-S differs from X2D.
     turns = ["bottleneck", "temporal", "temporal", "spatial", "temporal", "depth", "temporal"]
     start = replace(X2D, tau=48)
     scored = []
@@ -148,6 +148,6 @@ def test_the_search_comes_to_the_papers_network():
     assert [blocks for blocks, _, _ in last.stages()][1:] == [5, 11, 7]
 
 
-def test_contraction_leaves_what_is_cheap_enough():
+def test_contraction_leaves_cheap_networks_unchanged():
     assert contract(S, "spatial", macs=3e9) is S
     assert count_expansion_macs(contract(S, "spatial", macs=1e9)) <= 1e9

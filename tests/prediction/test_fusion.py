@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoopraxis.errors import ShapeError
+from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.prediction.fusion import average_scores, fit_svm, stack_scores, svm_scores
 
 
@@ -39,3 +39,20 @@ def test_svm_learns_which_network_to_believe():
 def test_says_what_does_not_fit(other):
     with pytest.raises(ShapeError, match="cannot be fused"):
         average_scores([np.zeros((5, 3)), np.zeros(other)])
+
+
+def test_scores_that_are_not_finite_are_refused():
+    good, bad = np.ones((3, 2)), np.ones((3, 2))
+    bad[1, 0] = np.nan
+    with pytest.raises(ZoopraxisError, match=r"network 1 gives 1 of 3 videos .* number 1"):
+        average_scores([good, bad])
+    with pytest.raises(ZoopraxisError, match=r"network 1 gives 1 of 3 videos .* number 1"):
+        stack_scores([good, bad])
+    bad[1] = np.nan  # a video that was not read
+    assert np.isnan(average_scores([good, bad])).tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [1.0, float("nan")]])
+def test_weights_that_do_not_fit_are_refused(weights):
+    with pytest.raises(ZoopraxisError, match="cannot average 2 networks"):
+        average_scores([np.ones((3, 2))] * 2, weights=weights)

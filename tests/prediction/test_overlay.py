@@ -114,3 +114,37 @@ def test_a_missing_video_leaves_nothing_behind(tmp_path):
     with pytest.raises(VideoError):
         write_overlay(tmp_path / "none.mp4", tmp_path / "o.mp4", prediction())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_shown_where_nothing_was_predicted(tmp_path):
+    path = write(tmp_path / "numbers.mp4", frames=40)
+    part = Timeline(
+        video="v", model="m", segments=(Segment(start=0.4, end=0.8, label="run", score=0.5),)
+    )
+    assert rows_at(part, 0.2) == rows_at(part, 0.8) == ()
+    with open_video(write_overlay(path, tmp_path / "out.mp4", part)) as drawn:
+        frames = drawn.frames_at([5, 15, 25]).float()  # before, within and after
+    bars = frames[:, :, -34, 20]  # (N, 3): in the panel's row of text
+    assert (bars[1] - bars[0]).abs().max() > 30
+    strip = frames[1, :, -2, ::10].T  # (W / 10, 3): of 1.6 s, a quarter to a half
+    blue = (strip[:, 2] - strip[:, 0] > 60).nonzero()[:, 0] * 10
+    assert (blue.min().item(), blue.max().item()) == (
+        pytest.approx(120, abs=20),
+        pytest.approx(240, abs=20),
+    )
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_ours(tmp_path):
+    path = write(tmp_path / "numbers.mp4", frames=4)
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(VideoError, match=r"o\.mp4 cannot be written"):
+        write_overlay(path, tmp_path / "taken" / "o.mp4", prediction())
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(VideoError, match=r"folder\.mp4 cannot be written"):
+        write_overlay(path, tmp_path / "folder.mp4", prediction())
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_folders_are_made(tmp_path):
+    path = write(tmp_path / "numbers.mp4", frames=4)
+    assert write_overlay(path, tmp_path / "a" / "b" / "o.mp4", prediction()).is_file()

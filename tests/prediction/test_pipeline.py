@@ -9,7 +9,7 @@ from videos import numbers_of, write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.saved import save_model
-from zoopraxis.errors import ModelNotFoundError, ShapeError, VideoError
+from zoopraxis.errors import ModelNotFoundError, ShapeError, VideoError, ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
 from zoopraxis.models import model_spec
 from zoopraxis.prediction.pipeline import extract_features, predict, run, view_inputs
@@ -167,3 +167,14 @@ def test_a_network_may_take_several_tensors():
     first, second = torch.arange(10.0).view(5, 2, 1), torch.arange(5.0).view(5, 1)
     out = run(Parts(), (first, second), batch_size=2)
     assert out.tolist() == [[2 * n + 0.5, n] for n in range(5)]
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(ZoopraxisError, match=f"device '{device}' cannot be used"):
+        predict(painted((4, RED)), colours(), device=device)
+
+
+def test_a_batch_has_a_clip():
+    with pytest.raises(ZoopraxisError, match="batch_size is 0"):
+        predict(painted((4, RED)), colours(), batch_size=0)

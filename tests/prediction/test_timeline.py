@@ -1,22 +1,25 @@
 """Windows that slide over long videos, with networks whose answer is known."""
 
 import json
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
-from colours import GREEN, RED, MeanColour, colours, opened, painted
-from videos import write
+from colours import BLUE, GREEN, RED, colours, painted, timed
+from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
+from zoopraxis.prediction.live import predict_live
 from zoopraxis.prediction.timeline import (
     Segment,
     Timeline,
+    lay_windows,
     merge,
-    predict_live,
     predict_timeline,
     window_indices,
 )
-from zoopraxis.video import open_video
+from zoopraxis.video import ArrayVideo, open_video
 
 
 def test_merge_joins_neighbours_and_leaves_no_gap():
@@ -78,7 +81,8 @@ def test_timeline_of_two_colours():
     assert told == sorted(told)
     assert told[-1] == 1
     assert line.at(1.0).label == "red"
-    assert line.at(3.0).label == line.at(99.0).label == "green"
+    assert line.at(3.0).label == "green"
+    assert line.at(99.0) is None
 
 
 def test_crops_of_a_window_are_aggregated():
@@ -94,28 +98,9 @@ def test_json_of_a_timeline():
     assert json.loads(line.to_json()) == {
         "video": "v",
         "model": "m",
+        "trained": True,
         "segments": [{"start": 0.0, "end": 2.0, "label": "a", "score": 0.5}],
     }
-
-
-def test_live_predictions_roll_with_the_frames(tmp_path):
-    path = write(tmp_path / "numbers.mp4", frames=40)
-    clip = ClipSpec(
-        sampling=Sampling(num_frames=2),
-        input=RGB(resize=(48, 64), size=48, mean=(0.0,), std=(1.0,)),
-    )
-    net = opened(MeanColour(), "colours", clip, ("red", "green", "blue"))
-    found = list(predict_live(str(path), net, window=0.4, step=0.4))
-    # the first window ends at frame 10 (0.4 s), then one each 0.4 s to frame 39
-    ends = [prediction.times[0][1] for prediction in found]
-    assert ends == pytest.approx([0.4, 0.8, 1.2])
-    starts = [prediction.times[0][0] for prediction in found]
-    assert starts == pytest.approx([0.0, 0.4, 0.8])
-    # the centre two of the eleven frames that each window holds
-    with open_video(path) as video:
-        frames = video.frames_at([14, 15], resize=(48, 64))[..., 8:56]
-    expected = frames.float().mean(dim=(0, 2, 3)) / 255
-    torch.testing.assert_close(found[1].logits[0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_segment_has_a_timeline_of_its_own():
@@ -125,3 +110,74 @@ def test_a_segment_has_a_timeline_of_its_own():
     assert [(s.start, s.end, s.label) for s in found.segments] == [
         (pytest.approx(0.8), pytest.approx(1.6), "green")
     ]
+
+
+# Time stamps decide, not the mean rate.
+
+
+def shown(line):
+    return [(s.label, round(s.start, 2), round(s.end, 2)) for s in line.segments]
+
+
+def test_a_gap_belongs_to_no_action():
+    # two seconds of red, ten in which nothing is shown, two of green
+    video = timed([(0.0, 2.0, RED, 25), (12.0, 14.0, GREEN, 25)])
+    line = predict_timeline(video, colours())
+    assert shown(line) == [("red", 0.0, 2.0), ("green", 12.0, 14.0)]
+    assert line.at(1.99).label == "red"
+    assert line.at(2.0) is line.at(7.0) is line.at(11.99) is None
+    assert line.at(12.0).label == "green"
+
+
+def test_the_same_action_before_and_after_a_gap_is_two():
+    video = timed([(0.0, 1.0, RED, 25), (9.0, 10.0, RED, 25)])
+    assert shown(predict_timeline(video, colours())) == [("red", 0.0, 1.0), ("red", 9.0, 10.0)]
+
+
+def test_one_frame_alone_between_gaps_has_its_usual_time():
+    video = timed([(0.0, 1.0, RED, 25), (5.0, 5.04, GREEN, 25), (9.0, 10.0, BLUE, 25)])
+    assert shown(predict_timeline(video, colours())) == [
+        ("red", 0.0, 1.0),
+        ("green", 5.0, 5.04),
+        ("blue", 9.0, 10.0),
+    ]
+
+
+def test_a_change_of_rate_does_not_move_an_action():
+    # by the mean rate of the file, the red half would last 6 s of 8
+    video = timed([(0.0, 4.0, RED, 50), (4.0, 8.0, GREEN, 20)])
+    line = predict_timeline(video, colours(), window=1.0)
+    assert [label for label, _, _ in shown(line)] == ["red", "green"]
+    assert line.segments[0].end == pytest.approx(4.0, abs=0.25)
+    assert line.segments[1].end == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_window_reaches_across_a_gap(seed):
+    rng = np.random.default_rng(seed)
+    waits = rng.choice([0.03, 0.04, 0.05, 0.4, 3.0], size=200, p=[0.2, 0.55, 0.2, 0.025, 0.025])
+    times = np.cumsum(waits) - waits[0]
+    frames = painted((200, RED))
+    video = ArrayVideo(frames, fps=199 / times[-1], timestamps=times)
+    stretches = lay_windows(video, range(200), Sampling(num_frames=8), step=0.1)
+    seconds = 8 * 0.04
+    for stretch in stretches:
+        assert (np.diff(stretch.indices, axis=1) <= 1).all()  # consecutive, or they loop
+        clips = times[stretch.indices]  # (W, T)
+        assert (clips >= stretch.start).all()
+        assert (clips < stretch.end).all()
+        assert (np.abs(clips.mean(axis=1) - stretch.centres) <= seconds).all()
+        assert (np.diff(stretch.centres) > 0).all()
+    found = [(stretch.start, stretch.end) for stretch in stretches]
+    gaps = [(times[n] + 0.04, times[n + 1]) for n in np.flatnonzero(np.diff(times) > seconds)]
+    between = [(a[1], b[0]) for a, b in pairwise(found)]
+    assert np.allclose(between, gaps)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["window", "step"])
+def test_lengths_are_positive(name, seconds):
+    with pytest.raises(ZoopraxisError, match=f"{name} is {seconds:g} s"):
+        predict_timeline(painted((8, RED)), colours(), **{name: seconds})
+    with pytest.raises(ZoopraxisError, match=f"{name} is {seconds:g} s"):
+        next(predict_live("none.mp4", colours(), **{name: seconds}))

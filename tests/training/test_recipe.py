@@ -108,6 +108,22 @@ def test_overrides(path):
         ("augment.jitter=2", "augment.jitter = 2 is not a list"),
         ("optim=3", "optim = 3 is not a table"),
         ("train.epochs=0", "train.epochs = 0 is not between 1"),
+        ("train.batch_size=0", "train.batch_size = 0 is not between 1"),
+        ("optim.momentum=2", "optim.momentum = 2.0 is not between 0 and 1"),
+        ("optim.weight_decay=-1", "optim.weight_decay = -1.0 is not between 0"),
+        ("optim.betas=[0.9, 2]", "optim.betas[1] = 2.0 is not between 0 and 1"),
+        ("optim.lr=nan", "optim.lr = nan is not between"),
+        ("optim.lr_scale={head=-1}", "optim.lr_scale.head = -1.0 is not between"),
+        ('optim.lr_scale={"("=1}', "is not a regular expression"),
+        ("model.new=(", "model.new: '(' is not a regular expression"),
+        ("model.args.num_classes=7", "is set by the data"),
+        ("augment.flip=2", "augment.flip = 2.0 is not between 0 and 1"),
+        ("augment.contrast=-1", "augment.contrast = -1.0 is not between 0 and 1"),
+        ("augment.jitter=[1.2, 1]", "augment.jitter = [1.2, 1.0] is not a range"),
+        ("augment.area=[0, 1]", "augment.area = [0.0, 1.0] is not a range within (0, 1]"),
+        ("augment.ratio=[2, 0.5]", "augment.ratio = [2.0, 0.5] is not a range"),
+        ("augment.scales=[]", "augment.scales is empty"),
+        ("augment.max_distort=-1", "augment.max_distort = -1 is not between"),
         ("optim.warmup_epochs=4", "is not between 0 and 3"),
         ("data.val_fraction=1.0", "data.val_fraction = 1.0 is not between"),
         ("frames", "'frames' is not an override"),
@@ -140,3 +156,14 @@ def test_a_name_that_looks_like_a_number_needs_no_quotes():
     recipe = default_recipe("videos", "r2plus1d_18", ["train.precision=32"])
 
     assert recipe.train.precision == "32"
+
+
+def test_nesterov_needs_momentum():
+    with pytest.raises(RecipeError, match="needs a momentum"):
+        default_recipe("x", "m", ["optim.nesterov=true", "optim.momentum=0"])
+
+
+def test_a_recipe_that_is_no_text(tmp_path):
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="is not text"):
+        read_recipe(tmp_path / "binary.toml")

@@ -5,15 +5,21 @@ import http.server
 import os
 import random
 import socket
+import struct
 import threading
+import zlib
 
 import av
+import cv2
 import numpy as np
 import pytest
+import torch
 
-from videos import X264, make, numbered_frame, numbers_of, write, write_sound
+from videos import HEIGHT, WIDTH, X264, make, numbered_frame, numbers_of, write, write_sound
 from zoopraxis.errors import VideoError
-from zoopraxis.video import live_frames, open_video
+from zoopraxis.video import ArrayVideo, live_frames, open_video
+from zoopraxis.video._images import FolderVideo
+from zoopraxis.video._input import demuxed, reworded_errors
 from zoopraxis.video._live import grab
 
 
@@ -176,9 +182,76 @@ def test_rejects_invalid_indices_and_sizes(tmp_path):
             video.frames_at([1], resize=0)
 
 
-def test_rejects_unknown_decoders(tmp_path):
-    with pytest.raises(VideoError, match="unknown decoder 'decord'"):
-        open_video(make(tmp_path, "gif"), decoder="decord")
+@pytest.mark.parametrize(
+    "size", [-1, 1.5, "128", (64,), (1, 2, 3), (1.5, 2.5), (0, 5), float("nan"), 10**6, (9, 10**6)]
+)
+def test_rejects_sizes_that_are_none(size, tmp_path):
+    with open_video(np.zeros((2, 3, 8, 8), np.uint8)) as video:
+        with pytest.raises(VideoError, match="array: cannot resize to"):
+            video.frames_at([1], resize=size)
+        assert video.frames_at([1], resize=1).shape == (1, 3, 1, 1)
+
+
+@pytest.mark.parametrize("indices", [[[1], [2, 3]], ["a"], None, 2**70, [True], slice(3)])
+def test_rejects_indices_that_are_none(indices):
+    with (
+        open_video(np.zeros((2, 3, 8, 8), np.uint8)) as video,
+        pytest.raises(VideoError, match="array: frame indices must"),
+    ):
+        video.frames_at(indices)
+
+
+@pytest.mark.parametrize("decoder", ["decord", ["pyav"], None])
+def test_rejects_unknown_decoders(decoder, tmp_path):
+    with pytest.raises(VideoError, match="unknown decoder"):
+        open_video(make(tmp_path, "gif"), decoder=decoder)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e-320, "25", None])
+@pytest.mark.parametrize("name", ["fps", "timeout", "seconds"])
+def test_rejects_rates_and_times_that_are_not_positive(name, value, tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), numbered_frame(1))
+    for video in (tmp_path, tmp_path / "1.png", np.zeros((2, 3, 8, 8), np.uint8)):
+        with pytest.raises(VideoError, match=f"^{name} must be"):
+            open_video(video, **{name: value})
+
+
+def test_a_constructor_rejects_them_too(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), numbered_frame(1))
+    with pytest.raises(VideoError, match="fps must be positive, not nan"):
+        ArrayVideo(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), fps=float("nan"))
+    with pytest.raises(VideoError, match="fps must be positive, not 0"):
+        FolderVideo(tmp_path, fps=0, timeout=1)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 3, 8, 8), np.uint16),
+        np.zeros((2, 3, 8, 8), object),
+        np.zeros((2, 8, 8, 3), np.uint8),
+        np.zeros((0, 3, 8, 8), np.uint8),
+        np.array("frames"),
+    ],
+)
+def test_rejects_arrays_that_are_no_frames(array):
+    with pytest.raises(VideoError, match=r"^array: "):
+        open_video(array)
+
+
+def test_reversed_channels_are_an_array_too():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8), dtype=np.uint8)
+    with open_video(frames[:, ::-1]) as video:  # BGR to RGB, by a negative stride
+        assert (video.frames_at([0, 1]).numpy() == frames[:, ::-1]).all()
+
+
+def test_a_closed_video_says_so(tmp_path):
+    with open_video(make(tmp_path, "h264-b")) as video:
+        pass
+    with pytest.raises(VideoError, match="it was closed"):
+        video.frames_at([3])
+    with pytest.raises(VideoError, match="it was closed"):
+        next(iter(video))
 
 
 @pytest.mark.parametrize(
@@ -216,8 +289,6 @@ def test_a_change_of_frame_size_raises_unless_resized(tmp_path):
 
 
 def test_frames_of_a_folder_must_be_complete_and_of_one_size(tmp_path):
-    import cv2
-
     for i, factor in enumerate((1, 2)):
         image = np.kron(numbered_frame(i), np.ones((factor, factor, 1), dtype=np.uint8))
         cv2.imwrite(str(tmp_path / f"{i}.png"), image)
@@ -227,6 +298,92 @@ def test_frames_of_a_folder_must_be_complete_and_of_one_size(tmp_path):
             video.frames_at([0, 1])
         with pytest.raises(VideoError, match=r"2.png: not a complete image"):
             video.frames_at([2])
+
+
+def png(width, height):
+    """Header of an image of a size, and nothing to fill it."""
+
+    def chunk(kind, content):
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(9))), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (16000, 16000), (40000, 40000), (1 << 20, 2)])
+def test_large_images_are_refused_by_their_header(size, tmp_path):
+    path = tmp_path / "1.png"
+    path.write_bytes(png(*size))
+    for video in (tmp_path, path, path.read_bytes()):
+        with pytest.raises(VideoError, match="67,108,864 pixels") as raised:
+            open_video(video)
+        assert raised.match("1.png|bytes")
+        assert raised.match("make them smaller")
+
+
+def test_a_large_video_is_refused_by_its_header(tmp_path):
+    path = write(tmp_path / "a.avi", "rawvideo", frames=2, pix_fmt="bgr24")
+    data = path.read_bytes()
+    size, large = struct.pack("<2i", WIDTH, -HEIGHT), struct.pack("<2i", 9000, -9000)
+    assert size in data  # a negative height says that rows are stored from the top
+    path.write_bytes(data.replace(size, large))
+    with pytest.raises(VideoError, match="9000x9000"):
+        open_video(path)
+
+
+def late_stream(folder):
+    """Write a transport stream in which sound begins after FFmpeg has looked for streams."""
+    silent = make(folder, "h264-ts").read_bytes()
+    sound = write(folder / "sound.ts", options=X264, frames=10, audio=True).read_bytes()
+    path = folder / "late.ts"
+    path.write_bytes(silent * 60 + sound)
+    return path
+
+
+def test_a_stream_that_begins_late_is_ignored(tmp_path):
+    path = late_stream(tmp_path)
+    with open_video(path) as video:
+        assert video.num_frames > 40
+        assert numbers_of(video.frames_at([0, 7])) == [0, 7]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_streams_that_pyav_does_not_know(ended, tmp_path):
+    # PyAV counts the streams when it opens a file, and indexes beyond them at its end.
+    class Container:
+        def demux(self, *streams):
+            yield av.Packet(5)
+            if ended:
+                yield av.Packet()
+            raise IndexError("list index out of range")
+
+    def read():
+        with reworded_errors("late.ts", "late.ts", 60):
+            return [packet.size for packet in demuxed(Container())]
+
+    if ended:
+        assert read() == [5, 0]
+    else:
+        with pytest.raises(VideoError, match=r"late\.ts: its streams are not those"):
+            read()
+
+
+@pytest.mark.parametrize("kind", ["h264-ts", "mpeg2-b-ts", "mpeg1-b", "h264-b", "hevc", "gif"])
+def test_damage_anywhere_raises_nothing_else(kind, tmp_path):
+    data = make(tmp_path, kind).read_bytes()
+    for seed in range(12):
+        rng = random.Random(seed)
+        damaged = bytearray(data)
+        for _ in range(rng.choice((1, 20, 300))):
+            damaged[rng.randrange(len(data))] = rng.randrange(256)
+        if seed % 3 == 0:
+            del damaged[rng.randrange(len(data)) :]
+        with contextlib.suppress(VideoError), open_video(bytes(damaged) or b"\0") as video:
+            with contextlib.suppress(VideoError):
+                list(video)
+            video.frames_at([video.num_frames - 1, 0])
 
 
 @contextlib.contextmanager
@@ -246,6 +403,13 @@ def test_decoding_times_out(tmp_path):
         video.timeout = 0.0
         with pytest.raises(VideoError, match="not read within 0 s"):
             video.frames_at([30])
+
+
+def test_the_time_limit_reaches_every_kind_of_video(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), numbered_frame(1))
+    for video in (tmp_path, tmp_path / "1.png", np.zeros((2, 3, 8, 8), np.uint8)):
+        with open_video(video, timeout=7) as opened:
+            assert opened.timeout == 7
 
 
 def test_reads_from_a_server_that_cannot_seek(tmp_path):

@@ -1,4 +1,4 @@
-"""Keys of the 3D ResNet-18 in the authors' PyTorch code of ECO; the goldens have the rest."""
+"""Keys of the 3D ResNet-18 in the authors' PyTorch code of ECO; the goldens cover the rest."""
 
 import torch
 
@@ -35,7 +35,7 @@ def authors_state(head):
     return state | {f"{head}.weight": torch.zeros(12, 32), f"{head}.bias": torch.zeros(12)}
 
 
-def test_names_of_the_3d_resnet_become_ours():
+def test_keys_of_the_3d_resnet_are_renamed():
     state = authors_state("new_fc")
     for number, key in enumerate(state):
         state[key] += number

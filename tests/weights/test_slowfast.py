@@ -1,4 +1,4 @@
-"""SlowFast: the keys of Caffe2 and mmaction2, and where its checkpoints are."""
+"""SlowFast: the keys of Caffe2 and mmaction2, and its checkpoints."""
 
 import re
 
@@ -32,7 +32,7 @@ def blob_name(key):
     return f"{fast}res{int(parts[1][5:]) + 1}_{parts[2]}_branch{branch}{norm}_{kind}"
 
 
-def test_caffe2_blobs_find_their_places():
+def test_caffe2_blobs_are_renamed():
     ours = create_model("test_slowfast").state_dict()
     ours = {k: torch.randn(v.shape) for k, v in ours.items() if "num_batches" not in k}
     blobs = {blob_name(key): tensor for key, tensor in ours.items()}
@@ -49,14 +49,14 @@ def test_caffe2_blobs_find_their_places():
 @pytest.mark.parametrize(
     "name", ["slowfast_r50_8x8", "slow_r50_4x16", "c2d_r50_8x8", "i3d_nln_r50_32x2"]
 )
-def test_checkpoints_are_files_that_a_source_converts(name):
+def test_every_checkpoint_has_a_source_that_converts_it(name):
     assert weights_of(name)
     for weights in weights_of(name):
         assert weights.source in sources_of(name)
-        host = r"https://(dl\.fbaipublicfiles|download\.openmmlab)\.com"
+        hosts = r"https://(dl\.fbaipublicfiles\.com|download\.openmmlab\.com|s3\.amazonaws\.com)"
         assert weights.urls
         for url in weights.urls:
-            assert re.fullmatch(rf"{host}/\S+\.(pkl|pyth|pth)", url)
+            assert re.fullmatch(rf"{hosts}/\S+\.(pkl|pyth|pth)", url)
 
 
 def mmaction2_key(key):
@@ -65,7 +65,7 @@ def mmaction2_key(key):
     return key.replace("head.linear", "cls_head.fc_cls") if "head" in key else f"backbone.{key}"
 
 
-def test_mmaction2_has_c2d_as_a_network_of_images():
+def test_c2d_of_mmaction2_is_an_image_network():
     ours = create_model("c2d_r50_8x8", source="mmaction2").state_dict()
     assert create_model("c2d_r50_8x8", source="mmaction2").stem.pool.padding == (0, 0, 0)
     theirs = {mmaction2_key(key): t.squeeze(2) if t.ndim == 5 else t for key, t in ours.items()}

@@ -1,4 +1,4 @@
-"""Keys of TSN in other code bases: image networks alone, and the wrapper of the TSN lineage."""
+"""Keys of TSN in other code bases: plain image networks, and the wrapper of the TSN lineage."""
 
 import torch
 import torchvision
@@ -9,7 +9,7 @@ from zoopraxis.testing import noise_clip
 
 
 @torch.no_grad()
-def test_starts_from_torchvisions_image_network():
+def test_loads_torchvisions_image_network():
     image = torchvision.models.resnet18(num_classes=7).eval()
     state = convert_state_dict("tsn_r18_3", image.state_dict(), source="torchvision")
     model = create_model("tsn_r18_3", num_classes=7).eval()

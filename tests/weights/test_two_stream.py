@@ -6,7 +6,7 @@ from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.checkpoints.create import create_model
 
 
-def test_the_loader_that_puts_the_first_field_last_is_undone():
+def test_filters_for_a_loader_that_puts_the_first_field_last_are_rolled():
     theirs = create_model("test_two_stream_flow").state_dict()
     for old, new in (("backbone.stem.conv.", "conv1_custom."), ("backbone.stem.norm.", "bn1.")):
         theirs = {key.replace(old, new): value for key, value in theirs.items()}

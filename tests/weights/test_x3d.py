@@ -1,4 +1,4 @@
-"""X3D: the batch norm that PyTorchVideo leaves out, and the keys of its networks for phones."""
+"""X3D: the batch norm that PyTorchVideo omits, and the keys of its mobile networks."""
 
 import torch
 
@@ -8,7 +8,7 @@ from zoopraxis.weights import sources_of
 
 
 @torch.no_grad()
-def test_the_batch_norm_in_place_of_none_does_nothing():
+def test_the_added_batch_norm_is_the_identity():
     state = {"layer1.0.shortcut.conv.weight": torch.zeros(8, 3, 1, 1, 1)}
     norm = torch.nn.BatchNorm3d(8).eval()
     added = sources_of("x3d_s")["pytorchvideo"].adapt(state)
@@ -37,7 +37,7 @@ MOBILE = {
 }
 
 
-def test_networks_for_phones_are_the_same_under_other_names():
+def test_mobile_networks_are_the_same_under_other_keys():
     theirs = {key: torch.zeros(()) for key in MOBILE}
 
     ours = rename(theirs, sources_of("x3d_s")["pytorchvideo_mobile"])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +13,11 @@ from zoopraxis.errors import CheckpointError, ZoopraxisError
 from zoopraxis.inputs import ClipSpec, clip_from_dict, clip_to_dict
 from zoopraxis.models.base import VideoClassifier
 from zoopraxis.models.registry import model_spec
-from zoopraxis.weights.registry import build_network
+from zoopraxis.weights.registry import build_network, find_source
 
 __all__ = ["ModelConfig", "hash_weights"]
+
+MOST = 1_000_000  # of a number among a network's arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,19 +118,83 @@ class ModelConfig:
         labels = values["labels"]
         if not labels or not all(isinstance(label, str) for label in labels):
             raise CheckpointError(f"{where}: labels are not a list of names", "list K names")
-        try:
-            model_spec(values["name"])
-        except ZoopraxisError as error:
-            raise CheckpointError(f"{where}: {error.problem}", error.hint) from error
+        source, origin = values.get("source", ""), values.get("origin", {})
+        _check_source(values["name"], source, where=where)
+        _check_args(values["args"], len(labels), where=where)
+        if not isinstance(origin, Mapping):
+            raise CheckpointError(
+                f"{where}: origin {origin!r:.80} is not a table", "leave it out, or {} for none"
+            )
         return cls(
             name=values["name"],
-            source=str(values.get("source", "")),
+            source=source,
             args=values["args"],
             clip=clip_from_dict(values["clip"], where=f"{where}: clip", error=CheckpointError),
             labels=tuple(labels),
             sha256=values["sha256"],
-            origin=values.get("origin", {}),
+            origin=origin,
         )
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> "ModelConfig":
+        """Make a configuration of JSON text; see `from_dict`.
+
+        Raises
+        ------
+        CheckpointError
+            It is not JSON, or not a configuration.
+        """
+        try:
+            values = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:  # also a number of 5000 digits
+            raise CheckpointError(
+                f"{where} is not JSON: {error}",
+                "delete it if the weights say themselves what they are, or convert them again",
+            ) from error
+        return cls.from_dict(values, where=where)
+
+
+def _refuse_constant(name: str) -> None:
+    """Python's JSON has NaN and Infinity, which no setting of a network can be."""
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _check_source(name: str, source: Any, *, where: str) -> None:
+    """Refuse a network that the zoo does not have."""
+    if not isinstance(source, str):
+        raise CheckpointError(f"{where}: source {source!r:.80} is not a text", "expected a name")
+    try:
+        model_spec(name)
+        if source:
+            find_source(name, source)
+    except ZoopraxisError as error:
+        raise CheckpointError(f"{where}: {error.problem}", error.hint) from error
+
+
+def _check_args(args: Mapping[str, Any], num_labels: int, *, where: str) -> None:
+    """Refuse arguments that cannot be a network's of so many labels."""
+    if args.get("num_classes", num_labels) != num_labels:
+        raise CheckpointError(
+            f"{where}: args.num_classes is {args['num_classes']!r:.40}, of {num_labels} labels",
+            "leave num_classes out: it is the number of the labels",
+        )
+    for number in _numbers_in(args):
+        if not abs(number) <= MOST:  # NaN neither
+            raise CheckpointError(
+                f"{where}: args have the number {number!r:.40}",
+                f"a network's arguments lie between -{MOST} and {MOST}",
+            )
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    """Yield the numbers in plain JSON."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers_in(item)
+    elif isinstance(value, int | float):
+        yield value
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:

@@ -7,21 +7,29 @@ and clip are taken from it as long as its hash is that of the weights.
 
 import hashlib
 import json
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+import torch
+from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from zoopraxis.checkpoints.config import ModelConfig, hash_weights
-from zoopraxis.checkpoints.convert import convert_state_dict, count_classes
+from zoopraxis.checkpoints.convert import convert_checkpoint, count_classes
 from zoopraxis.checkpoints.create import create_model, load_published
 from zoopraxis.checkpoints.download import Progress
 from zoopraxis.checkpoints.hub import file_of
-from zoopraxis.checkpoints.read import read_state_dict
+from zoopraxis.checkpoints.read import read_safetensors, read_state_dict
 from zoopraxis.data.labels import label_names
-from zoopraxis.errors import CheckpointError, ModelNotFoundError
+from zoopraxis.errors import CheckpointError, ConversionError, ModelNotFoundError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.models.base import VideoClassifier
@@ -32,6 +40,8 @@ from zoopraxis.weights.registry import build_network, find_weights, weights_of
 __all__ = ["OpenModel", "convert_file", "is_file", "open_model", "save_model"]
 
 HEADER = "zoopraxis"  # key of the configuration in a safetensors header
+LARGEST_JSON = 32 << 20  # bytes; 20,000 labels are one megabyte
+ROOM = 4  # times the tensors and bytes of a file that building its network may register
 CHOICES = ("best.safetensors", "final.safetensors")  # of a run's folder, the first that is there
 
 
@@ -47,11 +57,16 @@ class OpenModel:
         Which network it is, exactly.
     title : str, default=""
         How reports call it: the name or the file that it was opened by.
+    trained : bool, default=True
+        False where the weights are random, as of a bare name of the zoo: what such a network
+        answers means nothing, and whoever shows it says so. A file is taken to be trained. It
+        is no part of `config`, which a training run that starts here hands on.
     """
 
     model: nn.Module
     config: ModelConfig
     title: str = ""
+    trained: bool = True
 
     @property
     def name(self) -> str:
@@ -77,7 +92,8 @@ def open_model(
     Parameters
     ----------
     ref : str or Path
-        A name from `zoopraxis.list_models` (random weights, for tests and timing), or with the
+        A name from `zoopraxis.list_models` (random weights, for tests and timing: the result's
+        ``trained`` is False), or with the
         tag of a published checkpoint; a ``.safetensors`` file; the folder of a training run, whose
         best weights are opened. A name of the zoo is a name even where a file or folder is called
         the same: write ``./r3d_18`` for the folder.
@@ -109,7 +125,8 @@ def open_model(
             labels=labels_of(weights),
             origin=_origin(weights),
         )
-    return OpenModel(model.eval(), config.of_weights(model.state_dict()), str(ref))
+    config = config.of_weights(model.state_dict())
+    return OpenModel(model.eval(), config, str(ref), trained=bool(tag))
 
 
 def is_file(ref: str | Path) -> bool:
@@ -142,18 +159,75 @@ def _file_in(path: Path) -> Path:
 def _open_file(path: Path) -> OpenModel:
     """Open a file of ours; the configuration is held to the weights' hash."""
     try:
-        state = load_file(path)
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
-    config = _config_of(path, state, header)
+        state, texts = read_safetensors(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    config = _config_of(path, state, texts.get(HEADER))
+    _check_fit(config, state, path)
     model = _build(config, path)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not hold a {config.name}: {error}") from error
+    model.load_state_dict(state)
     return OpenModel(model.eval(), config, str(path))
+
+
+def _check_fit(config: ModelConfig, state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a configuration of a network that the file does not hold, before it is built.
+
+    On the meta device a network of any size costs no memory, and while one is laid out its tensors
+    are counted: a depth of a million is stopped once it is larger than the file.
+    """
+    with torch.device("meta"), _bounded(state, path, config):
+        network = _build(config, path)
+    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    held = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    wrong = [key for key in {**wanted, **held} if wanted.get(key) != held.get(key)]
+    if wrong:
+        key = wrong[0]
+        raise CheckpointError(
+            f"{path} does not hold a {config.name} of {len(config.labels)} classes: {len(wrong)} "
+            f"tensors differ, the first {key!r}: {held.get(key)}, expected {wanted.get(key)}",
+            f"the configuration is of another network: source {config.source!r}, arguments "
+            f"{dict(config.args)!r:.200}",
+        )
+
+
+@contextmanager
+def _bounded(state: Mapping[str, Tensor], path: Path, config: ModelConfig) -> Iterator[None]:
+    """Stop a network that registers more tensors, or larger ones, than a file holds.
+
+    Builders register some that they then replace (a classifier, a stem), hence the room.
+    """
+    left = {
+        "tensors": ROOM * (len(state) + 100),
+        "bytes": ROOM * (sum(map(_nbytes, state.values())) + (1 << 20)),
+    }
+    thread = threading.get_ident()
+
+    def count(_module: nn.Module, _name: str, tensor: Tensor | None) -> None:
+        if tensor is None or threading.get_ident() != thread:  # others may build theirs
+            return
+        left["tensors"] -= 1
+        left["bytes"] -= _nbytes(tensor)
+        short = [what for what, rest in left.items() if rest < 0]
+        if short:
+            raise CheckpointError(
+                f"{path} does not hold a {config.name}: the network that its configuration "
+                f"describes has far more {short[0]} than the file",
+                f"its arguments are {dict(config.args)!r:.200}, its classes {len(config.labels)}",
+            )
+
+    hooks = (
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _nbytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def _config_of(path: Path, state: dict[str, Tensor], header: str | None) -> ModelConfig:
@@ -171,10 +245,7 @@ def _config_of(path: Path, state: dict[str, Tensor], header: str | None) -> Mode
         )
     found_hash = hash_weights(state)
     for where, text in found:
-        try:
-            config = ModelConfig.from_dict(json.loads(text), where=where)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise CheckpointError(f"{where} is not JSON: {error}") from error
+        config = ModelConfig.from_json(text, where=where)
         if config.sha256 == found_hash:
             return config
     raise CheckpointError(
@@ -186,17 +257,27 @@ def _config_of(path: Path, state: dict[str, Tensor], header: str | None) -> Mode
 
 def _read_text(path: Path) -> str:
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise CheckpointError(
+                f"{path} of {path.stat().st_size} bytes is no description of a network",
+                "delete it if the weights say themselves what they are",
+            )
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as text: {error}") from error
 
 
 def _build(config: ModelConfig, path: Path) -> VideoClassifier:
+    """Build the network of a file; the arguments may be anything."""
     try:
         return config.build()
-    except (TypeError, ValueError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # of foreign arguments a constructor raises anything
+        reason = error.problem if isinstance(error, ZoopraxisError) else error
         raise CheckpointError(
-            f"{path}: {config.name} cannot be built with {dict(config.args)}: {error}"
+            f"{path}: {config.name} cannot be built with {dict(config.args)!r:.200}: {reason}",
+            "convert or train the network again, or mend the arguments in its JSON",
         ) from error
 
 
@@ -245,11 +326,25 @@ def _origin(weights: Weights) -> dict[str, str]:
     }
 
 
-def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
+def convert_file(
+    path: Path, *, model: str, source: str, out: Path, say: Callable[[str], None] | None = None
+) -> Path:
     """Convert a foreign checkpoint into a file of ours.
 
     Its origin keeps the file's name and hash and, where a published checkpoint of that name is
     known, its address and licence; clip and labels are then that checkpoint's.
+
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+    model, source : str
+        As for `zoopraxis.checkpoints.convert.convert_state_dict`.
+    out : Path
+        The file to write, ``.safetensors``.
+    say : callable, optional
+        Called with a line on what was taken off the keys, such as ``module.``; by default it is
+        printed to stderr.
 
     Returns
     -------
@@ -257,7 +352,13 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
         The safetensors file.
     """
     spec = model_spec(model)
-    state = convert_state_dict(model, read_state_dict(path), source=source)
+    try:
+        state, taken_off = convert_checkpoint(model, read_state_dict(path), source=source)
+    except ConversionError as error:
+        raise ConversionError(f"{path}: {error.problem}", error.hint) from error
+    if taken_off:
+        prefixes = " and ".join(repr(prefix) for prefix in taken_off)
+        (say or _print)(f"took {prefixes} off the keys of {path.name}")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     classes = count_classes(model, state, source=source)
@@ -268,10 +369,14 @@ def convert_file(path: Path, *, model: str, source: str, out: Path) -> Path:
         name=model,
         source=source,
         clip=(known.clip if known else None) or spec.clip,
-        labels=labels_of(known) if known else _numbers(classes or 0),
+        labels=labels_of(known) if known else _numbers(network.num_classes),
     )
     origin = {"file": path.name, "sha256": digest, **(_origin(known) if known else {})}
     return save_model(out, network, replace(config, origin=origin))
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _find_by_file(name: str, path: Path, *, source: str, num_classes: int) -> Weights | None:

@@ -2,19 +2,31 @@
 
 import os
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from zoopraxis.errors import ZoopraxisError
+
+if TYPE_CHECKING:
+    from zoopraxis.checkpoints.saved import OpenModel
+    from zoopraxis.data.samples import SampleList
 
 __all__ = [
     "ACCEPT_LICENCE",
     "accept_licences",
+    "class_line",
     "counting_bar",
     "download_bar",
     "progress_bar",
+    "show_bug",
     "show_error",
+    "warn_untrained",
 ]
+
+CLASSES_NAMED = 10  # on one line
 
 
 def show_error(error: ZoopraxisError) -> None:
@@ -22,6 +34,39 @@ def show_error(error: ZoopraxisError) -> None:
     print(f"error: {error.problem}", file=sys.stderr)
     if error.hint:
         print(f"hint:  {error.hint}", file=sys.stderr)
+
+
+def show_bug(video: str, error: Exception) -> None:
+    """Print an error that nobody expected, with its traceback, to stderr."""
+    traceback.print_exception(error, file=sys.stderr)
+    problem = f"{video}: {type(error).__name__}: {error}"
+    show_error(
+        ZoopraxisError(problem, "this is a bug of zoopraxis: please report it with the lines above")
+    )
+
+
+def warn_untrained(net: "OpenModel") -> None:
+    """Say on stderr that a network has random weights, if it has."""
+    if not net.trained:
+        print(
+            f"warning: {net.name} has random weights: its predictions mean nothing",
+            file=sys.stderr,
+        )
+
+
+def class_line(samples: "SampleList") -> str:
+    """Count the videos of each class of a list on one line, the largest first."""
+    labels = [s.label if isinstance(s.label, tuple) else (s.label,) for s in samples]
+    counts = Counter(samples.labels[k] for label in labels for k in label)
+    of = "" if len(counts) == len(samples.labels) else f" of the model's {len(samples.labels)}"
+    named = [f"{name} ({count})" for name, count in counts.most_common(CLASSES_NAMED)]
+    others = [count for _, count in counts.most_common()[CLASSES_NAMED:]]
+    if others:
+        each = f"{others[-1]}" if others[-1] == others[0] else f"{others[-1]} to {others[0]}"
+        named.append(f"and {len(others)} more with {each} each")
+    classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
+    videos = "1 video" if len(samples) == 1 else f"{len(samples)} videos"
+    return f"{videos} of {classes}{of}: {', '.join(named)}"
 
 
 ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use."

@@ -1,13 +1,21 @@
 """zoopraxis evaluate DATA --model M: accuracy on a list of videos, and a report."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from zoopraxis.cli._shown import ACCEPT_LICENCE, counting_bar, download_bar
+from zoopraxis.cli._shown import (
+    ACCEPT_LICENCE,
+    class_line,
+    counting_bar,
+    download_bar,
+    warn_untrained,
+)
+from zoopraxis.errors import DataError, ZoopraxisError
 
 
 def evaluate(
@@ -34,12 +42,22 @@ def evaluate(
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
     from zoopraxis.evaluation.report import write_report
+    from zoopraxis.prediction.aggregate import MODES
 
+    if mode and mode not in MODES:
+        raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     samples = read_samples(data, labels=net.labels)
     if groups:
         samples = samples.of_groups(groups.split(","))
+    print(class_line(samples), file=sys.stderr)
+    warn_untrained(net)
+    if len(net.labels) == 1 and not samples.multi_label:
+        raise DataError(
+            f"{net.name} knows one class, {net.labels[0]!r}: whatever it sees, it is right",
+            "evaluate a model of two classes or more",
+        )
     with counting_bar("evaluating") as progress:
         result = run_evaluation(
             net,
@@ -65,10 +83,26 @@ def evaluate(
     summary = result.summary(mode=mode or None)
     by_views = result.by_views(mode=mode or None)
     if as_json:
-        print(json.dumps({**summary, "by_views": by_views, "report": str(page)}, indent=1))
+        facts = {
+            "trained": result.trained,
+            **_without_nan(summary),
+            "by_views": _without_nan(by_views),
+            "unreadable": dict(result.unread),
+            "report": str(page),
+        }
+        print(json.dumps(facts, indent=1, allow_nan=False))
         return
     _print_table(summary, by_views)
+    if result.unread:
+        print("unreadable, and counted as errors:")
+        for name, problem in result.unread.items():
+            print(f"  {problem}" if name in problem else f"  {name}: {problem}")
     print(f"report {page}")
+
+
+def _without_nan(values: dict[Any, Any]) -> dict[Any, Any]:
+    """Replace what is not defined by None: JSON has no NaN."""
+    return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
 def _print_table(summary: dict[str, Any], by_views: dict[int, float]) -> None:
@@ -77,8 +111,11 @@ def _print_table(summary: dict[str, Any], by_views: dict[int, float]) -> None:
 
     table = Table("measure", "value", box=None)
     for name, value in summary.items():
-        shown = str(value) if isinstance(value, int) else f"{100 * value:.2f} %"
-        table.add_row(name, shown)
+        table.add_row(name, str(value) if isinstance(value, int) else _percent(value))
     for count, value in by_views.items():
-        table.add_row(f"with {count} views", f"{100 * value:.2f} %")
+        table.add_row(f"with {count} views", _percent(value))
     Console().print(table)
+
+
+def _percent(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{100 * value:.2f} %"

@@ -1,11 +1,19 @@
 """zoopraxis predict VIDEO... --model M: which action a video shows, and when."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoopraxis.cli._shown import ACCEPT_LICENCE, download_bar, progress_bar, show_error
+from zoopraxis.cli._shown import (
+    ACCEPT_LICENCE,
+    download_bar,
+    progress_bar,
+    show_bug,
+    show_error,
+    warn_untrained,
+)
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
@@ -53,16 +61,23 @@ def predict(
     from zoopraxis.inputs import Media
     from zoopraxis.video import is_live
 
-    if save and len(videos) > 1 and save.suffix == ".mp4":
-        raise ZoopraxisError(f"{save} is one file for {len(videos)} videos", "name a folder")
+    if save:
+        _check_places(videos, save)
+    unused = _unused_live(views, crops, start, end, flow, timeline, save)
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    warn_untrained(net)
     failed = False
     for video in videos:
-        if is_live(video):
-            _watch(video, net, mode=mode, top=top, device=device, as_json=as_json)
-            continue
         try:
+            if is_live(video):
+                if unused:
+                    raise ZoopraxisError(
+                        f"{video} is live: it cannot be predicted with {', '.join(unused)}",
+                        "leave these options out, or record a file first",
+                    )
+                _watch(video, net, mode=mode, top=top, device=device, as_json=as_json)
+                continue
             result = _look(
                 Media(path=video, start=start, end=end, flow=flow),
                 net,
@@ -79,6 +94,11 @@ def predict(
         except ZoopraxisError as error:
             failed = True
             show_error(error)
+        except BrokenPipeError:  # nobody reads stdout any more
+            raise
+        except Exception as error:  # the others are still to be predicted
+            failed = True
+            show_bug(video, error)
     if failed:
         raise typer.Exit(1)
 
@@ -110,6 +130,12 @@ def _look(
         return predict_whole(
             media, net, views=views, crops=crops, mode=mode, top=top, device=device
         )
+    if views > 1:
+        print(
+            f"note: {media.title} gets a timeline, each of its windows one view; "
+            f"--whole makes one prediction of {views} views",
+            file=sys.stderr,
+        )
     with progress_bar(media.title) as progress:
         return predict_timeline(
             media, net, crops=crops, mode=mode, device=device, progress=progress
@@ -120,24 +146,67 @@ def _save(video: str, result: "Prediction | Timeline", save: Path) -> None:
     """Write the video with its labels to ``save``, or into it when it is a folder."""
     from zoopraxis.prediction.overlay import write_overlay
 
-    if save.suffix != ".mp4":
-        save.mkdir(parents=True, exist_ok=True)
-        save = save / f"{Path(video).stem}.overlay.mp4"
-    with progress_bar(str(save)) as progress:
-        write_overlay(video, save, result, progress=progress)
+    place = _place(video, save)
+    with progress_bar(str(place)) as progress:
+        write_overlay(video, place, result, progress=progress)
+
+
+def _place(video: str, save: Path) -> Path:
+    """Where the video with its labels goes: ``save``, or into it when it is a folder."""
+    return save if save.suffix == ".mp4" else save / f"{Path(video).stem}.overlay.mp4"
+
+
+def _check_places(videos: list[str], save: Path) -> None:
+    """Raise before anything is predicted if one file would be written over another."""
+    if len(videos) > 1 and save.suffix == ".mp4":
+        raise ZoopraxisError(f"{save} is one file for {len(videos)} videos", "name a folder")
+    taken: dict[Path, str] = {}
+    for video in videos:
+        place = _place(video, save)
+        if place.exists() and Path(video).exists() and place.samefile(video):
+            raise ZoopraxisError(f"{place} is the video itself", "save to another file")
+        if place in taken:
+            raise ZoopraxisError(
+                f"{taken[place]} and {video} would both be saved as {place}",
+                "predict them one by one, into two folders",
+            )
+        taken[place] = video
+
+
+def _unused_live(
+    views: int,
+    crops: int,
+    start: float | None,
+    end: float | None,
+    flow: str,
+    timeline: bool | None,
+    save: Path | None,
+) -> list[str]:
+    """Options that were given and mean nothing for a live video."""
+    given = {
+        "--views": views > 1,
+        "--crops": crops > 1,
+        "--start": start is not None,
+        "--end": end is not None,
+        "--flow": bool(flow),
+        "--timeline/--whole": timeline is not None,
+        "--save": save is not None,
+    }
+    return [name for name, is_given in given.items() if is_given]
 
 
 def _watch(
     video: str, net: "OpenModel", *, mode: str, top: int, device: str, as_json: bool
 ) -> None:
     """Print what a camera sees until the user interrupts."""
-    from zoopraxis.prediction.timeline import predict_live
+    from zoopraxis.prediction.live import predict_live
 
     try:
         for seen in predict_live(video, net, mode=mode, top=top, device=device):
             line = "   ".join(_row(pair) for pair in zip(seen.labels, seen.scores, strict=True))
-            now = seen.times[-1][1]
-            print(seen.to_json() if as_json else f"{now:8.1f} s   {line}", flush=True)
+            late = f"lag {seen.lag:.1f} s, {seen.dropped} frames dropped"
+            text = f"{seen.times[-1][1]:8.1f} s   {line}   ({late})"
+            print(seen.to_json() if as_json else text, flush=True)
     except KeyboardInterrupt:
         return
 

@@ -1,5 +1,6 @@
 """zoopraxis train RECIPE: train a model on a folder or a list of videos."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def train(
 ) -> None:
     """Train a model; a run that was stopped resumes with --resume."""
     from zoopraxis.cli._training_bar import TrainingBar
-    from zoopraxis.errors import RecipeError
+    from zoopraxis.errors import RecipeError, TrainingError
     from zoopraxis.training.loop import train as train_model
     from zoopraxis.training.recipe import default_recipe, read_recipe
 
@@ -48,9 +49,15 @@ def train(
         changes.append(f"train.on_bad_video={on_bad_video}")
     if resume and out is not None and not files and not data:
         files = [str(out / "recipe.toml")]
+        if not Path(files[0]).exists():
+            raise TrainingError(
+                f"{out} holds no run to resume", "start one: give a recipe, or --data and --model"
+            )
     if len(files) == 1:
         options = {"data.train": data, "model.name": model}
-        changes = [*(f"{key}={value}" for key, value in options.items() if value), *changes]
+        # quoted, so that a folder called 2024 is no number
+        quoted = {k: json.dumps(v, ensure_ascii=False) for k, v in options.items() if v}
+        changes = [*(f"{key}={value}" for key, value in quoted.items()), *changes]
         chosen = read_recipe(files[0], changes)
         folder = out or Path("runs", Path(files[0]).stem)
     elif not files and data and model:

@@ -34,17 +34,21 @@ where they do not, the plain name is the order of the data set's own files:
 """
 
 import difflib
+import io
+import json
+import os
 import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from zoopraxis.data.text import read_text
 from zoopraxis.errors import DataError
 
 __all__ = ["label_names"]
 
 _LISTS = resources.files("zoopraxis.data") / "label_lists"
-_NUMBERED = re.compile(r"^(\d+)\s+(?=\S)")
+_NUMBERED = re.compile(r"^(\d+)(?:\s+|\s*[,;]\s*)(?=[^\s,;])", re.ASCII)
 
 
 def label_names(name: str | Path) -> tuple[str, ...]:
@@ -54,8 +58,9 @@ def label_names(name: str | Path) -> tuple[str, ...]:
     ----------
     name : str or Path
         Name of a list that comes with the package (``"kinetics400"``; see the module), or a text
-        file with one label a line. If every line begins with its number, counted from 0 or from 1
-        as in UCF101's ``classInd.txt``, the numbers are left out.
+        file with one label a line. If every line begins with its number and a space, tab, comma or
+        semicolon, counted from 0 or from 1 as in UCF101's ``classInd.txt``, the numbers are left
+        out, and the quotes around what stands after a comma.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def label_names(name: str | Path) -> tuple[str, ...]:
     known = sorted(file.name.removesuffix(".txt") for file in _LISTS.iterdir())
     if str(name) in known:
         return tuple((_LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines())
-    path = Path(name)
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - what is no user's name stays
     if path.is_file():
         return _labels_in(path)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
@@ -83,13 +88,11 @@ def label_names(name: str | Path) -> tuple[str, ...]:
 
 
 def _labels_in(path: Path) -> tuple[str, ...]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as text: {error}", "write one label a line, in UTF-8"
-        ) from error
-    lines = {n: line.strip() for n, line in enumerate(text.splitlines(), 1) if line.strip()}
+    text = read_text(path, expected="write one label a line")
+    if _is_json(text):
+        raise DataError(f"{path} is JSON, not a list of labels", "write one label a line, in order")
+    read = enumerate(io.StringIO(text, newline=None), start=1)
+    lines = {number: line.strip() for number, line in read if line.strip()}
     labels = _without_numbers(path, lines)
     twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
     if twice is not None:
@@ -97,6 +100,13 @@ def _labels_in(path: Path) -> tuple[str, ...]:
     if not labels:
         raise DataError(f"{path} is empty", "write one label a line")
     return labels
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except json.JSONDecodeError:
+        return False
 
 
 def _without_numbers(path: Path, lines: Mapping[int, str]) -> tuple[str, ...]:
@@ -114,4 +124,10 @@ def _without_numbers(path: Path, lines: Mapping[int, str]) -> tuple[str, ...]:
                 "number all lines, in order from 0 or from 1, or none; a label that begins with a "
                 "number needs another before it",
             )
-    return tuple(_NUMBERED.sub("", line) for line in lines.values())
+    return tuple(_unquoted(_NUMBERED.sub("", line)) for line in lines.values())
+
+
+def _unquoted(label: str) -> str:
+    """Label without the quotes that CSV needs around a comma."""
+    quoted = len(label) > 2 and label[0] == label[-1] == '"'
+    return label[1:-1].replace('""', '"') if quoted else label

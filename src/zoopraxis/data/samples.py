@@ -1,27 +1,28 @@
-"""Lists of labelled videos: a folder of classes, or a CSV, TSV or space separated file."""
+"""Lists of labelled videos: a folder of classes, or a file of paths and labels."""
 
-import csv
-import math
+import gc
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
+from typing import Literal
 
+from zoopraxis.data.lists import LAYOUT, VIDEO_SUFFIXES, Rows, folder_rows, list_rows
 from zoopraxis.errors import DataError
 from zoopraxis.inputs import Media
+from zoopraxis.video import is_live
 
-__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Sample", "SampleList", "read_samples"]
+__all__ = ["Label", "Sample", "SampleList", "read_samples"]
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
-    | {".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
-)
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 FOLDER_LIST = "clips.csv"  # a list inside the folder that it describes
-LABEL_COLUMNS = ("label", "class", "action")
-BESIDE = ("flow", "skeleton", "boxes")  # columns of files beside a video
+MOST_CLASSES = 1_000_000  # a greater index is the id of something
 
 Label = int | tuple[int, ...]
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|nan|NaN", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,16 @@ class Sample(Media):
         What must not be on both sides of a split: the performer, the scene, the original video.
     name : str
         Name in reports: the path as the list has it, with the times of a segment.
+    where : str, default=""
+        The file and line that it was read from, for messages. Samples that differ in nothing else
+        are equal.
     """
 
     path: str
     label: Label
     group: str
     name: str
+    where: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,24 @@ class SampleList:
         """Whether the samples may have several labels each."""
         return any(isinstance(sample.label, tuple) for sample in self.samples)
 
+    def missing(self) -> tuple[str, ...]:
+        """Local files and folders that do not exist, each once, with its place in the list.
+
+        # ("videos/a.mp4 (list.csv, line 3)", ...)
+        Videos and the files beside them are looked up, not opened. URLs and cameras are left out.
+        """
+        first: dict[str, str] = {}
+        for sample in self.samples:
+            for path in (sample.path, sample.flow, sample.skeleton, sample.boxes):
+                if path and path not in first:
+                    first[path] = sample.where
+        return tuple(
+            f"{path} ({where})" if where and where != path else path
+            for path, where in first.items()
+            if "://" not in path and not is_live(path)
+            if not os.path.exists(path)  # noqa: PTH110 - a Path for each of a million is slow
+        )
+
     def of_groups(self, groups: Sequence[str]) -> "SampleList":
         """Keep the samples of some groups.
 
@@ -88,14 +111,14 @@ class SampleList:
         DataError
             No group has one of these names.
         """
-        known = {sample.group for sample in self.samples}
+        known, wanted = {sample.group for sample in self.samples}, set(groups)
         unknown = [group for group in groups if group not in known]
         if unknown:
             raise DataError(
                 f"{self.root} has no group {unknown[0]!r}",
                 f"known: {', '.join(sorted(known)[:20])}",
             )
-        return replace(self, samples=tuple(s for s in self.samples if s.group in groups))
+        return replace(self, samples=tuple(s for s in self.samples if s.group in wanted))
 
     def regrouped(self, pattern: str) -> "SampleList":
         r"""Group the same samples by what a pattern finds in their names.
@@ -116,26 +139,43 @@ class SampleList:
         except re.error as error:
             raise DataError(f"the group pattern {pattern!r} is not valid: {error}") from error
         groups = [_group_in(sample.name, expression) for sample in self.samples]
-        regrouped = (replace(s, group=g) for s, g in zip(self.samples, groups, strict=True))
+        regrouped = (
+            Sample(**{**vars(s), "group": g}) for s, g in zip(self.samples, groups, strict=True)
+        )
         return replace(self, samples=tuple(regrouped))
 
 
 def read_samples(
-    path: str | Path, *, labels: Sequence[str] | None = None, group: str = "group"
+    path: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    group: str = "group",
+    first_label: Literal[0, 1] | None = None,
 ) -> SampleList:
     """Read a folder of classes, or a list of videos.
 
     - A folder: every folder in it is a class, and holds video files or folders of frames,
       ``root/<class>/<clip>``; a folder between them is the group, ``root/<class>/<group>/<clip>``,
       otherwise each clip is a group of its own. A ``clips.csv`` in the folder is read instead.
-    - ``.csv``, ``.tsv``, or any other text, whose columns are separated by commas, tabs or
-      spaces: path and label, as in the lists of Kinetics. With a header, columns may be in any
-      order, and there may be more: a group; a ``name``; ``start`` and ``end`` in seconds, so that
-      a line is a segment of a file; and the files beside it, ``flow``, ``skeleton`` and ``boxes``.
-      Paths are relative to the list. Several labels in one cell, ``3;17`` or ``"run,jump"``, make
-      a multi-label list.
+    - A text file with a video on each line, its path and its label, separated by commas, tabs,
+      semicolons or spaces (the first line decides). With a header, columns may be in any order,
+      and there may be more: a group; a ``name``; ``start`` and ``end`` in seconds, so that a line
+      is a segment of a file; and the files beside it, ``flow``, ``skeleton`` and ``boxes``. Other
+      columns are ignored. Without one, TSN's ``folder frames label`` is read too, and MMAction2's
+      ``a.mp4 1 3 5`` where videos have different numbers of labels.
+    - A JSON list of objects with the same keys, or an object on each line.
 
-    Labels that are all whole numbers are indices. Videos are not opened here.
+    Paths are relative to the list; ``~``, URLs and ``file://`` are understood. Text is UTF-8, or
+    UTF-16 with a byte order mark. Videos are not opened here.
+
+    Several labels in a cell, ``run;jump``, make a multi-label list. A comma separates numbers
+    (``"3,17"``) and names that are all among ``labels``; otherwise it is part of the name, as in
+    "Pushing something, quickly".
+
+    Labels that are all whole numbers are indices from 0. Lists that count from 1, as UCF101's do,
+    are known by having exactly the numbers 1 to K, and read as such; other lists without a 0 are
+    refused, for each of their classes could be one of two. Numbers with leading zeros (``007``)
+    are names.
 
     Parameters
     ----------
@@ -146,6 +186,8 @@ def read_samples(
         trained on, for example. The default is the sorted names that occur.
     group : str, default="group"
         The column of a list that holds the groups.
+    first_label : {0, 1}, optional
+        Number of the first class, where labels are numbers; inferred by default.
 
     Returns
     -------
@@ -154,244 +196,276 @@ def read_samples(
     Raises
     ------
     DataError
-        Nothing is there, a label is unknown, or a line cannot be read; it names file and line.
+        Nothing is there, a label is unknown, a line cannot be read, or two lines say different
+        things of one video; it names file and line.
     """
-    path = Path(path)
-    if not path.exists():
+    root = Path(os.path.expanduser(path))  # noqa: PTH111 - what is no user's name stays
+    try:
+        root.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         raise DataError(
-            f"{path} does not exist", "give a folder of classes, or a list of paths and labels"
+            f"{root} " + ("does not exist" if missing else f"cannot be opened: {error.strerror}"),
+            "give a folder of classes, or a list of paths and labels",
+        ) from error
+    if root.is_file() and root.suffix.lower() in VIDEO_SUFFIXES:
+        raise DataError(
+            f"{root} is a video, expected many of them", "give a folder of classes, or a list"
         )
-    if path.is_dir() and (path / FOLDER_LIST).is_file():
-        path = path / FOLDER_LIST
-    rows = list(_folder_rows(path) if path.is_dir() else _file_rows(path, group))
-    if not rows:
-        raise DataError(f"there are no videos in {path}", _layout_hint())
-    return _with_indices(rows, labels=labels, root=path)
+    if root.is_dir() and (root / FOLDER_LIST).is_file():
+        root = root / FOLDER_LIST
+    if root.is_dir() and group != "group":
+        raise DataError(
+            f"{root} is a folder and has no column {group!r}",
+            "a folder between class and clip is its group; or give a list with that column",
+        )
+    with _no_collection():
+        known = tuple(labels or ())
+        rows = folder_rows(root, known=known) if root.is_dir() else list_rows(root, group=group)
+        if rows is None or not rows.paths:
+            raise DataError(f"there are no videos in {root}", LAYOUT)
+        return _with_indices(rows, known=known, first=first_label, root=root)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """A sample whose labels are still names; ``where`` is its file and line."""
-
-    path: str
-    labels: tuple[str, ...]
-    group: str
-    name: str
-    where: str
-    start: float | None = None
-    end: float | None = None
-    beside: Mapping[str, str] = field(default_factory=dict)
-
-
-def _layout_hint() -> str:
-    return "expected FOLDER/<class>/<clip>.mp4, or a list with a path and a label on each line"
-
-
-# Folders of classes
-
-
-def _folder_rows(root: Path) -> Iterator[_Row]:
-    """Rows of ``root/<class>[/<group>]/<clip>``, sorted by path."""
-    for class_folder in sorted(p for p in root.iterdir() if p.is_dir() and not _hidden(p)):
-        for clip in _clips_in(class_folder):
-            name = clip.relative_to(root).as_posix()
-            between = clip.parent.relative_to(class_folder).as_posix()
-            yield _Row(
-                path=str(clip),
-                labels=(class_folder.name,),
-                group=name if between == "." else between,
-                name=name,
-                where=str(clip),
-            )
-
-
-def _clips_in(folder: Path) -> Iterator[Path]:
-    """Video files, and folders with images, anywhere below a folder, sorted."""
-    for entry in sorted(p for p in folder.iterdir() if not _hidden(p)):
-        if entry.is_file():
-            if entry.suffix.lower() in VIDEO_SUFFIXES:
-                yield entry
-        elif any(p.suffix.lower() in IMAGE_SUFFIXES for p in entry.iterdir()):
-            yield entry
-        else:
-            yield from _clips_in(entry)
-
-
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".")
-
-
-# List files
-
-
-def _file_rows(path: Path, group: str) -> Iterator[_Row]:
-    """Rows of a list, with or without a header."""
-    lines = _cells(path)
-    if not lines:
-        return
-    header = _header(lines[0][1])
-    if header is not None:
-        lines = lines[1:]
-    if group != "group" and group.lower() not in (header or ()):
-        there = ", ".join(header or ["path", "label"])
-        raise DataError(f"{path} has no column {group!r}", f"its columns are {there}")
-    for number, cells in lines:
-        where = f"{path}, line {number}"
-        named = _named_cells(cells, header, where)
-        yield _row(named, group=group.lower(), folder=path.parent, where=where)
-
-
-def _cells(path: Path) -> list[tuple[int, list[str]]]:
-    """Line numbers and stripped cells of the lines that are not empty."""
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Stop the collection of cycles: it would walk through all samples again and again."""
+    collected = gc.isenabled()
+    gc.disable()
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}", _layout_hint()) from error
-    delimiter = _delimiter(path, text)
-    if delimiter is None:
-        return [
-            (number, line.rsplit(maxsplit=1))  # a path may hold spaces, a label may not
-            for number, line in enumerate(text.splitlines(), start=1)
-            if line.strip()
-        ]
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
-    return [(number, cells) for number, cells in rows if any(cells)]
-
-
-def _delimiter(path: Path, text: str) -> str | None:
-    """Comma, tab, or None for spaces: by the suffix, else by the first line."""
-    by_suffix = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if by_suffix == "," and "," not in first and len(first.split()) > 1:
-        return None  # Kinetics lists are called .csv and separated by spaces
-    if by_suffix is not None:
-        return by_suffix
-    if "\t" in first:
-        return "\t"
-    return None if len(first.split()) > 1 else ","
-
-
-def _header(cells: list[str]) -> list[str] | None:
-    """Lower-case column names, when the first line names a path and a label."""
-    names = [cell.lower() for cell in cells]
-    return names if "path" in names and any(c in names for c in LABEL_COLUMNS) else None
-
-
-def _named_cells(cells: list[str], header: list[str] | None, where: str) -> Mapping[str, str]:
-    """Cells by column name."""
-    names = header or ["path", "label"]
-    if len(cells) == len(names):
-        return dict(zip(names, cells, strict=True))
-    hint = (
-        "every line must have the columns of the header"
-        if header
-        else "a list with more columns than path and label needs a header that names them"
-    )
-    raise DataError(f"{where}: {len(cells)} columns instead of {', '.join(names)}", hint)
-
-
-def _row(cells: Mapping[str, str], *, group: str, folder: Path, where: str) -> _Row:
-    """One line of a list."""
-    label = next(cells[column] for column in LABEL_COLUMNS if column in cells)
-    path = cells["path"]
-    for column, value in (("path", path), ("label", label)):
-        if not value:
-            raise DataError(f"{where}: the {column} is empty", _layout_hint())
-    start, end = (_seconds(cells, column, where) for column in ("start", "end"))
-    if start is not None and end is not None and not start < end:
-        raise DataError(f"{where}: the segment ends at {end:g} s, before its start {start:g} s")
-    whole = start is None and end is None
-    segment = "" if whole else f" [{start or 0:g}, {'end' if end is None else f'{end:g}'})"
-    return _Row(
-        path=_joined(folder, path),
-        labels=(label,),
-        group=cells.get(group, path),
-        name=cells.get("name", path + segment),
-        where=where,
-        start=start,
-        end=end,
-        beside={column: _joined(folder, cells[column]) for column in BESIDE if cells.get(column)},
-    )
-
-
-def _joined(folder: Path, path: str) -> str:
-    """Path of a list's cell: a URL, or a path relative to the list."""
-    return path if "://" in path else str(folder / path)
-
-
-def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
-    """Time in a cell; None where there is none."""
-    text = cells.get(column, "")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise DataError(f"{where}: {column} is {text!r}", "expected seconds, such as 12.5")
-    return seconds
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 # Labels
 
+Cell = str | tuple[str, ...]
 
-def _with_indices(rows: Sequence[_Row], *, labels: Sequence[str] | None, root: Path) -> SampleList:
+
+def _with_indices(
+    rows: Rows, *, known: tuple[str, ...], first: Literal[0, 1] | None, root: Path
+) -> SampleList:
     """Replace the names of labels by their indices."""
-    known = set(labels or ())
-    named = [_split_label(row, known) if root.is_file() else row.labels for row in rows]
-    if labels is None:
-        labels = _occurring(named)
-    index = {name: i for i, name in enumerate(labels)}
-    if not all(name in index for names in named for name in names) and _all_numbers(named):
-        index = {str(i): i for i in range(len(labels))}
-    multi_label = any(len(names) > 1 for names in named)
-    samples = []
-    for row, names in zip(rows, named, strict=True):
-        numbers = tuple(_index_of(name, index, row.where) for name in names)
-        label: Label = tuple(sorted(set(numbers))) if multi_label else numbers[0]
-        samples.append(
-            Sample(
-                path=row.path,
-                label=label,
-                group=row.group,
-                name=row.name,
-                start=row.start,
-                end=row.end,
-                **row.beside,
-            )
+    listed = set(known)
+    names_of = _names_of_cells(rows, listed)
+    names = list(dict.fromkeys(name for names in names_of.values() for name in names))
+
+    def where(name: str) -> str:
+        cell = next(cell for cell, names in names_of.items() if name in names)
+        return rows.where[rows.cells.index(cell)]
+
+    _refuse_no_index([name for name in names if name not in listed], where)
+    labels, index = _indices(names, known=known, first=first, root=root)
+    unknown = next((name for name in names if name not in index), None)
+    if unknown is not None:
+        raise _unknown(unknown, labels, index, where(unknown))
+    multi_label = any(len(names) > 1 for names in names_of.values())
+    label_of: dict[Cell, Label] = {
+        cell: tuple(sorted({index[name] for name in names})) if multi_label else index[names[0]]
+        for cell, names in names_of.items()
+    }
+    label_column = [label_of[cell] for cell in rows.cells]
+    _refuse_repeats(rows, label_column)
+    beside = rows.beside
+    samples = tuple(
+        Sample(
+            path=path,
+            label=label,
+            group=group,
+            name=name,
+            where=place,
+            start=start,
+            end=end,
+            flow=flow,
+            skeleton=skeleton,
+            boxes=boxes,
         )
-    return SampleList(samples=tuple(samples), labels=tuple(labels), root=str(root))
+        for path, label, group, name, place, start, end, flow, skeleton, boxes in zip(
+            rows.paths,
+            label_column,
+            rows.groups,
+            rows.names,
+            rows.where,
+            rows.starts or repeat(None),
+            rows.ends or repeat(None),
+            beside.get("flow") or repeat(""),
+            beside.get("skeleton") or repeat(""),
+            beside.get("boxes") or repeat(""),
+            strict=False,
+        )
+    )
+    return SampleList(samples=samples, labels=labels, root=str(root))
 
 
-def _split_label(row: _Row, known: set[str]) -> tuple[str, ...]:
-    """Labels of one cell; a known label that contains a comma is not split."""
-    (cell,) = row.labels
+def _names_of_cells(rows: Rows, known: set[str]) -> dict[Cell, tuple[str, ...]]:
+    """Names in every cell that occurs, in the order of the list.
+
+    Raises
+    ------
+    DataError
+        A cell holds only separators, or a comma may separate labels or be part of one.
+    """
+    names_of = {
+        cell: cell if isinstance(cell, tuple) else _split(cell, known)
+        for cell in dict.fromkeys(rows.cells)
+    }
+    empty = next((cell for cell, names in names_of.items() if not names), None)
+    if empty is not None:
+        raise DataError(
+            f"{rows.where[rows.cells.index(empty)]}: the label is {empty!r}, only separators",
+            "write one label, or several as run;jump",
+        )
+    cells = [(cell, names) for cell, names in names_of.items() if isinstance(cell, str)]
+    alone = {name: cell for cell, names in cells for name in names}
+    for cell, names in cells:
+        for name in () if known else names:
+            part = next((p for p in _parts(name, ",") if p != name and p in alone), None)
+            if part is not None:
+                raise DataError(
+                    f"{rows.where[rows.cells.index(cell)]}: {name!r} may be one label or several, "
+                    f"since {part!r} is a label of its own "
+                    f"({rows.where[rows.cells.index(alone[part])]})",
+                    f"write several labels as {';'.join(_parts(name, ','))}; or give the names of "
+                    "all labels (data.labels), among which one with commas is one",
+                )
+    return names_of
+
+
+def _split(cell: str, known: set[str]) -> tuple[str, ...]:
+    """Labels of one cell; a known label is never split."""
     if cell in known:
         return (cell,)
-    return tuple(name.strip() for name in re.split("[;,]", cell) if name.strip())
+    names: list[str] = []
+    for name in _parts(cell, ";"):
+        parts = _parts(name, ",")
+        several = all(part in known or _is_index(part) for part in parts)
+        names += parts if several and name not in known else [name]
+    return tuple(names)
 
 
-def _all_numbers(named: Sequence[tuple[str, ...]]) -> bool:
-    return all(name.isdecimal() for names in named for name in names)
+def _parts(cell: str, separator: str) -> list[str]:
+    return [part.strip() for part in cell.split(separator) if part.strip()]
 
 
-def _occurring(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Names of the labels that occur, sorted; 0 to the greatest if all are numbers."""
-    if _all_numbers(named):
-        greatest = max(int(name) for names in named for name in names)
-        return tuple(str(i) for i in range(greatest + 1))
-    return tuple(sorted({name for names in named for name in names}))
+def _is_index(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 19
 
 
-def _index_of(name: str, index: Mapping[str, int], where: str) -> int:
-    if name in index:
-        return index[name]
-    some = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
+def _refuse_no_index(names: Sequence[str], where: Callable[[str], str]) -> None:
+    """Refuse numbers that are neither an index nor, being none of the known labels, a name."""
+    strange = [name for name in names if _NUMBER.fullmatch(name) and not name.isdigit()]
+    if not strange:
+        return
+    if strange[0].startswith("-") or strange[0].lower() == "nan":
+        raise DataError(
+            f"{where(strange[0])}: the label is {strange[0]}, which is no class",
+            "lists of tests have it where labels are kept secret, those of pandas where a cell was "
+            "empty: give a list with labels",
+        )
+    if all(_NUMBER.fullmatch(name) for name in names):
+        raise DataError(
+            f"{where(strange[0])}: the label is {strange[0]}, expected a whole number or a name",
+            "write indices as 3, not 3.0: a spreadsheet makes such of a column with empty cells",
+        )
+
+
+def _indices(
+    names: Sequence[str], *, known: tuple[str, ...], first: Literal[0, 1] | None, root: Path
+) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """All labels, and the index of each name that may occur in the list."""
+    by_name = {name: index for index, name in enumerate(known)}
+    numbers = all(map(_is_index, names)) and not any(n != "0" and n[0] == "0" for n in names)
+    # names that are numbers themselves are names: "7" of the labels ("3", "7") has index 1
+    if known and (not numbers or any(map(_is_index, known)) or all(n in by_name for n in names)):
+        twice = next((n for n in names if n in by_name and known.count(n) > 1), None)
+        if twice is not None:
+            raise DataError(
+                f"{root}: the label {twice!r} is the name of {known.count(twice)} classes",
+                "give every class a name of its own",
+            )
+        return known, by_name
+    if not numbers:
+        _refuse_twins(names, root)
+        labels = tuple(sorted(names))
+        return labels, {name: index for index, name in enumerate(labels)}
+    values = {int(name) for name in names}
+    if not known and max(values) >= MOST_CLASSES:
+        raise DataError(
+            f"{root}: the label {max(values)} as an index would make {max(values) + 1} classes",
+            "write names, or indices counted from 0",
+        )
+    if first is None:
+        first = _first(values, classes=len(known) or max(values), named=bool(known), root=root)
+    labels = known or tuple(str(i) for i in range(first, max(values) + 1))
+    return labels, {str(i + first): i for i in range(len(labels))}
+
+
+def _refuse_twins(names: Sequence[str], root: Path) -> None:
+    """Refuse two ways of writing one name, which would be two classes."""
+    written: dict[int | str, str] = {}
+    for name in names:
+        # é is one character, or two as folders of macOS have it
+        same = int(name) if _is_index(name) else unicodedata.normalize("NFC", name)
+        other = written.setdefault(same, name)
+        if other != name:
+            raise DataError(
+                f"{root}: the labels {other!a} and {name!a} are one, written in two ways",
+                "write each label in one way throughout",
+            )
+
+
+def _first(values: set[int], *, classes: int, named: bool, root: Path) -> Literal[0, 1]:
+    """Number of the first class of a list: 0, or 1 where exactly 1 to K occur."""
+    if 0 in values:
+        return 0
+    if values == set(range(1, classes + 1)):
+        return 1
+    if max(values) >= classes and named:
+        return 0  # one that is refused by name, with its line
     raise DataError(
-        f"{where}: the label {name!r} is not one of the {len(index)} known ones",
-        f"known labels: {some}",
+        f"{root}: its labels are numbers from {min(values)} to {max(values)} without 0 and without "
+        f"some others, so they may count from 0 or from 1"
+        + (f" ({classes} labels are known)" if named else ""),
+        "write the names of the labels in place of numbers; or say which it is in Python: "
+        "read_samples(..., first_label=0), or 1",
+    )
+
+
+def _unknown(name: str, labels: Sequence[str], index: Mapping[str, int], where: str) -> DataError:
+    some = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
+    hint = f"known labels: {some}"
+    if _is_index(name) and not any(map(_is_index, labels)):
+        hint += f" ({', '.join(labels[:3])}, ...); if the list counts from 1, write names instead, "
+        hint += "or say so in Python: read_samples(..., first_label=1)"
+    return DataError(f"{where}: the label {name!r} is not one of the {len(index)} known ones", hint)
+
+
+def _refuse_repeats(rows: Rows, labels: Sequence[Label]) -> None:
+    """Refuse two lines of the same video, which would count twice or contradict each other."""
+    columns = [rows.paths, rows.starts, rows.ends, *rows.beside.values()]
+    columns = [column for column in columns if column]
+    keys: Sequence[object] = list(zip(*columns, strict=True)) if columns[1:] else rows.paths
+    if len(set(keys)) == len(keys):
+        return
+    first: dict[object, int] = {}
+    repeats = 0
+    again: tuple[int, int] | None = None
+    for i, key in enumerate(keys):
+        j = first.setdefault(key, i)
+        if labels[i] != labels[j]:
+            raise DataError(
+                f"{rows.where[i]}: {rows.names[i]} has another label than in {rows.where[j]}",
+                "write one line for each video, with several labels as run;jump",
+            )
+        if i != j:
+            repeats, again = repeats + 1, again or (i, j)
+    assert again is not None  # noqa: S101 - for the type checker
+    raise DataError(
+        f"{rows.where[again[0]]}: {rows.names[again[0]]} is listed before, in "
+        f"{rows.where[again[1]]} ({repeats} lines are repeated)",
+        "remove the repeated lines: they would count more than once",
     )
 
 

@@ -1,7 +1,9 @@
 """Splits of a list into training and validation samples, by group."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -69,35 +71,64 @@ def k_fold_by_group(samples: SampleList, *, folds: int = 5, seed: int = 0) -> tu
 
 def _assign(samples: SampleList, *, fractions: Sequence[float], seed: int) -> npt.NDArray[np.int64]:
     """Part of every sample, (N,): groups assigned to parts of the given fractions."""
-    names, group_of = np.unique([s.group for s in samples], return_inverse=True)
+    names = sorted({s.group for s in samples})
     if len(names) < len(fractions):
         raise DataError(
             f"{samples.root} has {len(names)} groups, too few for {len(fractions)} parts",
             "give more groups, or a validation list of its own",
         )
-    counts = _class_counts(samples, group_of, len(names))  # (G, K + 1)
+    number = {name: i for i, name in enumerate(names)}
+    group_of = np.fromiter((number[s.group] for s in samples), np.int64, len(samples))  # (N,)
+    sizes = np.bincount(group_of, minlength=len(names))  # (G,)
     order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-counts[order, -1], kind="stable")]  # the largest group first
-    quota = np.outer(fractions, counts.sum(0))  # (P, K + 1): what each part should get
-    have = np.zeros_like(quota)
-    part_of = np.zeros(len(names), dtype=np.int64)
-    for group in order:
-        has = counts[group] > 0
-        lack = 1 - have[:, has] / quota[:, has]  # (P, classes of the group): 1 is empty
-        part_of[group] = np.argmax(lack @ counts[group, has])
-        have[part_of[group]] += counts[group]
-    return part_of[group_of]
+    order = order[np.argsort(-sizes[order], kind="stable")]  # the largest group first
+
+    # The classes of group g are classes[starts[g] : starts[g + 1]], and their counts beside them.
+    starts, classes, counts = _class_counts(samples, group_of, len(names))
+    of_class = np.bincount(classes, weights=counts, minlength=len(samples.labels))  # (K,)
+    totals = [*of_class.tolist(), len(samples)]
+    quotas = [
+        [f * total for total in totals] for f in fractions
+    ]  # (P, K + 1): what each should get
+    have = [[0.0] * len(totals) for _ in fractions]  # (P, K + 1)
+    part_of = [0] * len(names)
+    # Plain numbers: a group has a class or two, and a list may have a million groups.
+    starts_, classes_, counts_ = starts.tolist(), classes.tolist(), counts.tolist()
+    for group, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        has = range(starts_[group], starts_[group + 1])
+        best, most = 0, -math.inf
+        for part, (got, quota) in enumerate(zip(have, quotas, strict=True)):
+            lack = 0.0
+            for i in has:
+                k = classes_[i]
+                lack += (1 - got[k] / quota[k]) * counts_[
+                    i
+                ]  # the first factor of an empty part is 1
+            lack += (1 - got[-1] / quota[-1]) * size
+            if lack > most:
+                best, most = part, lack
+        part_of[group] = best
+        have[best][-1] += size
+        for i in has:
+            have[best][classes_[i]] += counts_[i]
+    return np.array(part_of, dtype=np.int64)[group_of]
 
 
 def _class_counts(
-    samples: SampleList, group_of: npt.NDArray[np.intp], groups: int
-) -> npt.NDArray[np.float64]:
-    """Count samples by group and class, (G, K + 1); the last column is the group's size."""
-    counts = np.zeros((groups, len(samples.labels) + 1))
-    for sample, group in zip(samples, group_of, strict=True):
-        labels = sample.label if isinstance(sample.label, tuple) else (sample.label,)
-        counts[group, [*labels, -1]] += 1
-    return counts
+    samples: SampleList, group_of: npt.NDArray[np.int64], groups: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count samples by group and class, as compressed rows: starts (G + 1,), classes and counts."""
+    width = len(samples.labels)
+    if samples.multi_label:
+        labels = [s.label if isinstance(s.label, tuple) else (s.label,) for s in samples]
+        lengths = np.fromiter(map(len, labels), np.int64, len(labels))
+        flat = np.fromiter(chain.from_iterable(labels), np.int64, int(lengths.sum()))
+        keys = np.repeat(group_of, lengths) * width + flat
+    else:
+        keys = group_of * width + np.array([s.label for s in samples], dtype=np.int64)
+    pairs, counts = np.unique(keys, return_counts=True)
+    starts = np.searchsorted(pairs, np.arange(groups + 1) * width)
+    return starts, pairs % width, counts
 
 
 def _pick(samples: SampleList, chosen: npt.NDArray[np.bool_]) -> SampleList:

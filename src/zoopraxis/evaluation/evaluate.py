@@ -6,6 +6,7 @@ The logits of every view are kept, so that aggregating them in another way costs
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,7 +36,7 @@ from zoopraxis.metrics import (
 from zoopraxis.prediction.aggregate import aggregate
 from zoopraxis.prediction.pipeline import Precision, run, view_inputs
 
-__all__ = ["Evaluation", "evaluate", "evaluation_key", "read_evaluation"]
+__all__ = ["Evaluation", "are_probabilities", "evaluate", "evaluation_key", "read_evaluation"]
 
 _SAVE_EVERY = 50  # videos
 
@@ -64,6 +65,11 @@ class Evaluation:
         Videos that could not be read, and why. They count as errors.
     key : str, default=""
         Hash of all that decides the logits: `evaluation_key`.
+    done : ndarray of bool, shape (N,), optional
+        Which videos have their logits; by default all but the unread. Never told from the
+        logits themselves.
+    trained : bool, default=True
+        False for random weights, whose accuracy means nothing.
     """
 
     model: str
@@ -76,6 +82,15 @@ class Evaluation:
     crops: int
     unread: Mapping[str, str]
     key: str = ""
+    done: NDArray[np.bool_] | None = None
+    trained: bool = True
+
+    @cached_property
+    def has_logits(self) -> NDArray[np.bool_]:
+        """Which videos have their logits, (N,)."""
+        if self.done is not None:
+            return self.done
+        return np.array([name not in self.unread for name in self.names], dtype=bool)
 
     @property
     def multi_label(self) -> bool:
@@ -116,13 +131,16 @@ class Evaluation:
     ) -> dict[str, Any]:
         """Compute the metrics of the report: fractions of 1, over all videos, readable or not."""
         scores = self.scores(mode=mode)
-        metrics: dict[str, Any] = {"videos": len(self.names), "unread": len(self.unread)}
+        unread = int((~self.has_logits).sum())
+        metrics: dict[str, Any] = {"videos": len(self.names), "unread": unread}
         if self.multi_label:
             return metrics | {"map": mean_average_precision(scores, self.targets)}
         metrics["top1"] = top_k_accuracy(scores, self.classes)
-        metrics["top5"] = top_k_accuracy(scores, self.classes, k=5)
+        if len(self.labels) > 5:  # of five classes all are among the first five
+            metrics["top5"] = top_k_accuracy(scores, self.classes, k=5)
         metrics["mean_class"] = mean_class_accuracy(scores, self.classes)
-        metrics["calibration_error"] = calibration(scores, self.classes).error
+        if are_probabilities(scores):
+            metrics["calibration_error"] = calibration(scores, self.classes).error
         if pairs:
             metrics["pairs"] = pair_accuracy(scores, self.classes, pairs)
         return metrics
@@ -156,11 +174,20 @@ class Evaluation:
             "crops": self.crops,
             "unread": dict(self.unread),
             "key": self.key,
+            "trained": self.trained,
         }
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, logits=self.logits, meta=np.array(json.dumps(meta)))
+        np.savez_compressed(
+            buffer, logits=self.logits, done=self.has_logits, meta=np.array(json.dumps(meta))
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
+
+
+def are_probabilities(scores: Scores) -> bool:
+    """Whether scores (N, K) lie in [0, 1], as those of every mode but ``sum_logit`` do."""
+    read = scores[~np.isnan(scores).any(axis=1)]
+    return bool(((read >= 0) & (read <= 1 + 1e-4)).all())
 
 
 def read_evaluation(path: str | Path) -> Evaluation:
@@ -177,13 +204,28 @@ def read_evaluation(path: str | Path) -> Evaluation:
             f"no file {path}", "`zoopraxis evaluate` writes logits-*.npz into its --out"
         )
     try:
-        with np.load(path) as file:
-            meta, logits = json.loads(str(file["meta"])), file["logits"]
-    except (ValueError, KeyError, OSError) as error:
-        raise DataError(f"{path} does not hold an evaluation: {error}") from error
-    truth = tuple(tuple(t) if isinstance(t, list) else t for t in meta.pop("truth"))
-    lists: dict[str, Any] = {key: tuple(meta.pop(key)) for key in ("labels", "names", "paths")}
-    return Evaluation(truth=truth, logits=logits, **lists, **meta)
+        with path.open("rb") as opened, np.load(opened) as file:
+            meta, logits, done = json.loads(str(file["meta"])), file["logits"], file["done"]
+        truth = tuple(tuple(t) if isinstance(t, list) else t for t in meta.pop("truth"))
+        lists: dict[str, Any] = {key: tuple(meta.pop(key)) for key in ("labels", "names", "paths")}
+        found = Evaluation(truth=truth, logits=logits, done=done, **lists, **meta)
+        shape = len(found.names), found.views * found.crops, len(found.labels)
+    except (*_NOT_OURS, OSError) as error:
+        raise DataError(f"{path} does not hold an evaluation: {error}", _REMOVE) from error
+    if logits.shape != shape or done.shape != shape[:1] or done.dtype != bool:
+        raise DataError(
+            f"{path} has logits of shape {logits.shape} and not {shape}, or marks of "
+            f"{done.shape} videos",
+            _REMOVE,
+        )
+    if not np.isfinite(logits[done]).all():
+        raise DataError(f"{path} holds logits that are NaN or infinite", _REMOVE)
+    return found
+
+
+_REMOVE = "remove it, and evaluate again"
+# what reading a file that is none of ours may raise: no archive, no such part, no such field
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
 
 
 def evaluate(
@@ -217,8 +259,8 @@ def evaluate(
         Processes that decode while the model runs.
     keep : Path, optional
         Folder of the logits, ``logits-<key>.npz``: written as the work proceeds, and an
-        evaluation that was stopped resumes. The key is `evaluation_key`, so that nothing else
-        is ever found there.
+        evaluation that was stopped resumes, and tries again what could not be read. The key is
+        `evaluation_key`, so that nothing else is ever found there.
     reverse : bool, default=False
         Play every clip backwards.
     progress : callable, optional
@@ -234,43 +276,71 @@ def evaluate(
     Raises
     ------
     DataError
-        The list has labels that the model does not know.
+        The list has labels that the model does not know, or none of its videos can be read.
+    CheckpointError, ZoopraxisError
+        The model's output for a video is not finite.
     """
     truth = _in_model_order(samples, net)
     key = evaluation_key(
         net, samples, views=views, crops=crops, precision=precision, reverse=reverse
     )
     kept = keep / f"logits-{key[:12]}.npz" if keep else None
-    done = _resumed(kept, key, say) or Evaluation(
+    count = len(samples)
+    resumed = _resumed(kept, key, say) or Evaluation(
         model=net.name,
         labels=net.labels,
         names=tuple(s.name for s in samples),
         paths=tuple(s.path for s in samples),
         truth=truth,
-        logits=np.full((len(samples), views * crops, len(net.labels)), np.nan, np.float32),
+        logits=np.full((count, views * crops, len(net.labels)), np.nan, np.float32),
         views=views,
         crops=crops,
         unread={},
         key=key,
+        done=np.zeros(count, dtype=bool),
+        trained=net.trained,
     )
-    unread = dict(done.unread)
-    left = [n for n in range(len(samples)) if np.isnan(done.logits[n]).all()]
-    left = [n for n in left if samples[n].name not in unread]
+    logits, done = resumed.logits, resumed.has_logits.copy()
+    unread: dict[str, str] = {}
+
+    def result() -> Evaluation:
+        return replace(resumed, logits=logits, done=done.copy(), unread=dict(unread))
+
+    left = np.flatnonzero(~done).tolist()
     videos = _Videos(samples, net.clip, left, views=views, crops=crops, reverse=reverse)
     loader = DataLoader(videos, batch_size=None, num_workers=workers)
-    for count, item in enumerate(loader, start=1):
-        if item.problem:
-            unread[samples[item.sample].name] = item.problem
-        else:
-            logits = run(
-                net.model, item.inputs, device=device, precision=precision, batch_size=batch_size
-            )
-            done.logits[item.sample] = logits.numpy()
-        if kept and (count % _SAVE_EVERY == 0 or count == len(left)):
-            replace(done, unread=dict(unread)).save(kept)
-        if progress:
-            progress(len(samples) - len(left) + count, len(samples))
-    return replace(done, unread=unread)
+    try:
+        for number, item in enumerate(loader, start=1):
+            sample = samples[item.sample]
+            try:
+                if item.problem:
+                    raise VideoError(item.problem)
+                logits[item.sample] = run(
+                    net.model,
+                    item.inputs,
+                    device=device,
+                    precision=precision,
+                    batch_size=batch_size,
+                    video=sample.name,
+                ).numpy()
+                done[item.sample] = True
+            except VideoError as error:
+                unread[sample.name] = error.problem
+            if kept and number % _SAVE_EVERY == 0:
+                result().save(kept)
+            if progress:
+                progress(count - len(left) + number, count)
+    finally:  # what was done before an error need not be done again
+        if kept and left and done.any():
+            result().save(kept)
+    if not done.any():
+        name, problem = next(iter(unread.items()))
+        raise DataError(
+            f"none of the {count} videos of {samples.root} can be read; the first, {name}: "
+            f"{problem}",
+            "check the paths in the list, and that these are videos",
+        )
+    return result()
 
 
 def evaluation_key(

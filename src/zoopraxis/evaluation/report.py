@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
-from zoopraxis.evaluation.evaluate import Evaluation
+from zoopraxis.evaluation.evaluate import Evaluation, are_probabilities
 from zoopraxis.files import write_atomically
 from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video
@@ -82,9 +82,9 @@ def write_report(
         parts.append(
             _section("Confusion", _figure(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION))
         )
-        parts.append(
-            _section("Calibration", _figure(_draw_calibration(evaluation, mode), _CALIB_CAPTION))
-        )
+        if are_probabilities(evaluation.scores(mode=mode)):
+            figure = _figure(_draw_calibration(evaluation, mode), _CALIB_CAPTION)
+            parts.append(_section("Calibration", figure))
         mistakes = worst_clips(evaluation, mode=mode, count=worst)
         strips = "".join(_strip(mistake) for mistake in mistakes)
         parts.append(_section("Most confident mistakes", strips or "<p>None.</p>"))
@@ -112,7 +112,8 @@ def _head(evaluation: Evaluation, title: str) -> str:
     views = f"{evaluation.views} x {evaluation.crops}"
     tested = f"videos: {len(evaluation.names)}; clips x crops of each: {views}"
     model = html.escape(evaluation.model)
-    return f"<h1>{html.escape(title)}</h1><p class=sub>{model}; {tested}</p>"
+    random = "" if evaluation.trained else " with random weights: its numbers mean nothing"
+    return f"<h1>{html.escape(title)}</h1><p class=sub>{model}{random}; {tested}</p>"
 
 
 def _tiles(summary: dict[str, Any]) -> str:
@@ -259,9 +260,11 @@ def film_strip(
 
 
 def _strip(mistake: Mistake) -> str:
+    value = mistake.confidence
+    confidence = f"{100 * value:.0f} %" if 0 <= value <= 1 else f"{value:.2f}"
     caption = (
         f"{html.escape(mistake.name)}: <b>{html.escape(mistake.true)}</b> predicted as "
-        f"<b>{html.escape(mistake.predicted)}</b> ({100 * mistake.confidence:.0f} %)"
+        f"<b>{html.escape(mistake.predicted)}</b> ({confidence})"
     )
     try:
         strip = film_strip(mistake.path)

@@ -1,8 +1,8 @@
-"""Gates of a Gate-Shift network, drawn over the frames that it sees.
+"""Gates of a Gate-Shift network, drawn over its input frames.
 
-A sheet has a column for each frame and two rows for each module. Red is where the gate is open, in
-the first row for the half of the channels that moves to the previous frame, in the second for the
-half that moves to the next one; blue is where the gate is negative.
+A sheet has a column for each frame and two rows for each module: the first for the half of the
+channels that moves to the previous frame, the second for the half that moves to the next one. Red
+marks positive gates, blue negative ones.
 """
 
 from collections.abc import Mapping
@@ -33,13 +33,13 @@ def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
     model : nn.Module
         Any network with `zoopraxis.models.gsm.Gate` modules, in its current mode.
     clip : Tensor of shape (B, C, T, H, W)
-        Its input.
+        Input of the network.
 
     Returns
     -------
     dict of str to Tensor of shape (B, T, 2, H', W')
-        By the name of the gate-shift module, in order: the fraction, from -1 to 1, of the half of
-        the channels that moves to the previous frame, and of the half that moves to the next one.
+        By the name of the gated layer, in order: the gates, from -1 to 1, of the half of the
+        channels that moves to the previous frame and of the half that moves to the next one.
     """
     maps: dict[str, Tensor] = {}
     num_frames = clip.shape[2]
@@ -50,6 +50,7 @@ def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
 
         return hook
 
+    # "backbone.inception_3a.conv_1x1.shift.gate" is recorded as "backbone.inception_3a.conv_1x1"
     gates = [(n, m) for n, m in model.named_modules() if isinstance(m, Gate)]
     hooks = [m.register_forward_hook(record(n.removesuffix(".shift.gate"))) for n, m in gates]
     try:
@@ -62,14 +63,14 @@ def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
 
 
 def overlay(frames: Tensor, gate: Tensor) -> Tensor:
-    """Colour frames by a gate.
+    """Overlay a gate on frames in colour.
 
     Parameters
     ----------
     frames : Tensor of uint8, shape (T, 3, H, W)
         RGB.
     gate : Tensor of shape (T, H', W')
-        From -1 to 1. 0 leaves the grey frame; the colour of 1 or -1 covers nine tenths of it.
+        From -1 to 1. Where it is 0 the grey frame is unchanged; 1 and -1 have an opacity of 0.9.
 
     Returns
     -------
@@ -77,24 +78,25 @@ def overlay(frames: Tensor, gate: Tensor) -> Tensor:
     """
     grey = frames.float().mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)  # (T, 3, H, W)
     gate = F.interpolate(gate[:, None].float(), size=frames.shape[2:], mode="bilinear")
-    positive = _POSITIVE.to(gate.device)[:, None, None]
-    negative = _NEGATIVE.to(gate.device)[:, None, None]
+    # gate: (T, 1, H, W)
+    positive = _POSITIVE.to(gate.device)[:, None, None]  # (3, 1, 1)
+    negative = _NEGATIVE.to(gate.device)[:, None, None]  # (3, 1, 1)
     colour = torch.where(gate > 0, positive, negative)  # (T, 3, H, W)
     opacity = 0.9 * gate.abs().clamp(max=1)  # (T, 1, H, W)
     return (grey * (1 - opacity) + colour * opacity).round().to(torch.uint8)
 
 
 def draw_gates(frames: Tensor, maps: Mapping[str, Tensor], *, clip: int = 0) -> NDArray[np.uint8]:
-    """Lay out a contact sheet: the frames, and below them two rows for every module.
+    """Lay out a contact sheet: the frames, then two rows for every module.
 
     Parameters
     ----------
     frames : Tensor of uint8, shape (T, 3, H, W)
-        The frames of the clip, as a person sees them.
+        The frames of the clip, before normalisation.
     maps : mapping of str to Tensor of shape (B, T, 2, H', W')
         From `gate_maps`.
     clip : int, default=0
-        Index in the batch of the clip that the frames belong to.
+        Index of the clip in the batch.
 
     Returns
     -------
@@ -103,13 +105,13 @@ def draw_gates(frames: Tensor, maps: Mapping[str, Tensor], *, clip: int = 0) -> 
     Raises
     ------
     ShapeError
-        The gates are of another number of frames, or there are none.
+        The maps have another number of frames, or there are no maps.
     """
     lengths = {gates.shape[1] for gates in maps.values()}
     if lengths != {len(frames)}:
         raise ShapeError(
             f"got {len(frames)} frames with gates of {sorted(lengths) or 'no'} frames",
-            "draw the clip that the gates were computed from, by a Gate-Shift network",
+            "pass the frames of the clip from which a Gate-Shift network computed the gates",
         )
     rows = [frames]
     for gates in maps.values():

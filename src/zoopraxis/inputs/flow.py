@@ -275,6 +275,13 @@ def _pairs_of_images(folder: Path) -> tuple[tuple[Path, Path], ...]:
             f"{folder}: {what}",
             "a folder of flow holds flow_x_00001.jpg, flow_y_00001.jpg, flow_x_00002.jpg, ...",
         )
+    first, last = min(x), max(x)
+    if len(x) != last - first + 1:
+        absent = next(number for number in range(first, last) if number not in x)
+        raise VideoError(
+            f"{folder}: field {absent} is missing between fields {first} and {last}",
+            "extract the flow of this video again",
+        )
     return tuple((x[number], y[number]) for number in sorted(x))
 
 
@@ -282,18 +289,28 @@ def _images(folder: Path, axis: Literal["x", "y"]) -> dict[int, Path]:
     """Images of one component by number: ``flow_x_00001.jpg``, or ``x/00001.jpg``."""
     inside = folder / axis if (folder / axis).is_dir() else folder
     pattern = re.compile(r"(?:.*_)?(\d+)" if inside != folder else rf"(?:.*_)?{axis}_(\d+)")
-    return {
-        int(match[1]): file
-        for file in inside.iterdir()
-        if file.suffix.lower() in SUFFIXES and (match := pattern.fullmatch(file.stem))
-    }
+    images: dict[int, Path] = {}
+    for file in sorted(inside.iterdir()):
+        match = pattern.fullmatch(file.stem)
+        if file.name.startswith(".") or file.suffix.lower() not in SUFFIXES or not match:
+            continue  # macOS writes ._flow_x_00001.jpg beside a file
+        if int(match[1]) in images:
+            raise VideoError(
+                f"{inside}: {file.name} and {images[int(match[1])].name} are the same field",
+                "keep the images of one extraction in a folder",
+            )
+        images[int(match[1])] = file
+    return images
 
 
 def _read_component(file: Path) -> NDArray[np.uint8]:
-    data = np.frombuffer(file.read_bytes(), dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    try:
+        data = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise VideoError(f"{file}: cannot be read: {error}", "extract this flow again") from error
     if image is None:
-        raise VideoError(f"{file}: this is not a whole image", "extract this flow again")
+        raise VideoError(f"{file}: not a complete image", "extract this flow again")
     return np.asarray(image, dtype=np.uint8)
 
 

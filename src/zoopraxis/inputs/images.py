@@ -7,6 +7,7 @@ slightly.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -22,6 +23,12 @@ from zoopraxis.inputs.crops import Size, crop_boxes, scaled_size
 __all__ = ["ImageInput", "ImageTrack", "apply_draw", "resize_frames"]
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of red, green and blue
+LARGEST = 1 << 14  # pixels of a side
+
+
+def _is_side(value: Any) -> bool:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and 1 <= value <= LARGEST
 
 
 class ImageTrack(Track, Protocol):
@@ -62,6 +69,24 @@ class ImageInput(Input[T, Draw], Generic[T]):
     """Whether brightness, contrast and saturation mean anything."""
 
     def __post_init__(self) -> None:
+        sides = (self.resize,) if isinstance(self.resize, Integral) else self.resize
+        if not isinstance(sides, tuple | list) or not all(map(_is_side, (*sides, self.size))):
+            raise RecipeError(
+                f"resize {self.resize!r:.60} and size {self.size!r:.60} are not pixels from 1 to "
+                f"{LARGEST}",
+                "size is one whole number; resize is one, or a height and a width",
+            )
+        numbers: tuple[tuple[str, tuple[Any, ...], float], ...] = (
+            ("mean", self.mean, float("-inf")),
+            ("std", self.std, 0.0),
+            ("value_range", (self.value_range,), 0.0),
+        )
+        for name, given, above in numbers:
+            if not all(isinstance(v, Real) and above < float(v) < float("inf") for v in given):
+                raise RecipeError(
+                    f"{name} = {getattr(self, name)!r:.80} cannot normalise {self.kind!r} input",
+                    "give finite numbers; std and value_range above 0",
+                )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
                 raise ShapeError(

@@ -14,12 +14,13 @@ The rules of other code bases, where they differ, are in `zoopraxis.inputs.conve
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.errors import VideoError
+from zoopraxis.errors import RecipeError, VideoError
 
 __all__ = [
     "Indices",
@@ -47,6 +48,7 @@ Indices = NDArray[np.int64]
 Seconds = NDArray[np.float64]
 
 SECOND = 1_000_000  # microseconds: times are whole numbers of them
+SLOWEST, FASTEST = 0.001, 10_000.0  # frames per second to which a track is resampled
 SLACK = 1_000  # less than a millisecond of video is not worth one more frame
 
 
@@ -78,10 +80,37 @@ class Sampling:
     stack: int = 1
     short: Literal["loop", "hold"] = "loop"
 
+    def __post_init__(self) -> None:
+        counts = (("num_frames", 1 << 16), ("stride", 1 << 16), ("stack", 1 << 10))
+        for name, most in counts:
+            value = getattr(self, name)
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if not whole or not 1 <= value <= most:
+                raise RecipeError(
+                    f"{name} must be a whole number from 1 to {most}, not {value!r:.40}",
+                    f"give {name} the value that the network was trained with",
+                )
+        rate = self.fps
+        if rate is not None and (not _is_number(rate) or not SLOWEST <= rate <= FASTEST):
+            raise RecipeError(
+                f"fps must lie between {SLOWEST} and {FASTEST:g}, not be {rate!r:.40}",
+                "leave it out to take every frame of the file",
+            )
+        for name, choices in (("mode", ("dense", "segments")), ("short", ("loop", "hold"))):
+            value = getattr(self, name)
+            if value not in choices:
+                raise RecipeError(
+                    f"{name} must be {' or '.join(choices)}, not {value!r:.40}", "choose one"
+                )
+
     @property
     def length(self) -> int:
         """Frames of a clip in all: T * L."""
         return self.num_frames * self.stack
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def sample_train(

@@ -1,9 +1,9 @@
 """BN-Inception over frames: the backbone of TSN, TRN, ECO and Gate-Shift.
 
-Ioffe and Szegedy, ICML 2015. arXiv:1502.03167 (the network of its appendix, Figure 5). The
-build is that of Caffe and of the TSN lineage: convolutions have a bias before their batch norm,
-and every pooling rounds sizes up, so that 224 pixels become 112, 56, 28, 14 and 7. Its ImageNet
-weights expect BGR pixels from 0 to 255, less the mean (104, 117, 128).
+Ioffe and Szegedy, ICML 2015. arXiv:1502.03167 (the network of its appendix, Figure 5). As in
+Caffe and in the TSN lineage, convolutions have a bias before their batch norm, and every pooling
+rounds sizes up: 224 pixels become 112, 56, 28, 14 and 7. The ImageNet weights expect BGR pixels
+from 0 to 255 minus the mean (104, 117, 128).
 """
 
 from typing import Literal, Protocol
@@ -28,16 +28,16 @@ class Stage(Protocol):
 
 
 class Inception(nn.Module):
-    """Four branches side by side: 1x1; 3x3; two of 3x3; pooling and 1x1.
+    """Four parallel branches: 1x1; 3x3; two 3x3; pooling and 1x1.
 
     Parameters
     ----------
     name : str
-        Such as "3a"; `conv` is given it with the name of the convolution, "3a.1x1".
+        For example "3a"; `conv` builds "3a.1x1", "3a.3x3_reduce" and so on.
     in_channels, one : int
         Input channels; output channels of the first branch.
     three, double : (int, int)
-        Channels of the reducing 1x1 and of the 3x3 in the second and third branch.
+        Channels of the 1x1 reduction and of the 3x3, in the second and in the third branch.
     proj : int
         Channels after the pooling.
     pool : {"average", "max"}
@@ -68,6 +68,7 @@ class Inception(nn.Module):
         pools = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
         self.pool = pools[pool](3, stride=1, padding=1)
         self.conv_pool_proj = conv(f"{name}.pool_proj", in_channels, proj, 1)
+        # 3a: 64 + 64 + 96 + 32 = 256
         self.out_channels = one + three[1] + double[1] + proj
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
@@ -81,7 +82,7 @@ class Inception(nn.Module):
 
 
 class Reduction(nn.Module):
-    """Three branches of stride 2: 3x3; two of 3x3; max pooling.
+    """Three parallel branches of stride 2: 3x3; two 3x3; max pooling.
 
     The parameters are those of `Inception`.
     """
@@ -102,6 +103,7 @@ class Reduction(nn.Module):
         self.conv_double_3x3_reduce = conv(f"{name}.double_3x3_reduce", in_channels, double[0], 1)
         self.conv_double_3x3_1 = conv(f"{name}.double_3x3_1", *double, 3, padding=1)
         self.conv_double_3x3_2 = conv(f"{name}.double_3x3_2", wide, wide, 3, stride=2, padding=1)
+        # 3c: 160 + 96 + 320 of the pooling = 576
         self.out_channels = three[1] + wide + in_channels
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
@@ -114,7 +116,7 @@ class Reduction(nn.Module):
 
 
 def halve(x: Tensor) -> Tensor:
-    """Max pooling 3x3 of stride 2 that rounds up."""
+    """3x3 max pooling of stride 2 that rounds sizes up."""
     return F.max_pool2d(x, 3, stride=2, ceil_mode=True)
 
 
@@ -134,18 +136,18 @@ class BNInception(nn.Module):
     def __init__(self, *, in_channels: int = 3, conv: ConvFn = conv_norm, divide: int = 1) -> None:
         super().__init__()
 
-        def wide(*widths: int) -> tuple[int, ...]:
+        def scaled(*widths: int) -> tuple[int, ...]:
             return tuple(width // divide for width in widths)
 
-        (stem, last) = wide(64, 192)
+        stem, last = scaled(64, 192)
         self.conv1_7x7_s2 = conv("conv1_7x7_s2", in_channels, stem, 7, stride=2, padding=3)
         self.conv2_3x3_reduce = conv("conv2_3x3_reduce", stem, stem, 1)
         self.conv2_3x3 = conv("conv2_3x3", stem, last, 3, padding=1)
         channels = last
         for name, *widths in _BLOCKS:
-            one, three, three_out, double, double_out, proj = wide(*widths)
+            one, three, three_out, double, double_out, proj = scaled(*widths)
             branches = ((three, three_out), (double, double_out))
-            if one:
+            if one:  # a block without a 1x1 branch is a reduction
                 pool: Pool = "max" if name == "5b" else "average"
                 module: Inception | Reduction = Inception(
                     name, channels, one, *branches, proj, pool=pool, conv=conv

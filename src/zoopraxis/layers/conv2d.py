@@ -1,7 +1,7 @@
-"""Convolution, batch norm and ReLU of frames, replaceable by name.
+"""Convolution, batch norm and ReLU over frames, replaceable by name.
 
-A paper that acts inside an Inception module gives the network a `ConvFn` of its own. It builds
-each convolution by the name that the original network gives it: ``3a.1x1``, ``4e.3x3_reduce``.
+A paper that changes some convolutions of an Inception network passes its own `ConvFn`, which builds
+each convolution from its name in the original network, such as ``3a.1x1`` or ``4e.3x3_reduce``.
 """
 
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ class ConvNorm2d(nn.Module):
     kernel, stride, padding : int or (int, int)
         Of the convolution.
     bias : bool, default=True
-        Whether the convolution has a bias before the norm, as in Caffe's networks.
+        Whether the convolution has a bias in spite of the batch norm, as in Caffe's networks.
     eps : float, default=1e-5
         Epsilon of the batch norm.
     """
@@ -67,7 +67,7 @@ class ConvFn(Protocol):
         bias: bool = True,
         eps: float = 1e-5,
     ) -> nn.Module:
-        """Return a module that is called with (N, C, H, W) and the number of frames."""
+        """Return a module called with frames (N, C, H, W) and the number of frames of a clip."""
 
 
 def conv_norm(_name: str, *sizes: Any, **options: Any) -> nn.Module:

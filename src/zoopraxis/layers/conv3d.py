@@ -1,7 +1,7 @@
 """Convolutions over space and time, and what they cost.
 
-From N to M channels, per output position of L = T H W (norms left out; docs/convolutions.md has
-pictures and a worked size):
+From N to M channels, for L = T H W output positions (without batch norms; docs/convolutions.md has
+figures and a worked example):
 
 ============================  =============  =================  =====================
 kernel                        parameters     multiply-adds      channel interactions
@@ -14,9 +14,9 @@ grouped in G, 3x3x3           27 N M / G     27 N M L / G       M C(N / G, 2)
 depth-wise, 3x3x3             27 N           27 N L             0
 ============================  =============  =================  =====================
 
-A 2D convolution sees one frame, a 3D convolution its neighbours in time too. An inflated one is a
-3D convolution initialised from a 2D one, repeated over the frames of the kernel and divided by
-their number. A (2+1)D convolution (`zoopraxis.models.r2plus1d`) has the receptive field of 3x3x3
+A 2D convolution sees one frame, a 3D convolution also the neighbouring frames. An inflated one is a
+3D convolution initialised from a 2D one: its kernel is repeated over time and divided by the number
+of repetitions. A (2+1)D convolution (`zoopraxis.models.r2plus1d`) has the receptive field of 3x3x3
 and a nonlinearity between its halves. Channels of different groups do not interact; in a
 depth-wise convolution no two channels do, and a 1x1x1 convolution must mix them.
 """
@@ -41,7 +41,7 @@ def conv_spatiotemporal(
 def conv_spatial(
     in_channels: int, out_channels: int, *, stride: tuple[int, int] = (1, 1)
 ) -> nn.Conv3d:
-    """1x3x3 convolution with padding, each frame alone; strides in time and in space."""
+    """1x3x3 convolution with padding, of each frame alone; strides in time and in space."""
     t, s = stride
     return nn.Conv3d(
         in_channels, out_channels, (1, 3, 3), stride=(t, s, s), padding=(0, 1, 1), bias=False
@@ -52,8 +52,8 @@ def channel_interactions(module: nn.Module) -> int:
     """Count the pairs of input channels that meet in an output channel of a convolution.
 
     ``N_out C(N_in / G, 2)`` for a convolution in G groups (Tran et al. 2019, section 3.1), summed
-    over the 3D convolutions of `module`; the size of the kernel plays no part. A depth-wise
-    convolution has none: each of its outputs sees one channel.
+    over the 3D convolutions of `module`; the kernel size does not matter. A depth-wise convolution
+    has none: each of its outputs sees one channel.
 
     Examples
     --------

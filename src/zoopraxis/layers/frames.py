@@ -1,7 +1,7 @@
 """Time merged into the batch: how a clip passes through an image network.
 
-Every 2D backbone maps frames (N, C, H, W) to features (N, F, H', W'). N is B * T, with the frames
-of a clip next to each other; the backbone is told T, so that its blocks can mix neighbouring
+Every 2D backbone maps frames (N, C, H, W) to features (N, F, H', W'). N is B * T, and the frames
+of a clip are consecutive; the backbone also receives T, so that its blocks can mix neighbouring
 frames. A plain backbone ignores T.
 """
 
@@ -62,6 +62,7 @@ def merge_time(x: Tensor, *, stack: int = 1) -> Tensor:
             f"{length} frames do not split into stacks of {stack}",
             "a clip holds num_frames * stack frames",
         )
+    # 2 clips abcd, efgh of 2 segments: with stack 2 the batch is ab, cd, ef, gh
     x = x.transpose(1, 2)  # (B, T * L, C, H, W)
     return x.reshape(-1, stack * x.shape[2], *x.shape[3:])  # (B * T, L * C, H, W)
 

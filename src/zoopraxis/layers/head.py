@@ -12,7 +12,7 @@ __all__ = ["ClipHead", "FrameHead", "WindowHead", "linear_like"]
 
 
 def linear_like(linear: nn.Linear, num_classes: int) -> nn.Linear:
-    """Make a new linear layer with K outputs and the input, bias, device and dtype of another."""
+    """Return a new linear layer like another, but with K outputs: same bias, device and dtype."""
     return nn.Linear(
         linear.in_features,
         num_classes,
@@ -46,7 +46,7 @@ class ClipHead(nn.Module):
         return self.linear.out_features
 
     def reset(self, num_classes: int) -> None:
-        """Replace the linear layer by a re-initialised one for K classes."""
+        """Replace the linear layer with a re-initialised one for K classes."""
         self.linear = linear_like(self.linear, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,14 +70,14 @@ class WindowHead(ClipHead):
     """Mean over a sliding window, dropout, one linear layer per window, mean over the logits.
 
     I3D's classifier, which slides over clips longer or larger than those of training. The windows
-    overlap, so inner positions count more often than those at the ends.
+    overlap, so inner positions count more often than outer ones.
 
     Parameters
     ----------
     num_features, num_classes, dropout
         As in `ClipHead`.
     window : tuple of int or None, default=(2, 7, 7)
-        Size (t, h, w), cut to that of the feature map; None spans the whole axis.
+        Size (t, h, w), clipped to that of the feature map; None spans the whole axis.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class WindowHead(ClipHead):
     def positions(self, x: Tensor) -> Tensor:
         """Map features (B, C, T, H, W) to the logits of all windows, (B, K, T', H', W')."""
         sizes = x.shape[2:]
+        # features of 8x7x7 positions: 7 windows of 2x7x7, over frames 0-1, 1-2, ..., 6-7
         window = [min(w or size, size) for w, size in zip(self.window, sizes, strict=True)]
         x = F.avg_pool3d(x, window, stride=1)  # (B, C, T', H', W')
         x = self.linear(self.dropout(x).movedim(1, -1))  # (B, T', H', W', K)

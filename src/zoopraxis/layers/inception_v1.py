@@ -1,4 +1,4 @@
-"""Inception-v1 (GoogLeNet) for images and clips: one architecture, exchangeable layers.
+"""Inception-v1 (GoogLeNet) for images and clips: one architecture, interchangeable layers.
 
 Going Deeper with Convolutions. Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke
 and Rabinovich, CVPR 2015. arXiv:1409.4842
@@ -46,7 +46,7 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
     "mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 EPS = 1e-3  # epsilon of the batch norms
-FLAT_POOLS = ("pool_2a", "pool_3a")  # video networks pool only space here
+FLAT_POOLS = ("pool_2a", "pool_3a")  # in video networks these pool only space
 
 
 class Layers(Protocol):
@@ -67,7 +67,7 @@ class Mixed(nn.Module):
     Parameters
     ----------
     name : str
-        Of the module; the first part of its layers' names.
+        Name of the module; prefix of its layers' names.
     in_channels : int
         Input channels.
     widths : tuple of int
@@ -86,6 +86,7 @@ class Mixed(nn.Module):
     ) -> None:
         super().__init__()
         b0, r1, b1, r2, b2, b3 = widths
+        # mixed_3b: 64 + 128 + 32 + 32 = 256
         self.channels = b0 + b1 + b2 + b3
         self.branch0 = layers.conv(f"{name}.branch0", in_channels, b0, 1)
         self.branch1 = nn.Sequential(
@@ -117,7 +118,7 @@ class InceptionV1(nn.Module):
     layers : Layers
         Builds every convolution and pooling.
     width : float, default=1.0
-        Factor on all channels.
+        Multiplies all widths.
 
     Attributes
     ----------
@@ -200,13 +201,13 @@ class ImageLayers:
         )
 
     def pool(self, _name: str, /, kernel: int, *, stride: int) -> nn.Module:
-        """Return a k x k max pooling; its last window may be cut off."""
+        """Return a k x k max pooling; its last window may extend beyond the border."""
         padding = kernel // 2 if stride == 1 else 0
         return nn.MaxPool2d(kernel, stride=stride, padding=padding, ceil_mode=True)
 
 
 def pool_size(name: str, kernel: int, stride: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Kernel and stride (t, h, w) of a pooling over clips: the first two keep time."""
+    """Return kernel and stride (t, h, w) of a pooling over clips; `FLAT_POOLS` keep time."""
     if name in FLAT_POOLS:
         return (1, kernel, kernel), (1, stride, stride)
     return (kernel,) * 3, (stride,) * 3
@@ -214,8 +215,8 @@ def pool_size(name: str, kernel: int, stride: int) -> tuple[tuple[int, ...], tup
 
 def same_pool(size: tuple[int, ...], stride: tuple[int, ...]) -> nn.Module:
     """Build a max pooling over clips with "SAME" padding."""
-    # ceil_mode only matters to ports that pad as if the stride divided the size: their last
-    # window is then cut off instead of dropped
+    # with full padding no window is cut off, and ceil_mode has no effect; it matters where weights
+    # demand less padding (zoopraxis.weights.keys.inception_v1)
     return nn.Sequential(SamePad(size, stride), nn.MaxPool3d(size, stride, ceil_mode=True))
 
 

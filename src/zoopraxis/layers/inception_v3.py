@@ -1,11 +1,11 @@
-"""Inception-v3 over frames, in torchvision's and in the TSN lineage's build.
+"""Inception-v3 over frames, as built by torchvision and by the TSN lineage.
 
 Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, CVPR 2016. arXiv:1512.00567
 
-The two builds differ in five places, all in `Build`: in the TSN lineage convolutions have a bias
-before their batch norm, whose epsilon is 1e-5; poolings round sizes up; the last module pools by
-the maximum; and the two kernels of a pair such as 1x7 and 7x1 change places. Not every size makes
-the branches of a module meet: TRN takes 299 pixels and Gate-Shift 229, but 224 do not fit.
+The two differ in five details, the fields of `Build`: in the TSN lineage convolutions have a bias
+before their batch norm, whose epsilon is 1e-5; poolings round sizes up; the last module has a max
+pooling; and the two kernels of a pair such as 1x7 and 7x1 are swapped. Not every input size works,
+as the branches of a module must have one size: 299 (TRN) and 229 (Gate-Shift) do, 224 does not.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ __all__ = ["TORCHVISION", "TSN_LINEAGE", "Build", "InceptionV3"]
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """What differs between code bases.
+    """What differs between the code bases.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Build:
     last_pool : {"average", "max"}
         Pooling of the last module.
     first : {"wide", "tall"}
-        Which kernel of a pair comes first in the short branches: 1x7 or 7x1.
+        Which kernel of a pair is first in the short branches: 1x7 or 7x1.
     """
 
     bias: bool
@@ -47,8 +47,8 @@ class Build:
     last_pool: Literal["average", "max"]
     first: Literal["wide", "tall"]
 
-    def long(self, n: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Give the pair of kernels of n pixels, in order."""
+    def pair(self, n: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the kernels 1 x n and n x 1 that factorise n x n, in order."""
         wide, tall = (1, n), (n, 1)
         return (wide, tall) if self.first == "wide" else (tall, wide)
 
@@ -58,18 +58,18 @@ TSN_LINEAGE = Build(bias=True, eps=1e-5, ceil=True, last_pool="max", first="tall
 
 
 class Mixed(nn.Module):
-    """An Inception module: branches of convolutions side by side.
+    """An Inception module: parallel branches of convolutions.
 
     Parameters
     ----------
     name : str
-        Its number, "0" to "10"; `conv` is given it with the name of the convolution.
+        Number of the module, "0" to "10"; prefix of the names of its convolutions.
     in_channels : int
         Input channels.
     conv : ConvFn
         Builds the convolutions.
     build : Build
-        Of which code base.
+        Details of a code base.
     """
 
     def __init__(self, name: str, in_channels: int, *, conv: ConvFn, build: Build) -> None:
@@ -82,9 +82,12 @@ class Mixed(nn.Module):
     def branch(
         self, name: str, *layers: tuple[int, int | tuple[int, int]], stride: int = 1
     ) -> Stage2d:
-        """Build a sequence of convolutions of (channels, kernel), called ``name_1``, ``name_2`` ...
+        """Build a sequence of convolutions from their output channels and kernels.
 
-        The last one has the stride; where that is 2, it is not padded.
+        The last one has the stride; with stride 2 it is not padded.
+
+        # module "0", name "branch5x5", layers (48, 1), (64, 5): 1x1 "0.branch5x5_1" to 48 channels,
+        # 5x5 "0.branch5x5_2" to 64
         """
         channels = self.in_channels
         convs = Stage2d()
@@ -106,17 +109,17 @@ class Mixed(nn.Module):
         return convs
 
     def reduce(self, x: Tensor) -> Tensor:
-        """Max pooling 3x3 of stride 2."""
+        """3x3 max pooling of stride 2."""
         return F.max_pool2d(x, 3, stride=2, ceil_mode=self.build.ceil)
 
 
 def smooth(x: Tensor) -> Tensor:
-    """Average pooling 3x3 of stride 1, counting the zeros beyond the border."""
+    """3x3 average pooling of stride 1 that counts the padding."""
     return F.avg_pool2d(x, 3, stride=1, padding=1)
 
 
 class MixedA(Mixed):
-    """35x35: 1x1; 5x5; two of 3x3; pooling (Figure 5)."""
+    """35x35: 1x1; 5x5; two 3x3; pooling (Figure 5)."""
 
     def __init__(
         self, name: str, in_channels: int, proj: int, *, conv: ConvFn, build: Build
@@ -140,7 +143,7 @@ class MixedA(Mixed):
 
 
 class MixedB(Mixed):
-    """35x35 to 17x17: 3x3; two of 3x3; pooling."""
+    """35x35 to 17x17: 3x3; two 3x3; pooling."""
 
     def __init__(self, name: str, in_channels: int, *, conv: ConvFn, build: Build) -> None:
         super().__init__(name, in_channels, conv=conv, build=build)
@@ -159,13 +162,13 @@ class MixedB(Mixed):
 
 
 class MixedC(Mixed):
-    """17x17: 1x1; 7x7 in two; 7x7 in two, twice; pooling (Figure 6)."""
+    """17x17: 1x1; 7x7 factorised; two 7x7 factorised; pooling (Figure 6)."""
 
     def __init__(
         self, name: str, in_channels: int, inner: int, *, conv: ConvFn, build: Build
     ) -> None:
         super().__init__(name, in_channels, conv=conv, build=build)
-        a, b = build.long(7)
+        a, b = build.pair(7)
         self.branch1x1 = self.branch("branch1x1", (192, 1))
         self.branch7x7 = self.branch("branch7x7", (inner, 1), (inner, a), (192, b))
         self.branch7x7dbl = self.branch(
@@ -186,11 +189,11 @@ class MixedC(Mixed):
 
 
 class MixedD(Mixed):
-    """17x17 to 8x8: 3x3; 7x7 in two and 3x3; pooling."""
+    """17x17 to 8x8: 3x3; 7x7 factorised and 3x3; pooling."""
 
     def __init__(self, name: str, in_channels: int, *, conv: ConvFn, build: Build) -> None:
         super().__init__(name, in_channels, conv=conv, build=build)
-        a, b = build.long(7)
+        a, b = build.pair(7)
         self.branch3x3 = self.branch("branch3x3", (192, 1), (320, 3), stride=2)
         self.branch7x7x3 = self.branch(
             "branch7x7x3", (192, 1), (192, a), (192, b), (192, 3), stride=2
@@ -208,7 +211,7 @@ class MixedD(Mixed):
 
 
 class MixedE(Mixed):
-    """8x8: 1x1; 3x3 in two side by side; 3x3 and that; pooling (Figure 7)."""
+    """8x8: 1x1; parallel 1x3 and 3x1; 3x3, then parallel 1x3 and 3x1; pooling (Figure 7)."""
 
     def __init__(
         self,
@@ -224,8 +227,8 @@ class MixedE(Mixed):
         self.branch_pool = self.branch("branch_pool", (192, 1))
         self.branch3x3 = self.branch("branch3x3", (384, 1))
         self.branch3x3dbl = self.branch("branch3x3dbl", (448, 1), (384, 3))
-        self.in_channels = 384
-        a, b = build.long(3)
+        self.in_channels = 384  # of the parallel 1x3 and 3x1, which follow the two branches above
+        a, b = build.pair(3)
         self.branch3x3_2a = self.branch("branch3x3_2a", (384, a))
         self.branch3x3_2b = self.branch("branch3x3_2b", (384, b))
         self.branch3x3dbl_3a = self.branch("branch3x3dbl_3a", (384, a))
@@ -236,8 +239,8 @@ class MixedE(Mixed):
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map (N, C, H, W) to (N, 2048, H, W)."""
-        short = self.branch3x3(x, num_frames)
-        double = self.branch3x3dbl(x, num_frames)
+        short = self.branch3x3(x, num_frames)  # (N, 384, H, W)
+        double = self.branch3x3dbl(x, num_frames)  # (N, 384, H, W)
         parts = (
             self.branch1x1(x, num_frames),
             self.branch3x3_2a(short, num_frames),
@@ -259,7 +262,7 @@ class InceptionV3(nn.Module):
     conv : ConvFn, default=conv_norm
         Builds the convolutions.
     build : Build, default=TSN_LINEAGE
-        Of which code base.
+        Details of a code base.
     """
 
     num_features = 2048
@@ -303,7 +306,7 @@ class InceptionV3(nn.Module):
 
     def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 2048, H/32, W/32)."""
-        x = self.forward_stem(x, num_frames)
-        for index in range(11):
+        x = self.forward_stem(x, num_frames)  # (N, 192, H/8, W/8)
+        for index in range(11):  # modules 3 and 8 halve the size
             x = getattr(self, f"mixed_{index}")(x, num_frames)
-        return x
+        return x  # (N, 2048, H/32, W/32)

@@ -1,8 +1,8 @@
-"""The inflated bottleneck ResNet: 2D, but for the first convolution of some blocks.
+"""The inflated bottleneck ResNet: 2D except for the first convolution of some blocks.
 
 C2D, Slow and I3D on a ResNet, the pathways of SlowFast, the non-local networks and the baselines
-of CoST are built of these parts. They differ in which convolutions span more than one frame: a
-few numbers, `Kernels`.
+of CoST are built from these parts. They differ in which convolutions span more than one frame:
+`Kernels`.
 """
 
 import torch.nn.functional as F
@@ -21,11 +21,11 @@ __all__ = [
 ]
 
 Span = tuple[int, ...]
-"""Frames spanned by the blocks of a stage, repeated to its end: (3, 1) is 3, 1, 3, 1, 3, 1."""
+"""Frames spanned by each block of a stage, repeated to its end: (3, 1) is 3, 1, 3, 1, 3, 1."""
 Kernels = tuple[int, Span, Span, Span, Span]
-"""Frames spanned by the convolution of the stem, and by the first one of the blocks of each stage.
+"""Frames spanned by the stem's convolution, and by the first one in the blocks of each stage.
 
-# (5, (3,), (3, 1), (3, 1), (1, 3)) is I3D: in the stages from the second on, every other block
+# I3D is (5, (3,), (3, 1), (3, 1), (1, 3)): from the second stage on, every other block spans 3
 """
 
 
@@ -57,6 +57,7 @@ class InflatedBottleneck(Bottleneck3d):
         same = in_channels == out_channels
         shortcut = nn.Identity() if same else project(in_channels, out_channels, stride=steps)
         super().__init__(in_channels, width, conv=conv, stride=steps, shortcut=shortcut)
+        # the plain bottleneck's 1x1x1, inflated
         self.conv1 = nn.Conv3d(in_channels, width, (t, 1, 1), padding=(t // 2, 0, 0), bias=False)
 
 
@@ -102,7 +103,7 @@ def inflated_stages(
     *,
     depth: int = 50,
     width: int = 64,
-    joining: tuple[int, int, int, int] = (0, 0, 0, 0),
+    lateral: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> list[nn.Sequential]:
     """Build the four stages: (B, width, T, H, W) to (B, 32 width, T, H/8, W/8).
 
@@ -115,18 +116,19 @@ def inflated_stages(
     width : int, default=64
         Channels of the stem and inside the blocks of the first stage; they double from stage to
         stage.
-    joining : tuple of int, default=(0, 0, 0, 0)
-        Channels of another pathway that are concatenated to the input of each stage.
+    lateral : tuple of int, default=(0, 0, 0, 0)
+        Channels from another pathway, concatenated to the input of each stage.
     """
+    # stem 64; stages 64 to 256, 256 to 512, 512 to 1024, 1024 to 2048 channels
     stages, in_channels = [], width
     for index, span in enumerate(spans):
         inner = width * 2**index  # 64, 128, 256, 512
         stage = nn.Sequential()
         for block in range(DEPTHS[depth][index]):
-            halve = index > 0 and block == 0  # the stem has pooled for the first stage
+            halve = index > 0 and block == 0  # the stem's pooling halves before the first stage
             stage.append(
                 InflatedBottleneck(
-                    in_channels + joining[index] if block == 0 else in_channels,
+                    in_channels + lateral[index] if block == 0 else in_channels,
                     inner,
                     num_frames=span[block % len(span)],
                     stride=2 if halve else 1,

@@ -1,7 +1,7 @@
 """MobileNet-V2 over frames.
 
-Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018. arXiv:1801.04381. Without classifier;
-widths round up to multiples of 8 and the stem keeps its 32 channels, as in the TSM repository.
+Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018. arXiv:1801.04381. As in the TSM repository,
+widths are rounded up to multiples of 8 and the stem always has 32 channels.
 """
 
 import math
@@ -14,7 +14,7 @@ from zoopraxis.layers.resnet3d import initialise
 __all__ = ["STAGES", "InvertedResidual", "MobileNetV2"]
 
 STAGES = (
-    # expansion, channels, blocks, stride of the first
+    # expansion, channels, blocks, stride of the first block
     (1, 16, 1, 1),
     (6, 24, 2, 2),
     (6, 32, 3, 2),
@@ -49,7 +49,7 @@ class ConvNorm6(nn.Module):
 
 
 class LinearNorm(nn.Module):
-    """1x1 convolution and batch norm: the bottleneck, without activation."""
+    """1x1 convolution and batch norm: the linear bottleneck, without activation."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class InvertedResidual(nn.Module):
     stride : int
         Of the depth-wise convolution.
     expand : int
-        Expansion: the width inside over ``in_channels``; 1 has no expanding convolution.
+        Ratio of the inner channels to ``in_channels``; a block with 1 has no first convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, expand: int) -> None:
@@ -85,7 +85,8 @@ class InvertedResidual(nn.Module):
 
     def branch(self, x: Tensor) -> Tensor:
         """Residual branch: (N, C, H, W) to (N, C', H', W')."""
-        out: Tensor = self.project(self.depthwise(self.expand(x)))
+        x = self.depthwise(self.expand(x))  # (N, hidden, H', W')
+        out: Tensor = self.project(x)  # (N, C', H', W')
         return out
 
     def forward(self, x: Tensor, _num_frames: int) -> Tensor:
@@ -103,7 +104,7 @@ class MobileNetV2(nn.Module):
     block : type, default=InvertedResidual
         Class of the blocks.
     width : float, default=1.0
-        Multiplies every width but that of the stem; the last is at least 1280.
+        Multiplies every width but the stem's; the last convolution has at least 1280 channels.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class MobileNetV2(nn.Module):
         self.stem = ConvNorm6(in_channels, channels, 3, stride=2)
         self.blocks = nn.ModuleList()
         for expand, base, count, first in STAGES:
+            # width 0.25: 24 channels become 8 * ceil(6 / 8) = 8
             wide = base if expand == 1 else 8 * math.ceil(base * width / 8)
             for index in range(count):
                 stride = first if index == 0 else 1
@@ -128,7 +130,8 @@ class MobileNetV2(nn.Module):
         initialise(self)
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
-                # fan-out counts all channels, a depth-wise filter feeds one: the signal would fade
+                # fan-out counts all output channels, of which a depth-wise filter feeds only one:
+                # scaled by it, the signal would vanish
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:

@@ -40,8 +40,8 @@ class NonLocalBlock(nn.Module):
         Max pooling of the input of phi and g, in time, height and width: the sub-sampling trick,
         which saves three quarters of the pairs.
     num_frames : int, optional
-        Length of the groups of consecutive frames that attend to each other, for clips with too
-        many pairs; by default the whole clip.
+        Frames of a clip attend to each other in groups of this length, as long clips have too many
+        pairs; by default the whole clip is one group.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class NonLocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to z of the same shape (equation 6)."""
+        # 8 frames, num_frames 4: two groups (B, C, 4, H, W), each attends to itself
         groups = torch.split(x, self.num_frames or x.shape[2], dim=2)
         y = torch.cat([self.operation(group) for group in groups], dim=2)  # (B, C/2, T, H, W)
         out: Tensor = x + self.norm(self.out(y))  # (B, C, T, H, W)
@@ -84,7 +85,10 @@ class NonLocalBlock(nn.Module):
 
     def operation(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to y, (B, C/2, T, H, W): the non-local operation (equation 1)."""
-        theta, phi, g = (part.flatten(2) for part in self.embed(x))  # (B, C/2, N) and twice M
+        # N = T H W positions i; M = N / 4 positions j after 2x2 pooling
+        theta, phi, g = (
+            part.flatten(2) for part in self.embed(x)
+        )  # (B, C/2, N), (B, C/2, M) twice
         affinity = self.affinity(theta, phi)  # (B, N, M), positions i and j
         y = g @ affinity.transpose(1, 2)  # (B, C/2, N)
         return y.reshape(*y.shape[:2], *x.shape[2:])  # (B, C/2, T, H, W)
@@ -97,7 +101,7 @@ class NonLocalBlock(nn.Module):
     def affinity(self, theta: Tensor, phi: Tensor) -> Tensor:
         """Map theta (B, C/2, N) and phi (B, C/2, M) to f / C(x) of all pairs, (B, N, M)."""
         if self.similarity == "concatenation":
-            # w . [theta_i, phi_j] = w_1 . theta_i + w_2 . phi_j: no pair has to be laid out
+            # w . [theta_i, phi_j] = w_1 . theta_i + w_2 . phi_j: no pair has to be concatenated
             w1, w2 = self.weigh.weight.chunk(2, dim=1)
             pairs = F.conv1d(theta, w1).transpose(1, 2) + F.conv1d(phi, w2)  # (B, N, M)
             return F.relu(pairs) / phi.shape[2]
@@ -110,7 +114,7 @@ class NonLocalBlock(nn.Module):
 
 
 class PooledNonLocal(NonLocalBlock):
-    """The block of the TSM repository and mmaction2: pools after phi and g, scales nothing."""
+    """The block of the TSM repository and mmaction2: pools after phi and g, does not scale."""
 
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map (B, C, T, H, W) to theta of the positions i, phi and g pooled to the positions j."""

@@ -1,8 +1,8 @@
-"""ResNet over frames: the backbone of every "ResNet and one idea about time".
+"""ResNet over frames: the backbone of every network that adds one idea about time.
 
 He, Zhang, Ren and Sun, CVPR 2016. arXiv:1512.03385. As in torchvision, the stride of a
 bottleneck is in its 3x3 convolution. A paper chooses the class of each block by its position,
-and every block is called with the number of frames.
+and every block receives the number of frames.
 """
 
 from collections.abc import Callable
@@ -62,8 +62,8 @@ class BasicBlock2d(nn.Module):
 
     def residual(self, x: Tensor, _num_frames: int) -> Tensor:
         """Residual branch: (N, C, H, W) to (N, width, H', W')."""
-        x = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        out: Tensor = self.norm2(self.conv2(x))
+        x = F.relu(self.norm1(self.conv1(x)), inplace=True)  # (N, width, H', W')
+        out: Tensor = self.norm2(self.conv2(x))  # (N, width, H', W')
         return out
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
@@ -89,9 +89,9 @@ class Bottleneck2d(nn.Module):
 
     def residual(self, x: Tensor, _num_frames: int) -> Tensor:
         """Residual branch: (N, C, H, W) to (N, 4 width, H', W')."""
-        x = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        x = F.relu(self.norm2(self.conv2(x)), inplace=True)
-        out: Tensor = self.norm3(self.conv3(x))
+        x = F.relu(self.norm1(self.conv1(x)), inplace=True)  # (N, width, H, W)
+        x = F.relu(self.norm2(self.conv2(x)), inplace=True)  # (N, width, H', W')
+        out: Tensor = self.norm3(self.conv3(x))  # (N, 4 width, H', W')
         return out
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
@@ -105,7 +105,7 @@ class Block2d(Protocol):
     def __call__(
         self, in_channels: int, width: int, *, stride: int, shortcut: nn.Module
     ) -> nn.Module:
-        """Return a module that is called with (N, C, H, W) and the number of frames."""
+        """Return a module called with frames (N, C, H, W) and the number of frames of a clip."""
 
 
 ChooseBlock = Callable[[int, int, int], Block2d]
@@ -113,7 +113,7 @@ ChooseBlock = Callable[[int, int, int], Block2d]
 
 
 def plain(depth: int, _stage: int, _index: int) -> Block2d:
-    """Blocks that see each frame alone: bottlenecks from depth 50 on."""
+    """Choose blocks that see each frame alone: bottlenecks from depth 50 up."""
     return Bottleneck2d if depth >= 50 else BasicBlock2d
 
 
@@ -138,7 +138,8 @@ class Stem2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map frames (N, C, H, W) to (N, width, H/4, W/4)."""
-        out: Tensor = self.pool(self.relu(self.norm(self.conv(x))))
+        x = self.relu(self.norm(self.conv(x)))  # (N, width, H/2, W/2)
+        out: Tensor = self.pool(x)  # (N, width, H/4, W/4)
         return out
 
 
@@ -158,7 +159,7 @@ class ResNet2d(nn.Module):
     Parameters
     ----------
     depth : {10, 18, 34, 50, 101, 152}
-        Layers; from 50 on the blocks are bottlenecks.
+        Layers; the blocks are bottlenecks from 50 up.
     in_channels : int, default=3
         Channels of a frame, or of a stack of frames.
     block : ChooseBlock, default=plain
@@ -178,6 +179,7 @@ class ResNet2d(nn.Module):
         super().__init__()
         expansion = 4 if depth >= 50 else 1
         self.stem = Stem2d(in_channels, width)
+        # depth 50: stem 64; stages 64 to 256, 256 to 512, 512 to 1024, 1024 to 2048 channels
         channels = width
         stages = []
         for stage, blocks in enumerate(DEPTHS[depth], start=1):
@@ -185,6 +187,7 @@ class ResNet2d(nn.Module):
             inner = width * 2 ** (stage - 1)
             outer = inner * expansion
             for index in range(blocks):
+                # the stem has halved the size for the first stage
                 stride = 2 if stage > 1 and index == 0 else 1
                 same = stride == 1 and channels == outer
                 shortcut = nn.Identity() if same else Shortcut2d(channels, outer, stride=stride)
@@ -199,7 +202,7 @@ class ResNet2d(nn.Module):
     def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, F, H/32, W/32)."""
         x = self.stem(x)  # (N, width, H/4, W/4)
-        x = self.layer1(x, num_frames)
+        x = self.layer1(x, num_frames)  # (N, ., H/4, W/4)
         x = self.layer2(x, num_frames)  # (N, ., H/8, W/8)
         x = self.layer3(x, num_frames)  # (N, ., H/16, W/16)
         out: Tensor = self.layer4(x, num_frames)  # (N, F, H/32, W/32)

@@ -1,4 +1,4 @@
-"""The residual skeleton of the 3D networks: blocks around a convolution that the paper chooses."""
+"""The residual skeleton of the 3D networks; each paper chooses the convolution in its blocks."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ __all__ = [
     "initialise",
     "make_stage",
     "project",
-    "set_norm_eps",
+    "set_norms",
 ]
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
@@ -28,7 +28,7 @@ DEPTHS: dict[int, tuple[int, int, int, int]] = {
     152: (3, 8, 36, 3),
     200: (3, 24, 36, 3),
 }
-"""Blocks per stage; depth 26 and those from 50 on count three convolutions per block."""
+"""Blocks per stage; depth 26 and depths from 50 up have bottlenecks of three convolutions."""
 
 
 class ConvFn(Protocol):
@@ -48,7 +48,7 @@ Projection = ConvFn
 
 
 class Shortcut3d(nn.Module):
-    """A convolution and its norm, for shortcuts that change shape.
+    """A convolution and its batch norm, for shortcuts that change shape.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Shortcut3d(nn.Module):
 
 
 def project(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """Shortcut of type B: 1x1x1 convolution with the block's stride, and a norm."""
+    """Shortcut of type B: 1x1x1 convolution with the block's stride, batch norm."""
     t, s = stride
     conv = nn.Conv3d(in_channels, out_channels, 1, stride=(t, s, s), bias=False)
     return Shortcut3d(conv, out_channels)
@@ -112,7 +112,7 @@ class BasicBlock3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, width, T', H', W')."""
         out = F.relu(self.norm1(self.conv1(x)), inplace=True)  # (B, width, T', H', W')
-        out = self.norm2(self.conv2(out))
+        out = self.norm2(self.conv2(out))  # (B, width, T', H', W')
         return F.relu(out + self.shortcut(x), inplace=True)
 
 
@@ -122,7 +122,7 @@ class Bottleneck3d(nn.Module):
     Parameters
     ----------
     in_channels, width : int
-        Input channels, and those inside; the block has ``expansion * width`` output channels.
+        Input channels; channels inside. The output has ``expansion * width``.
     conv : ConvFn
         Builds the middle convolution.
     stride : (int, int)
@@ -177,7 +177,7 @@ def make_stage(
     block : type
         `BasicBlock3d` or `Bottleneck3d`.
     in_channels, width : int
-        Input channels, and those inside a block.
+        Input channels of the stage; channels inside its blocks.
     blocks : int
         Number of blocks.
     stride : (int, int)
@@ -189,6 +189,8 @@ def make_stage(
     """
     out_channels = width * block.expansion
     stage: list[nn.Module] = []
+    # bottlenecks of width 128 after 256 channels: the first maps 256 to 512 with the stride and a
+    # projection, the others 512 to 512 with the identity
     for index in range(blocks):
         step = stride if index == 0 else (1, 1)
         same = step == (1, 1) and in_channels == out_channels
@@ -198,15 +200,16 @@ def make_stage(
     return nn.Sequential(*stage)
 
 
-def set_norm_eps(model: nn.Module, eps: float) -> None:
-    """Set the epsilon of all batch norms."""
+def set_norms(model: nn.Module, **values: float) -> None:
+    """Set the ``eps`` or ``momentum`` of all batch norms."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-            module.eps = eps
+            for name, value in values.items():
+                setattr(module, name, value)
 
 
 def initialise(model: nn.Module) -> None:
-    """He-normal convolutions (fan out), norms at one and zero, linear layers N(0, 0.01)."""
+    """Initialise convolutions He-normal (fan out), batch norms (1, 0), linear layers N(0, 0.01)."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

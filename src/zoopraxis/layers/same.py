@@ -7,13 +7,14 @@ __all__ = ["SamePad", "same_padding"]
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Count the zeros before and after an axis, so that the output has ``ceil(size / stride)``.
+    """Return the zeros before and after an axis for an output of size ``ceil(size / stride)``.
 
-    If the total is odd, the extra zero goes after the axis.
+    If the total is odd, the extra zero is at the end.
 
     # same_padding(224, 7, 2) == (2, 3)
     # same_padding(225, 7, 2) == (3, 3)
     """
+    # 225, kernel 7, stride 2: the last of 113 windows starts on the last pixel, and lacks 6 more
     total = max(kernel - (size % stride or stride), 0)
     return total // 2, total - total // 2
 
@@ -27,28 +28,25 @@ class SamePad(nn.Module):
     ----------
     kernel, stride : tuple of int
         Of the convolution or pooling, one number for each of the last axes.
-    measured : int, optional
-        Number of leading axes that are padded for their actual size; by default all, as in
-        TensorFlow. The others are padded as if the stride divided their size.
     """
 
-    def __init__(
-        self, kernel: tuple[int, ...], stride: tuple[int, ...], *, measured: int | None = None
-    ) -> None:
+    def __init__(self, kernel: tuple[int, ...], stride: tuple[int, ...]) -> None:
         super().__init__()
         self.kernel = kernel
         self.stride = stride
-        self.measured = len(kernel) if measured is None else measured
+
+    def sizes(self, x: Tensor) -> tuple[int, ...]:
+        """Return the sizes to pad for, those of the last axes of x."""
+        return tuple(x.shape[-len(self.kernel) :])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C, T + p, H + q, W + r), or (B, C, H, W) likewise."""
-        sizes = x.shape[-len(self.kernel) :]
-        pads: list[int] = []  # last axis first, as F.pad expects
-        for axis in reversed(range(len(sizes))):
-            size = sizes[axis] if axis < self.measured else 0
-            pads.extend(same_padding(size, self.kernel[axis], self.stride[axis]))
+        pads: list[int] = []
+        axes = zip(self.sizes(x), self.kernel, self.stride, strict=True)
+        for size, kernel, stride in reversed(list(axes)):  # F.pad expects the last axis first
+            pads.extend(same_padding(size, kernel, stride))
         return F.pad(x, pads)
 
     def extra_repr(self) -> str:
         """Show the layer that the padding is for."""
-        return f"kernel={self.kernel}, stride={self.stride}, measured={self.measured}"
+        return f"kernel={self.kernel}, stride={self.stride}"

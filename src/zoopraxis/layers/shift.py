@@ -1,9 +1,9 @@
 """TSM's shift in one pass over memory.
 
 `zoopraxis.models.tsm.shift` is the plain form: pad, concatenate, permute. Here every value is
-written once, to its place, in the memory layout of the convolutions around it, and the gradient
-likewise. A step of training with shifts takes 2 % longer than without, in the published form 11 %
-(docs/order.md; ``benchmarks/bench_shift.py``).
+written once, directly to its destination, in the memory layout of the convolutions around it; so is
+the gradient. A training step takes 2 % longer with shifts than without, and 11 % in the published
+form (docs/order.md; ``benchmarks/bench_shift.py``).
 """
 
 from typing import Any
@@ -22,12 +22,12 @@ def temporal_shift(x: Tensor, num_frames: int, *, future: int, past: int) -> Ten
     Parameters
     ----------
     x : Tensor of shape (B * T, C, H, W)
-        Frames, those of a clip next to each other.
+        Frames; those of a clip are consecutive.
     num_frames : int
         T.
     future, past : int
-        The first ``future`` channels take the values of the next frame, the ``past`` channels
-        after them those of the previous frame, and zero beyond the clip. The others stay.
+        The first ``future`` channels receive the values of the next frame, the following ``past``
+        channels those of the previous frame, and zero beyond the clip. The others stay.
 
     Returns
     -------
@@ -38,8 +38,8 @@ def temporal_shift(x: Tensor, num_frames: int, *, future: int, past: int) -> Ten
     ShapeError
         The batch does not split into clips.
     """
-    split_batch(x, num_frames)
-    # an autograd function cannot be traced, and without a gradient it is not needed
+    split_batch(x, num_frames)  # raises ShapeError
+    # an autograd function cannot be traced, and is not needed without gradients
     traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if torch.is_grad_enabled() and x.requires_grad and not traced:
         shifted: Tensor = _Shift.apply(x, num_frames, future, past)
@@ -65,6 +65,8 @@ def _moved(x: Tensor, num_frames: int, future: int, past: int, *, step: int) -> 
     """Shift (step 1) or shift back (step -1): (B * T, C, H, W) to the same shape."""
     out = torch.empty_like(x)
     source, target = split_batch(x, num_frames), split_batch(out, num_frames)  # (B, T, C, H, W)
+    # step 1: the first channels take the values of the next frame, the following ones those of the
+    # previous frame; step -1, the gradient, the other way round
     end = future + past
     for channels, ahead in ((slice(0, future), step), (slice(future, end), -step)):
         old, new = source[:, :, channels], target[:, :, channels]

@@ -1,8 +1,8 @@
 """Any image network of timm as a backbone over frames (extra ``timm``).
 
 A timm network pools its own features, so the feature map of a frame is 1x1. A paper's idea about
-time wraps the first convolution of every residual block. As the blocks are timm's, this is the one
-place where a network is changed after it was built.
+time wraps the first convolution of every residual block: as the blocks are timm's, the network is
+changed after it has been built.
 """
 
 import difflib
@@ -26,11 +26,11 @@ class TimmBackbone(nn.Module):
     Parameters
     ----------
     name : str
-        As `timm.create_model` takes it, with or without a tag: "resnet18", "resnet18.a1_in1k".
+        As for `timm.create_model`, with or without a tag: "resnet18", "resnet18.a1_in1k".
     in_channels : int, default=3
         Channels of a frame, or of a stack of frames.
     num_frames : int, default=8
-        T, the length of the clips.
+        T, the number of frames of a clip.
     wrap : Wrap, optional
         Replaces the first convolution of every block.
     pretrained : bool, default=False
@@ -66,11 +66,11 @@ class TimmBackbone(nn.Module):
         Raises
         ------
         ShapeError
-            The clip does not have the T frames that the network was built for.
+            The clip does not have the T frames for which the network was built.
         """
         if num_frames != self.num_frames:
             raise ShapeError(
-                f"got clips of {num_frames} frames, the network was built for {self.num_frames}",
+                f"got clips of {num_frames} frames; the network was built for {self.num_frames}",
                 f"build it with num_frames={num_frames}",
             )
         features: Tensor = self.network(x)  # (B * T, F)
@@ -91,7 +91,7 @@ def on_timm(
     Parameters
     ----------
     network : callable
-        Such as `zoopraxis.models.tsm.TSM`; takes a `BackboneFn` and options.
+        For example `zoopraxis.models.tsm.TSM`; called with a `BackboneFn` and options.
     backbone, wrap, num_frames, pretrained
         As for `TimmBackbone`.
     **options
@@ -108,7 +108,7 @@ def _create(name: str, **options: Any) -> Any:
         import timm
     except ModuleNotFoundError as error:
         raise ModelNotFoundError(
-            f"the backbone {name!r} belongs to timm, which is not installed",
+            f"the backbone {name!r} needs timm, which is not installed",
             "pip install 'zoopraxis[timm]'",
         ) from error
     if not timm.is_model(name.split(".")[0]):
@@ -124,6 +124,7 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
     A block is part of a sequence, or of a module whose parts are all of one class. It holds at
     least two layers with weights, one of them a convolution, and no other such block.
     """
+    # ResNet-18: layer1 holds two BasicBlocks, each with two convolutions, and is no block itself
     found = [
         part
         for parent in network.modules()
@@ -144,7 +145,7 @@ def _is_deep(part: nn.Module) -> bool:
 
 
 def _convolutions(block: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]]:
-    """Convolutions of a block with their parents and names."""
+    """Yield the convolutions of a block with their parents and names."""
     for parent in block.modules():
         for name, part in parent.named_children():
             if isinstance(part, nn.Conv2d):

@@ -44,7 +44,8 @@ class VGG16(nn.Module):
     def forward(self, x: Tensor, _num_frames: int = 1) -> Tensor:
         """Map frames (N, C, H, W) to features (N, 4096, 1, 1)."""
         x = self.features(x)  # (N, 512, H/32, W/32)
-        x = F.adaptive_avg_pool2d(x, 7).flatten(1)  # (N, 25088); 224 pixels give 7x7 already
+        # 224 pixels give 7x7 positions already
+        x = F.adaptive_avg_pool2d(x, 7).flatten(1)  # (N, 25088)
         x = self.dropout(F.relu(self.fc6(x)))  # (N, 4096)
         x = F.relu(self.fc7(x))  # (N, 4096)
         return x[:, :, None, None]  # (N, 4096, 1, 1)

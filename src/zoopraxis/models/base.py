@@ -1,4 +1,4 @@
-"""What every network of the zoo is."""
+"""Base classes of the networks in the zoo."""
 
 import abc
 
@@ -26,7 +26,7 @@ class VideoClassifier(nn.Module, abc.ABC):
 
     @property
     def num_classes(self) -> int:
-        """K, the logits of one clip."""
+        """K, the number of logits of a clip."""
         return int(self.head.num_classes)  # type: ignore[arg-type]
 
     @abc.abstractmethod
@@ -43,12 +43,12 @@ class VideoClassifier(nn.Module, abc.ABC):
         return self.forward_head(self.forward_features(x))
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the classifier by a re-initialised one for K classes."""
+        """Replace the classifier with a re-initialised one for K classes."""
         self.head.reset(num_classes)  # type: ignore[operator]
 
 
 class SegmentNetwork(VideoClassifier):
-    """A 2D backbone over the frames of a clip, and the mean of their logits (TSN).
+    """A 2D backbone over the frames of a clip; the clip's logits are the mean of theirs (TSN).
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class SegmentNetwork(VideoClassifier):
     in_channels : int, default=3
         C of the clip.
     stack : int, default=1
-        L, the consecutive frames that a segment merges into channels.
+        L, the number of consecutive frames that are merged into the channels of one segment.
     dropout : float, default=0.5
         Before the classifier.
     """
@@ -87,7 +87,8 @@ class SegmentNetwork(VideoClassifier):
         """Map clips (B, C, T * L, H, W) to features (B, F, T', H', W')."""
         num_clips, num_frames = x.shape[0], x.shape[2] // self.stack
         x = merge_time(x, stack=self.stack)  # (B * T, C * L, H, W)
-        x = self.backbone(x, num_frames)  # (B * T', F, H', W'): it may pool time
+        # a backbone may pool time: T' frames of each clip are left
+        x = self.backbone(x, num_frames)  # (B * T', F, H', W')
         return split_time(x, x.shape[0] // num_clips)  # (B, F, T', H', W')
 
     def forward_frames(self, x: Tensor) -> Tensor:

@@ -3,26 +3,25 @@
 Ng, Hausknecht, Vijayanarasimhan, Vinyals, Monga and Toderici, CVPR 2015. arXiv:1503.08909
 No official code.
 
-A whole video, up to 120 frames at one per second, passes through one image network frame by frame.
-How should the features of the frames be combined? By max pooling over time, in five places
-(section 3.1, Figure 2), or by an LSTM (section 3.2):
+A whole video, up to 120 frames at one per second, passes through an image network frame by frame.
+The features of the frames are combined by max pooling over time, at one of five points (section
+3.1, Figure 2), or by an LSTM (section 3.2):
 
-- ``conv``: over all frames of the last convolution, position by position; then the two hidden
-  layers. The best of the five.
-- ``late``: both hidden layers at every frame, then the pooling.
-- ``slow``: over windows of 10 frames, 5 apart; the first hidden layer at each; over the windows;
-  the second hidden layer.
-- ``local``: over the windows; both hidden layers at each; one classifier of all windows, which
-  knows their order.
-- ``time``: 256 filters of 3x3 over 10 frames, 5 apart; then as ``conv``.
-- ``lstm``: five layers of 512 cells on the features of each frame. The answers of all steps count,
-  with a weight that rises linearly from 0 to 1.
+- ``conv``: pool the last convolution over all frames, then two hidden layers. The best of the five.
+- ``late``: both hidden layers for every frame, then pool.
+- ``slow``: pool windows of 10 frames with a stride of 5; first hidden layer for each; pool the
+  windows; second hidden layer.
+- ``local``: pool the windows; both hidden layers for each; one classifier of all windows, which
+  depends on their order.
+- ``time``: 256 filters of 10x3x3 with a stride of 5 in time, then as ``conv``.
+- ``lstm``: five layers of 512 cells on the features of each frame. The predictions of all steps are
+  averaged, with a weight that rises linearly from 0 to 1.
 
 There is neither code nor a number of parameters to check against. The paper's AlexNet has filters
-of 11, 9 and 5 pixels and expects 220 pixels, but its channels are not printed; here it is
+of 11, 9 and 5 pixels and expects 220 pixels, but its channels are not given; here it is
 Krizhevsky's at 224 pixels, without groups and normalisation. GoogLeNet has batch norms
-(`zoopraxis.layers.inception_v1`). The place of the second hidden layer of ``slow`` is our reading
-of Figure 2.
+(`zoopraxis.layers.inception_v1`). The position of the second hidden layer of ``slow`` is our
+reading of Figure 2.
 """
 
 import abc
@@ -46,11 +45,11 @@ from zoopraxis.models.lrcn import LRCN
 from zoopraxis.spec import ModelSpec
 
 WINDOW, STEP = 10, 5
-"""Frames of a window, and from one window to the next (section 3.1)."""
+"""Length and stride of the windows, in frames (section 3.1)."""
 
 
 class FeaturePooling(VideoClassifier):
-    """An image network, two hidden layers, and a max pooling over time somewhere between them.
+    """An image network, two hidden layers, and a max pooling over time before, between or after.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ class FeaturePooling(VideoClassifier):
     side : int
         Height and width of its features.
     hidden : int, default=4096
-        D, the units of a hidden layer.
+        D, the width of a hidden layer.
     num_classes : int, default=487
         K; Sports-1M has 487.
     dropout : float, default=0.5
@@ -92,12 +91,12 @@ class FeaturePooling(VideoClassifier):
 
     @abc.abstractmethod
     def pool(self, x: Tensor) -> Tensor:
-        """Combine the frames: (B, C, T, H, W) to (B, P, D)."""
+        """Combine the frames: (B, C, T, H, W) to (B, P, D), P windows."""
 
     def first(self, x: Tensor) -> Tensor:
         """First hidden layer: maps (B, C, P, H, W) to (B, P, D)."""
         x = x.transpose(1, 2).flatten(2)  # (B, P, C * H * W)
-        out: Tensor = self.dropout(F.relu(self.fc1(x)))
+        out: Tensor = self.dropout(F.relu(self.fc1(x)))  # (B, P, D)
         return out
 
     def second(self, x: Tensor) -> Tensor:
@@ -106,23 +105,23 @@ class FeaturePooling(VideoClassifier):
         return out
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, D, P, 1, 1) of P windows."""
+        """Map clips (B, 3, T, H, W) to features (B, D, P, 1, 1)."""
         num_frames = x.shape[2]
         x = split_time(self.backbone(merge_time(x), num_frames), num_frames)  # (B, C, T, H', W')
         return self.pool(x).transpose(1, 2)[..., None, None]  # (B, D, P, 1, 1)
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Map features (B, D, P, 1, 1) to logits (B, K)."""
-        out: Tensor = self.linear(x.flatten(1))
+        out: Tensor = self.linear(x.flatten(1))  # (B, K)
         return out
 
     @property
     def num_classes(self) -> int:
-        """K, the logits of one clip."""
+        """K, the number of logits of a clip."""
         return self.linear.out_features
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the classifier by a re-initialised one for K classes."""
+        """Replace the classifier with a re-initialised one for K classes."""
         self.linear = linear_like(self.linear, num_classes)
 
 
@@ -135,7 +134,7 @@ class ConvPooling(FeaturePooling):
 
 
 class LatePooling(FeaturePooling):
-    """Both hidden layers at every frame, then the maximum (Figure 2b)."""
+    """Both hidden layers for every frame, then the maximum (Figure 2b)."""
 
     def pool(self, x: Tensor) -> Tensor:
         """Combine the frames: (B, C, T, H, W) to (B, 1, D)."""
@@ -143,22 +142,23 @@ class LatePooling(FeaturePooling):
 
 
 class SlowPooling(FeaturePooling):
-    """Maximum over windows, a hidden layer, maximum over all, another hidden layer (Figure 2c)."""
+    """Maximum in windows, first hidden layer, maximum over windows, second layer (Figure 2c)."""
 
     def pool(self, x: Tensor) -> Tensor:
         """Combine the frames: (B, C, T, H, W) to (B, 1, D)."""
-        return self.second(self.first(windows(x)).amax(dim=1, keepdim=True))
+        x = self.first(windows(x))  # (B, P, D)
+        return self.second(x.amax(dim=1, keepdim=True))  # (B, 1, D)
 
 
 class LocalPooling(FeaturePooling):
-    """Maximum over windows, both hidden layers, one classifier of all windows (Figure 2d).
+    """Maximum in windows, both hidden layers, one classifier of all windows (Figure 2d).
 
     Parameters
     ----------
     backbone_fn
         As in `FeaturePooling`.
     num_frames : int, default=120
-        T, which decides the size of the classifier.
+        T, which determines the size of the classifier.
     **options
         Of `FeaturePooling`.
     """
@@ -175,7 +175,7 @@ class LocalPooling(FeaturePooling):
 
 
 class TimeConvolution(ConvPooling):
-    """Filters over windows of frames, then as `ConvPooling` (Figure 2e).
+    """A convolution over windows of frames, then as `ConvPooling` (Figure 2e).
 
     The parameters are those of `FeaturePooling`.
     """
@@ -200,16 +200,17 @@ class TimeConvolution(ConvPooling):
 
     def pool(self, x: Tensor) -> Tensor:
         """Combine the frames: (B, C, T, H, W) to (B, 1, D)."""
-        return super().pool(F.relu(self.conv(x)))  # of (B, 256, P, H, W)
+        x = F.relu(self.conv(x))  # (B, 256, P, H, W)
+        return super().pool(x)
 
 
 def windows(x: Tensor) -> Tensor:
-    """Maxima over windows of frames: (B, C, T, H, W) to (B, C, P, H, W).
+    """Take the maximum in each window of frames: (B, C, T, H, W) to (B, C, P, H, W).
 
     Raises
     ------
     ShapeError
-        There are fewer frames than a window has.
+        There are fewer frames than in a window.
 
     # 20 frames: the maxima over frames 0-9, 5-14 and 10-19
     """
@@ -222,7 +223,7 @@ def windows(x: Tensor) -> Tensor:
 
 
 class DeepLSTM(LRCN):
-    """An LSTM over the frames, whose later answers count more (section 3.2).
+    """An LSTM over the frames; the predictions of later steps have more weight (section 3.2).
 
     The parameters are those of `LRCN`.
     """
@@ -231,10 +232,10 @@ class DeepLSTM(LRCN):
         """Map features (B, F, T, 1, 1) to logits (B, K)."""
         num_frames = x.shape[2]
         x = x.flatten(2).transpose(1, 2)  # (B, T, F)
-        answers = self.head.linear(self.head.dropout(x))  # (B, T, K)
-        # 4 frames: 1/4, 2/4, 3/4, 4/4, over their sum
+        logits = self.head.linear(self.head.dropout(x))  # (B, T, K)
+        # 4 frames: gains 1/4, 2/4, 3/4, 4/4; divided by their sum, weights 0.1, 0.2, 0.3, 0.4
         gain = torch.arange(1, num_frames + 1, device=x.device, dtype=x.dtype) / num_frames  # (T,)
-        return torch.einsum("t,btk->bk", gain / gain.sum(), answers)  # (B, K)
+        return torch.einsum("t,btk->bk", gain / gain.sum(), logits)  # (B, K)
 
 
 # Image networks.
@@ -287,7 +288,7 @@ class GoogLeNetFeatures(InceptionV1):
 
 
 class Averaged(nn.Module):
-    """An image network, and the mean over space of its features: the input of the LSTM.
+    """An image network and the mean of its features over space: the input of the LSTM.
 
     Parameters
     ----------

@@ -3,22 +3,23 @@
 Li, Zhong, Xie and Pu, CVPR 2019. arXiv:1903.01197
 Official code: https://github.com/hikvision-research/cost (Apache-2.0, on mmaction2)
 
-A clip is a volume with three views: height by width, time by width and time by height. CoST
-convolves each of them with the same 3x3 kernel, and sums the results with coefficients alpha that
-a softmax over the views normalises, for every channel:
+A clip is a volume with three views: height-width, time-width and time-height. CoST convolves all
+three with the same 3x3 kernel, and sums the results weighted by coefficients alpha, for every
+channel a softmax over the views:
 
     x_hw = x * w_1x3x3,  x_tw = x * w_3x1x3,  x_th = x * w_3x3x1    (equation 1)
     y = alpha_hw x_hw + alpha_tw x_tw + alpha_th x_th               (equation 2)
 
 In CoST(a) alpha is a parameter. CoST(b) predicts it from the views: global max pooling, a 1x1x1
-convolution over channels, shared by the views, and a linear layer over views. The 3x3 convolution
-of every other block of a ResNet is replaced by it.
+convolution over channels, shared by the views, and a linear layer over views. It replaces the 3x3
+convolution in every other block of a ResNet.
 
-The baselines change the same blocks: ``cost_c2d_*`` none, ``cost_i3d_*`` has 3x1x1 in place of
-their first convolution, and ``cost_c3d_*`` 3x3x3 in place of 3x3, which is the paper's C3D. All
-pool pairs of frames after the first stage; networks for 32 frames also stride by 2 in a stem of
-5x7x7 and in its pooling. The authors' configurations have 50 layers with 8 frames, and CoST(b) of
-101 layers with 8 and 32; the other entries follow the same rules. No checkpoint is published.
+The baselines change the same blocks: ``cost_c2d_*`` not at all, ``cost_i3d_*`` to 3x1x1 in place of
+the first 1x1, and ``cost_c3d_*`` to 3x3x3 in place of 3x3 (the paper's C3D). All pool pairs of
+frames after the first stage; networks for 32 frames also have a 5x7x7 stem with a stride of 2 in
+time, in its convolution and in its pooling. The authors configure 50 layers with 8 frames, and
+CoST(b) of 101 layers with 8 and 32; the other entries follow the same rules. No checkpoint is
+published.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ from zoopraxis.spec import ModelSpec
 
 
 class ThreeViews(nn.Module):
-    """Convolves the three views of a volume with one 3x3 kernel.
+    """Three convolutions of a volume, one per view, with a shared 3x3 kernel.
 
     Parameters
     ----------
@@ -60,15 +61,16 @@ class ThreeViews(nn.Module):
     def views(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to the views (3, B, C', T, H', W'): x_hw, x_tw, x_th (equation 1)."""
         views = []
-        for normal in (2, 3, 4):  # the axis along which the kernel has size 1
-            kernel = self.weight.movedim(2, normal)  # (C', C, 1, 3, 3), (., ., 3, 1, 3), ...
+        # the kernel (C', C, 1, 3, 3) becomes (C', C, 3, 1, 3) and (C', C, 3, 3, 1)
+        for flat_axis in (2, 3, 4):
+            kernel = self.weight.movedim(2, flat_axis)
             padding = tuple(size // 2 for size in kernel.shape[2:])
             views.append(F.conv3d(x, kernel, stride=self.stride, padding=padding))
         return torch.stack(views)  # (3, B, C', T, H', W')
 
 
 def blend(views: Tensor, scores: Tensor) -> Tensor:
-    """Sum the views, with alpha the softmax of their scores (equation 2).
+    """Sum the views weighted by alpha, the softmax of their scores (equation 2).
 
     Parameters
     ----------
@@ -93,12 +95,12 @@ class CoSTa(ThreeViews):
         self, in_channels: int, out_channels: int, *, stride: tuple[int, int] = (1, 1)
     ) -> None:
         super().__init__(in_channels, out_channels, stride=stride)
-        start = torch.tensor([0.7, -0.7, -0.7])
-        self.alpha = nn.Parameter(start[:, None].repeat(1, out_channels))  # (3, C), before softmax
+        start = torch.tensor([0.7, -0.7, -0.7])  # softmax (0.67, 0.165, 0.165)
+        self.alpha = nn.Parameter(start[:, None].repeat(1, out_channels))  # (3, C')
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T, H', W')."""
-        return blend(self.views(x), self.alpha[:, None])
+        return blend(self.views(x), self.alpha[:, None])  # (B, C', T, H', W')
 
 
 class CoSTb(ThreeViews):
@@ -118,6 +120,7 @@ class CoSTb(ThreeViews):
         """Map (B, C, T, H, W) to (B, C', T, H', W')."""
         views = self.views(x)  # (3, B, C', T, H', W')
         scores = self.mix_channels(views.amax(dim=(3, 4, 5)))  # (3, B, C')
+        # the linear layer over views acts on the last axis: (B, C', 3)
         scores = self.mix_views(scores.movedim(0, -1)).movedim(-1, 0)  # (3, B, C')
         return blend(views, scores)  # (B, C', T, H', W')
 
@@ -129,23 +132,23 @@ CONVOLUTIONS: Mapping[str, ConvFn] = {
     "a": CoSTa,
     "b": CoSTb,
 }
-"""The middle convolution of every other block; that of the others is "c2d"."""
+"""Middle convolution of every other block, by kind; the remaining blocks are "c2d"."""
 
 
 class CoST(VideoClassifier):
-    """A 2D ResNet, every other block of which is changed.
+    """A 2D ResNet with a choice of convolution in every other block.
 
     Parameters
     ----------
     kind : {"c2d", "i3d", "c3d", "a", "b"}
-        What those blocks become.
+        The choice.
     depth : {26, 50, 101, 152}, default=50
         Number of layers.
     width : int, default=64
         Channels of the stem.
     stem_frames, stem_stride : int, default=1
-        Frames spanned by the stem's convolution, and its stride in time, which is that of its
-        pooling too.
+        Frames spanned by the stem's convolution; stride in time of the convolution and of the
+        pooling.
     num_classes : int, default=400
         K.
     dropout : float, default=0.5
@@ -171,8 +174,8 @@ class CoST(VideoClassifier):
         for index, blocks in enumerate(DEPTHS[depth]):
             stage = nn.Sequential()
             inner = width * 2**index
-            for place in range(blocks):
-                # the count runs on from stage to stage; blocks (3, 4, 6, 3), x is changed:
+            for block_index in range(blocks):
+                # blocks are counted across stages: of (3, 4, 6, 3), those marked x are changed:
                 # .x. x.x. x.x.x. x.x
                 block = kind if count % 2 else "c2d"
                 stage.append(
@@ -180,7 +183,7 @@ class CoST(VideoClassifier):
                         channels,
                         inner,
                         num_frames=3 if block == "i3d" else 1,
-                        stride=2 if index > 0 and place == 0 else 1,
+                        stride=2 if index > 0 and block_index == 0 else 1,
                         conv=CONVOLUTIONS[block],
                     )
                 )
@@ -193,7 +196,7 @@ class CoST(VideoClassifier):
         initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, F, T/2, H/32, W/32); T/8 of 32 frames."""
+        """Map clips (B, 3, T, H, W) to features (B, F, T/2, H/32, W/32), T/8 for 32 frames."""
         x = self.stem(x)  # (B, 64, T, H/4, W/4)
         x = self.pool2(self.layer1(x))  # (B, 256, T/2, H/4, W/4)
         x = self.layer2(x)  # (B, 512, T/2, H/8, W/8)

@@ -6,10 +6,10 @@ The network: Densely Connected Convolutional Networks, Huang, Liu, van der Maate
 CVPR 2017. arXiv:1608.06993
 Official code: https://github.com/kenshohara/3D-ResNets-PyTorch (MIT)
 
-Every layer reads the outputs of all layers before it in its block, and appends 32 channels to
-them. Between blocks, a transition halves the channels, the frames and the size. Every 3x3
+The input of every layer is the output of all previous layers of its block, to which it appends 32
+channels. Between blocks, a transition halves channels, frames, height and width. Every 3x3
 convolution of the 2D network becomes 3x3x3; the stem is that of `zoopraxis.models.resnet3d`. As in
-the 2D implementation that the authors follow, the last norm is followed by a ReLU.
+the 2D implementation that the authors follow, a ReLU follows the last batch norm.
 """
 
 from typing import Any
@@ -27,14 +27,14 @@ from zoopraxis.spec import ModelSpec
 
 
 class DenseLayer(nn.Module):
-    """Norm, ReLU, 1x1x1 to four times the growth, norm, ReLU, 3x3x3; appended to the input.
+    """Batch norm, ReLU, 1x1x1, batch norm, ReLU, 3x3x3; the output is appended to the input.
 
     Parameters
     ----------
     in_channels : int
-        Channels so far.
+        C.
     growth : int
-        Channels to append.
+        Channels to append; the 1x1x1 convolution has four times as many.
     """
 
     def __init__(self, in_channels: int, growth: int) -> None:
@@ -52,7 +52,7 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Norm, ReLU, 1x1x1 to half of the channels, 2x2x2 average pooling.
+    """Batch norm, ReLU, 1x1x1 to half the channels, 2x2x2 average pooling.
 
     Parameters
     ----------
@@ -102,7 +102,8 @@ class DenseNet3D(VideoClassifier):
         channels = width
         self.blocks = nn.ModuleList()
         self.transitions = nn.ModuleList()
-        # depth 121, channels: 64, block to 256, transition to 128, block to 512, to 256, ... 1024
+        # channels of depth 121: stem 64; block 64 + 6 * 32 = 256, transition 128; block
+        # 128 + 12 * 32 = 512, transition 256; block 1024, transition 512; block 1024
         for index, count in enumerate(layers):
             block = [DenseLayer(channels + i * growth, growth) for i in range(count)]
             self.blocks.append(nn.Sequential(*block))
@@ -120,7 +121,7 @@ class DenseNet3D(VideoClassifier):
         x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
         x = self.blocks[0](x)  # (B, 256, T/2, H/4, W/4)
         for transition, block in zip(self.transitions, self.blocks[1:], strict=True):
-            x = block(transition(x))  # T, H and W halved, three times
+            x = block(transition(x))  # (B, ., T/4, H/8, W/8), ..., (B, F, T/16, H/32, W/32)
         return F.relu(self.norm(x))  # (B, F, T/16, H/32, W/32)
 
 

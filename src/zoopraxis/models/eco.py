@@ -4,20 +4,20 @@ Zolfaghari, Singh and Brox, ECCV 2018. arXiv:1804.09066
 Official code: https://github.com/mzolfaghari/ECO-efficient-video-understanding (Caffe, research
 use only) and https://github.com/mzolfaghari/ECO-pytorch (BSD-2-Clause)
 
-A video is cut into N segments of equal length, and one frame of each passes through the lower half
-of BN-Inception, up to the third Inception block: 96 channels of 28 x 28. Stacked over time they are
-a volume, the input of the upper half of a 3D ResNet-18: the network itself relates frames that are
-far apart. This is ECO-Lite. ECO-Full also runs the upper half of BN-Inception, averages its
+A video is divided into N segments of equal length, and one frame of each passes through the lower
+half of BN-Inception, up to the third Inception block: 96 channels of 28 x 28. Stacked over time
+these features are the input of the upper half of a 3D ResNet-18, which relates distant frames of
+the video. This is ECO-Lite. ECO-Full also runs the upper half of BN-Inception, averages its
 features over the frames, and classifies the features of both streams together.
 
 The 3D half is pre-activated (batch norm, ReLU, convolution); its projections are 3x3x3 convolutions
 of the activated input; as in Caffe, every convolution has a bias. ``eco_r3d_18_16`` is the whole 3D
-ResNet-18, alone and on 112 pixels.
+ResNet-18 by itself, at 112 pixels.
 
-In training, ECO-Full drops half of the 2D and 0.3 of the 3D features; here both are dropped from
-the averages over the clip, where the authors drop the 2D ones frame by frame. Its
-`forward_features` joins the streams at the length of the 3D one, the 2D features averaged over the
-frames of each step: the same means over the clip if N is a multiple of 4.
+In training, ECO-Full drops half of the 2D and 0.3 of the 3D features; here both are dropped after
+averaging over the clip, whereas the authors drop the 2D ones frame by frame. Its `forward_features`
+concatenates the streams at the length of the 3D one, averaging the 2D features over groups of
+frames: the mean over the clip is the same if N is a multiple of 4.
 """
 
 import torch
@@ -64,9 +64,9 @@ class ECOLite(VideoClassifier):
 
 
 class ECOFull(VideoClassifier):
-    """ECO-Lite, with the whole of BN-Inception beside it.
+    """ECO-Lite with the whole BN-Inception as a parallel stream.
 
-    The parameters are those of `ECOLite`; `dropout` comes on top of that of each stream.
+    The parameters are those of `ECOLite`; `dropout` is in addition to that of each stream.
     """
 
     def __init__(self, *, divide: int = 1, num_classes: int = 400, dropout: float = 0.0) -> None:
@@ -82,6 +82,7 @@ class ECOFull(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to features (B, 1536, T/4, H/32, W/32), the 2D ones first."""
         num_frames = x.shape[2]
+        # (B * T, 96, H/8, W/8), (B * T, 1024, H/32, W/32)
         low, flat = self.lower.forward_levels(merge_time(x), num_frames)
         deep = self.upper(split_time(low, num_frames))  # (B, 512, T/4, H/32, W/32)
         flat = split_time(flat, num_frames)  # (B, 1024, T, H/32, W/32)
@@ -91,31 +92,32 @@ class ECOFull(VideoClassifier):
     def forward_head(self, x: Tensor) -> Tensor:
         """Map features (B, 1536, T', H', W') to logits (B, K)."""
         x = x.mean(dim=(2, 3, 4), keepdim=True)  # (B, 1536, 1, 1, 1)
-        flat, deep = x[:, : self.num_flat], x[:, self.num_flat :]
+        flat, deep = x[:, : self.num_flat], x[:, self.num_flat :]  # 1024 and 512 channels
         x = torch.cat((self.drop_flat(flat), self.drop_deep(deep)), dim=1)  # (B, 1536, 1, 1, 1)
         out: Tensor = self.head(x)  # (B, K)
         return out
 
 
-# Halves of the 2D network.
+# The 2D network and its lower half.
 
 
 class TappedInception(BNInception):
-    """BN-Inception, with a tap in block 3c for the input of the 3D network."""
+    """BN-Inception that also returns features from within block 3c, the input of the 3D network."""
 
     inception_3a: Inception
     inception_3b: Inception
     inception_3c: Reduction
 
     def forward_low(self, x: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
-        """Map frames (N, 3, H, W) to block 3b's output and to the input of the 3D network.
+        """Map frames (N, 3, H, W) to block 3b's output and the input of the 3D network.
 
         Returns
         -------
         Tensor of shape (N, 320, H/8, W/8)
             Output of block 3b.
         Tensor of shape (N, 96, H/8, W/8)
-            After two of the three convolutions in block 3c's double branch, before its stride.
+            Output of the second of the three convolutions in block 3c's double branch, before its
+            stride.
         """
         x = self.forward_stem(x, num_frames)  # (N, 192, H/8, W/8)
         x = self.inception_3b(self.inception_3a(x, num_frames), num_frames)  # (N, 320, H/8, W/8)
@@ -125,7 +127,7 @@ class TappedInception(BNInception):
 
 
 class LowerInception(TappedInception):
-    """BN-Inception up to the tap; everything that does not lead to it is removed.
+    """BN-Inception up to the input of the 3D network; all other layers are removed.
 
     Parameters
     ----------
@@ -156,10 +158,12 @@ class TwoLevelInception(TappedInception):
         """Map frames (N, 3, H, W) to (N, 96, H/8, W/8) and (N, 1024, H/32, W/32)."""
         x, low = self.forward_low(x, num_frames)  # (N, 320, H/8, W/8), (N, 96, H/8, W/8)
         block = self.inception_3c
-        three = block.conv_3x3(block.conv_3x3_reduce(x, num_frames), num_frames)
-        double = block.conv_double_3x3_2(low, num_frames)
+        # the rest of block 3c
+        three = block.conv_3x3_reduce(x, num_frames)  # (N, 128, H/8, W/8)
+        three = block.conv_3x3(three, num_frames)  # (N, 160, H/16, W/16)
+        double = block.conv_double_3x3_2(low, num_frames)  # (N, 96, H/16, W/16)
         x = torch.cat((three, double, halve(x)), dim=1)  # (N, 576, H/16, W/16)
-        for name in _UPPER:
+        for name in _UPPER:  # 4e halves the size
             x = getattr(self, f"inception_{name}")(x, num_frames)
         return low, x  # (N, 96, H/8, W/8), (N, 1024, H/32, W/32)
 
@@ -171,7 +175,7 @@ _UPPER = ("4a", "4b", "4c", "4d", "4e", "5a", "5b")  # blocks after the third
 
 
 class PreActivated(nn.Module):
-    """Batch norm, ReLU, 3x3x3 convolution, twice; plus the input, or its activated projection.
+    """Batch norm, ReLU, 3x3x3 convolution, twice; plus the input or a projection of it.
 
     Parameters
     ----------
@@ -193,20 +197,21 @@ class PreActivated(nn.Module):
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
         active = F.relu(self.norm1(x))  # (B, C, T, H, W)
         out = self.conv1(active)  # (B, C', T', H', W')
-        out = self.conv2(F.relu(self.norm2(out)))
+        out = self.conv2(F.relu(self.norm2(out)))  # (B, C', T', H', W')
+        # an identity sees the raw input, a projection the activated one
         total: Tensor = out + (x if self.down is None else self.down(active))
         return total
 
 
 class UpperResNet3d(nn.Module):
-    """The 3D half: a pre-activated ResNet-18 from its second stage on.
+    """The 3D half: a pre-activated ResNet-18 from its second stage up.
 
     Parameters
     ----------
     in_channels : int
-        Channels of a frame.
+        Input channels.
     width : int, default=128
-        Channels of its first stage.
+        Channels of the second stage.
     """
 
     def __init__(self, in_channels: int, *, width: int = 128) -> None:
@@ -230,7 +235,7 @@ class UpperResNet3d(nn.Module):
 
 
 class PreActivatedResNet3d(VideoClassifier):
-    """The 3D ResNet-18 whose upper half ECO uses.
+    """The whole pre-activated 3D ResNet-18, of which ECO uses the upper half.
 
     Parameters
     ----------

@@ -1,24 +1,24 @@
 """Human Action Recognition using Factorized Spatio-Temporal Convolutional Networks (FstCN).
 
 Sun, Jia, Yeung and Shi, ICCV 2015. arXiv:1510.00562
-No official code and no public weights: the paper is all that this network can be checked against.
+No official code and no public weights: the network could be checked only against the paper.
 
 A 3D kernel is factorised into a 2D kernel in space and a 1D kernel in time, learned in sequence:
-spatial layers (SCL) below, temporal layers (TCL) above. A clip holds L frames, s apart, and for
-each its absolute difference to the frame d later: short and long motion at once. Frames and
-differences pass through four shared spatial layers. The features of the differences then enter the
-T-P operator. It flattens the positions of a frame (transformation), so that each position has an
-image of time by feature channels, and reorders the channels by a learned matrix P (permutation),
-so that related channels lie side by side. Two temporal convolutions slide over these images in
-parallel, of 3x3 and of 5x5. Beside them, one frame passes through a spatial path of its own. Two
-fully-connected layers end each path, and one joins both. A test video gives many clips and crops;
-`fuse_by_concentration` trusts the scores that are peaked.
+spatial layers (SCL), then temporal layers (TCL). A clip consists of L frames with a stride of s,
+and of the absolute difference of each to the frame d later: short- and long-term motion at once.
+Frames and differences pass through four shared spatial layers. The features of the differences then
+enter the T-P operator. It flattens the positions of a frame (transformation), so that each position
+has an image of time by feature channels, and reorders the channels by a learned matrix P
+(permutation), so that related channels are adjacent. Two parallel convolutions, 3x3 and 5x5, run
+over these images. One frame passes through a separate spatial path. Each path ends in two
+fully-connected layers, and one more joins both. A test video has many clips and crops;
+`fuse_by_concentration` gives peaked scores more weight.
 
-Where the paper is silent, our reading is this. The paddings are those of CNN-M, from which its
-spatial layers come: 0, 1, 1, 1; poolings round sizes up; 204 pixels end in 4 x 4 positions. L, s
-and d are 5, 5 and 9 as in its experiments; the model expects the 30 consecutive frames that they
-span. The spatial path sees the middle frame, where the authors draw one at random. The auxiliary
-classifier of their pre-training is left out. P starts as the identity.
+What the paper leaves open is our choice. The paddings are those of CNN-M, the origin of its spatial
+layers: 0, 1, 1, 1; poolings round sizes up; 204 pixels end in 4 x 4 positions. L, s and d are 5, 5
+and 9 as in its experiments; the model expects the 30 consecutive frames that they span. The spatial
+path sees the middle frame, whereas the authors draw one at random. The auxiliary classifier of
+their pre-training is omitted. P is initialised to the identity.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ class TransformPermute(nn.Module):
     Parameters
     ----------
     channels : int
-        F, of the features.
+        F.
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,7 +51,7 @@ class TransformPermute(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, T, F, H, W) to (B, H * W, T, F)."""
         x = x.flatten(3).movedim(3, 1)  # (B, H * W, T, F)
-        return x @ self.permutation
+        return x @ self.permutation  # (B, H * W, T, F)
 
 
 class TemporalLayers(nn.Module):
@@ -62,9 +62,9 @@ class TemporalLayers(nn.Module):
     positions : int
         H * W, the input channels.
     width : int, default=32
-        Output channels of each.
+        Output channels of each convolution.
     dropout : float, default=0.5
-        After each.
+        After each convolution.
     """
 
     def __init__(self, positions: int, *, width: int = 32, dropout: float = 0.5) -> None:
@@ -76,6 +76,7 @@ class TemporalLayers(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H * W, T, F) to (B, 2 width, T, F)."""
         branches = (self.conv3(x), self.conv5(x))  # (B, width, T, F) each
+        # (B, 2 width, T, F)
         return torch.cat([self.dropout(F.relu(branch)) for branch in branches], dim=1)
 
 
@@ -85,17 +86,17 @@ class FstCN(VideoClassifier):
     Parameters
     ----------
     length : int, default=5
-        L, the frames of a clip and their differences.
+        L, the number of frames and of differences.
     stride : int, default=5
-        s, from one frame to the next.
+        s, the stride of the frames.
     distance : int, default=9
-        d, from a frame to the one it is compared with.
+        d, the distance between the frames of a difference.
     size : int, default=204
         Height and width of the frames in pixels.
     widths : (int, int, int), default=(96, 256, 512)
         Output channels of the shared spatial layers.
     features : int, default=128
-        F, output channels of the convolution that begins each path.
+        F, output channels of the first convolution of each path.
     dense : (int, int), default=(4096, 2048)
         Widths of the fully-connected layers.
     num_classes : int, default=101
@@ -137,7 +138,7 @@ class FstCN(VideoClassifier):
 
         # L=3, s=2, d=1, T=6: frames 0, 2, 4; differences |0 - 1|, |2 - 3|, |4 - 5|
         """
-        end = (self.length - 1) * self.stride + 1
+        end = (self.length - 1) * self.stride + 1  # after the last frame: 21 for L=5, s=5
         x = x.transpose(1, 2)  # (B, T, 3, H, W)
         frames = x[:, : end : self.stride]  # (B, L, 3, H, W)
         later = x[:, self.distance : self.distance + end : self.stride]  # (B, L, 3, H, W)
@@ -145,16 +146,16 @@ class FstCN(VideoClassifier):
 
     def forward_paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map clips (B, 3, T, H, W) to the inputs of both paths, (B, F, h, w), (B, L, F, h, w)."""
-        frames, differences = self.sample(x)
+        frames, differences = self.sample(x)  # (B, L, 3, H, W) each
         middle = self.shared(frames[:, self.length // 2])  # (B, 512, H/17, W/17)
         still = pool(self.spatial(middle).relu(), 3)  # (B, F, h, w)
         moving = self.shared(differences.flatten(0, 1))  # (B * L, 512, H/17, W/17)
         moving = pool(self.temporal(moving).relu(), 3)  # (B * L, F, h, w)
-        return still, split_batch(moving, self.length)
+        return still, split_batch(moving, self.length)  # (B, F, h, w), (B, L, F, h, w)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to features (B, 2048, 1, 1, 1)."""
-        still, moving = self.forward_paths(x)
+        still, moving = self.forward_paths(x)  # (B, F, h, w), (B, L, F, h, w)
         moving = self.time(self.transform(moving))  # (B, 64, L, F)
         # (B, 2048) each
         paths = (self.spatial_dense(still.flatten(1)), self.temporal_dense(moving.flatten(1)))
@@ -163,16 +164,16 @@ class FstCN(VideoClassifier):
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Map features (B, 2048, 1, 1, 1) to logits (B, K)."""
-        out: Tensor = self.linear(x.flatten(1))
+        out: Tensor = self.linear(x.flatten(1))  # (B, K)
         return out
 
     @property
     def num_classes(self) -> int:
-        """K, the logits of one clip."""
+        """K, the number of logits of a clip."""
         return self.linear.out_features
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the last layer by a re-initialised one for K classes."""
+        """Replace the last layer with a re-initialised one for K classes."""
         self.linear = linear_like(self.linear, num_classes)
 
 
@@ -182,7 +183,7 @@ class SpatialLayers(nn.Module):
     Parameters
     ----------
     widths : (int, int, int)
-        Output channels of the first, of the second, and of the last two.
+        Output channels of the first, the second, and the last two convolutions.
     """
 
     def __init__(self, widths: tuple[int, int, int]) -> None:
@@ -216,12 +217,13 @@ class Dense(nn.Sequential):
 
 
 def pool(x: Tensor, stride: int) -> Tensor:
-    """Max pooling over 3x3 positions that rounds sizes up, as in Caffe."""
+    """3x3 max pooling that rounds sizes up, as in Caffe."""
     return F.max_pool2d(x, 3, stride=stride, ceil_mode=True)
 
 
 def positions_per_side(size: int) -> int:
-    """Height and width of the features of each path, for frames of `size` pixels: 4 for 204."""
+    """Return height and width of the features of each path, for frames of `size` pixels."""
+    # -(-a // b) rounds a / b up
     size = -(-((size - 7) // 2 + 1 - 3) // 2) + 1  # 204: conv1 99, pooling 49
     size = -(-((size + 2 - 5) // 2 + 1 - 3) // 2) + 1  # 49: conv2 24, pooling 12
     return -(-(size - 3) // 3) + 1  # 12: pooling of the path 4
@@ -236,24 +238,25 @@ def concentration(probabilities: Tensor) -> Tensor:
     Parameters
     ----------
     probabilities : Tensor of shape (..., K)
-        Not negative.
+        Non-negative.
 
     Returns
     -------
     Tensor of shape (...)
     """
+    # (0.5, 0.5, 0, 0): peak 0.5, (4 * 0.5 - 1) / 3 = 1/3
     classes = probabilities.shape[-1]
     peak = probabilities.amax(dim=-1) / probabilities.sum(dim=-1)  # (...)
     return (classes * peak - 1) / (classes - 1)
 
 
 def fuse_by_concentration(probabilities: Tensor) -> Tensor:
-    """Score a video: the mean over crops weighted by concentration, then the maximum over clips.
+    """Fuse the scores of a video: mean over crops weighted by concentration, maximum over clips.
 
     Parameters
     ----------
     probabilities : Tensor of shape (M, C, K)
-        Of C crops of M clips.
+        Probabilities of C crops of M clips.
 
     Returns
     -------

@@ -3,21 +3,21 @@
 Sudhakaran, Escalera and Lanz, CVPR 2020. arXiv:1912.00381
 Official code: https://github.com/swathikirans/GSM (BSD-2-Clause)
 
-TSM shifts the same channels everywhere. The gate-shift module looks first: a 3x3x3 convolution for
-each half of the channels, and a tanh, decide at every position of every frame what fraction of the
-half moves. This fraction leaves its frame, for the previous one in the first half and for the next
-one in the second, and is added to what stays there; then the channels of each half are interleaved.
-The weights of the gates start at zero, where nothing moves and the network is the 2D network, its
-gated channels in another order; training opens the gates.
+TSM shifts the same channels everywhere. In the gate-shift module, a gate decides at every position
+of every frame which fraction of the channels moves: one 3x3x3 convolution for each half of the
+channels, and a tanh. The gated fraction moves to the previous frame in the first half and to the
+next one in the second, and is added to what stayed there; then the channels of each half are
+interleaved. The gates' weights are initially zero: nothing moves, and the network is the 2D network
+with its gated channels in another order. Training opens the gates.
 
-A module sits between a convolution and its batch norm, in the branch of each Inception module with
-the fewest convolutions: ten in BN-Inception, and ten in Inception-v3, where the authors leave
-mixed_6 without one (`BNINCEPTION_GATES`, `INCEPTIONV3_GATES`). Inception-v3 takes 229 pixels, not
-299. The authors have no ResNet; ``gsm_r50_*`` is ours, by the same rule: after the first
-convolution of every residual branch, before its batch norm.
+A module is placed between a convolution and its batch norm, in the branch of each Inception module
+with the fewest convolutions: ten in BN-Inception, and ten in Inception-v3, of which mixed_6 has
+none (`BNINCEPTION_GATES`, `INCEPTIONV3_GATES`). Inception-v3 expects 229 pixels, not 299. The
+authors have no ResNet; ``gsm_r50_*`` is ours, by the same rule: after the first convolution of
+every residual branch, before its batch norm.
 
 `zoopraxis.explain.gates` draws the gates over the frames. The paper's ensemble averages the scores
-of networks of 8, 12, 16 and 24 segments and of 1 or 2 clips:
+of networks of 8, 12, 16 and 24 segments on 1 or 2 clips:
 `zoopraxis.prediction.fusion.average_scores`.
 """
 
@@ -48,6 +48,7 @@ class Gate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
+        # a 3x3x3 kernel with one output for each half of the channels: a convolution in two groups
         self.weight = nn.Parameter(torch.zeros(2, channels // 2, 3, 3, 3))
         self.bias = nn.Parameter(torch.zeros(2))
 
@@ -61,20 +62,20 @@ class Gate(nn.Module):
 def gate_shift(x: Tensor, gate: Tensor, num_frames: int) -> Tensor:
     """Move the gated part of x (B * T, C, H, W) by one frame (equations 1 to 4).
 
-    ``gate`` (B * T, 2, H, W) has a channel for each half of those of x.
+    ``gate`` (B * T, 2, H, W) has one channel for each half of the channels of x.
     """
     x1, x2 = split_batch(x, num_frames).chunk(2, dim=2)  # (B, T, C/2, H, W) each
     gate1, gate2 = split_batch(gate, num_frames).chunk(2, dim=2)  # (B, T, 1, H, W) each
-    y1, y2 = gate1 * x1, gate2 * x2  # what moves
-    r1, r2 = x1 - y1, x2 - y2  # what stays
+    y1, y2 = gate1 * x1, gate2 * x2  # what moves, (B, T, C/2, H, W) each
+    r1, r2 = x1 - y1, x2 - y2  # what stays, (B, T, C/2, H, W) each
     zero = torch.zeros_like(y1[:, :1])  # (B, 1, C/2, H, W)
-    z1 = torch.cat((y1[:, 1:], zero), dim=1) + r1  # y1 of the next frame
-    z2 = torch.cat((zero, y2[:, :-1]), dim=1) + r2  # y2 of the previous frame
+    z1 = torch.cat((y1[:, 1:], zero), dim=1) + r1  # + y1 of the next frame
+    z2 = torch.cat((zero, y2[:, :-1]), dim=1) + r2  # + y2 of the previous frame
     return torch.cat((interleave(z1), interleave(z2)), dim=2).flatten(0, 1)  # (B * T, C, H, W)
 
 
 def interleave(z: Tensor) -> Tensor:
-    """Alternate the channels of the two halves of z (B, T, C, H, W): 0 1 2 3 becomes 0 2 1 3."""
+    """Interleave the two halves of the channels of z (B, T, C, H, W): 0 1 2 3 becomes 0 2 1 3."""
     pairs = torch.stack(z.chunk(2, dim=2), dim=3)  # (B, T, C/2, 2, H, W)
     return pairs.flatten(2, 3)  # (B, T, C, H, W)
 
@@ -85,15 +86,15 @@ class GateShift(nn.Module):
     Parameters
     ----------
     channels : int
-        C, a multiple of 4: two halves that interleave.
+        C, a multiple of 4: the channels of each of two halves are interleaved.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         if channels % 4:
             raise ShapeError(
-                f"{channels} channels do not split into two halves that interleave",
-                "a gate-shift module takes a multiple of 4",
+                f"{channels} channels do not split into two halves of even size",
+                "a gate-shift module needs a multiple of 4",
             )
         self.gate: Gate = FrameGate(channels)
 
@@ -103,19 +104,22 @@ class GateShift(nn.Module):
 
 
 class FrameGate(Gate):
-    """`Gate` without volumes, several times faster.
+    """`Gate` by 2D convolutions, several times faster.
 
-    Every frame is convolved into three maps for each half, one for each tap of the kernel in time;
-    the gate is their sum across neighbouring frames. The order of summation differs.
+    Every frame is convolved into three maps for each half of the channels, one per temporal tap of
+    the kernel; the gate is their sum over neighbouring frames. The order of summation differs.
     """
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to gates (B * T, 2, H, W)."""
         x = F.relu(self.norm(x))  # (B * T, C, H, W)
+        # time becomes the output channels of each group: (2, C/2, 3, 3, 3) to (2, 3, C/2, 3, 3)
         taps = self.weight.transpose(1, 2).flatten(0, 1)  # (2 * 3, C/2, 3, 3)
         maps = split_batch(F.conv2d(x, taps, padding=1, groups=2), num_frames)  # (B, T, 6, H, W)
+        # maps 0 1 2 are the taps of the first half, 3 4 5 those of the second; (B, T, 2, H, W) each
         before, now, after = maps[:, :, 0::3], maps[:, :, 1::3], maps[:, :, 2::3]
         total = now + self.bias[:, None, None]  # (B, T, 2, H, W)
+        # frame t adds the first tap of frame t - 1 and the last tap of frame t + 1
         total[:, 1:] += before[:, :-1]
         total[:, :-1] += after[:, 1:]
         return total.flatten(0, 1).tanh()  # (B * T, 2, H, W)
@@ -133,11 +137,11 @@ class GatedConvNorm2d(ConvNorm2d):
         return F.relu(self.norm(self.shift(self.conv(x), num_frames)), inplace=True)
 
 
-def gated(places: Collection[str]) -> ConvFn:
-    """Build the convolutions of these names with gate-shift modules, and no others."""
+def gated(names: Collection[str]) -> ConvFn:
+    """Return a `ConvFn` that adds gate-shift modules to the convolutions of these names."""
 
     def build(name: str, *sizes: Any, **options: Any) -> nn.Module:
-        if name in places:
+        if name in names:
             return GatedConvNorm2d(*sizes, **options)
         return conv_norm(name, *sizes, **options)
 
@@ -166,8 +170,9 @@ class GatedBasicBlock(BasicBlock2d):
 
     def residual(self, x: Tensor, num_frames: int) -> Tensor:
         """Residual branch: (B * T, C, H, W) to (B * T, width, H', W')."""
-        x = F.relu(self.norm1(self.shift(self.conv1(x), num_frames)), inplace=True)
-        out: Tensor = self.norm2(self.conv2(x))
+        x = self.shift(self.conv1(x), num_frames)  # (B * T, width, H', W')
+        x = F.relu(self.norm1(x), inplace=True)
+        out: Tensor = self.norm2(self.conv2(x))  # (B * T, width, H', W')
         return out
 
 
@@ -180,14 +185,15 @@ class GatedBottleneck(Bottleneck2d):
 
     def residual(self, x: Tensor, num_frames: int) -> Tensor:
         """Residual branch: (B * T, C, H, W) to (B * T, 4 width, H', W')."""
-        x = F.relu(self.norm1(self.shift(self.conv1(x), num_frames)), inplace=True)
-        x = F.relu(self.norm2(self.conv2(x)), inplace=True)
-        out: Tensor = self.norm3(self.conv3(x))
+        x = self.shift(self.conv1(x), num_frames)  # (B * T, width, H, W)
+        x = F.relu(self.norm1(x), inplace=True)
+        x = F.relu(self.norm2(self.conv2(x)), inplace=True)  # (B * T, width, H', W')
+        out: Tensor = self.norm3(self.conv3(x))  # (B * T, 4 width, H', W')
         return out
 
 
 def gated_block(depth: int, _stage: int, _index: int) -> Block2d:
-    """Gate-shift modules in every block."""
+    """Choose blocks with a gate-shift module: every block."""
     return GatedBottleneck if depth >= 50 else GatedBasicBlock
 
 
@@ -199,8 +205,8 @@ class GSM(SegmentNetwork):
     backbone_fn : BackboneFn
         Builds the backbone with its gates.
     gate_std : float, default=0.0
-        Standard deviation of the gates' initial weights; with the authors' zero the network starts
-        as the 2D network.
+        Standard deviation of the gates' initial weights. With 0, as in the authors' code, the
+        network starts as the 2D network.
     num_classes : int, default=174
         K; Something-Something has 174.
     **options
@@ -222,7 +228,7 @@ class GSM(SegmentNetwork):
 
 
 class GatedConv(nn.Module):
-    """A convolution of a timm network, and a gate-shift module."""
+    """A convolution of a timm network, followed by a gate-shift module."""
 
     def __init__(self, conv: nn.Conv2d, num_frames: int) -> None:
         super().__init__()
@@ -237,7 +243,7 @@ class GatedConv(nn.Module):
 
 
 def gsm_timm(backbone: str, **options: Any) -> nn.Module:
-    """Gate after the first convolution of every block of a timm network: see `on_timm`."""
+    """Gate after the first convolution of every block of a timm network; see `on_timm`."""
     return on_timm(GSM, backbone, wrap=GatedConv, **options)
 
 

@@ -1,4 +1,4 @@
-"""I3D on a ResNet: inflated networks as "Non-local Neural Networks" has them for baselines.
+"""I3D on a ResNet: the inflated baselines of "Non-local Neural Networks".
 
 Wang, Girshick, Gupta and He, CVPR 2018. arXiv:1711.07971 (section 4, Table 1)
 Carreira and Zisserman, CVPR 2017. arXiv:1705.07750 (the inflation)
@@ -6,17 +6,17 @@ Official code: https://github.com/facebookresearch/video-nonlocal-net (CC BY-NC 
 https://github.com/facebookresearch/SlowFast (Apache-2.0)
 
 A network for images becomes one for video when its kernels are inflated over time: a k x k kernel
-is repeated over t frames and divided by t, so that on a clip of t equal frames it computes what it
-did on one of them. "Quo Vadis" inflates the 3x3 convolutions of an Inception. Here the 1x1
-convolution that opens a bottleneck becomes 3x1x1, which costs less; and it suffices to do so in
-every other block from the second stage on. The stem becomes 5x7x7. With no kernel inflated the
-network is C2D, which relates frames by its poolings in time alone.
+is repeated over t frames and divided by t, so that on t equal frames it computes what it did on one
+of them. "Quo Vadis" inflates the 3x3 convolutions of Inception-v1. Here the first 1x1 convolution
+of a bottleneck becomes 3x1x1, which costs less, and from the second stage on only in every other
+block. The stem becomes 5x7x7. Without inflated kernels the network is C2D, which relates frames
+only by pooling over time.
 
-Table 1 has clips of 32 frames of stride 2, of which the stem keeps every fourth: its convolution
-and its pooling stride by 2 in time (entries ``*_32x2``). Clips of 8 frames of stride 8 (``*_8x8``)
-bring these 8 frames alone. ``i3d_r50_128x1`` is the paper's network for long clips, and ``32x4``
-covers as much time with a quarter of the frames, all of which pass the stem. A max pooling over
-pairs of frames follows the first stage everywhere.
+Table 1 has clips of 32 frames with a stride of 2, of which the stem keeps every fourth: its
+convolution and its pooling have a stride of 2 in time (entries ``*_32x2``). Clips of 8 frames with
+a stride of 8 (``*_8x8``) hold just these frames. ``i3d_r50_128x1`` is the paper's network for long
+clips; ``32x4`` covers the same time with a quarter of the frames, and its stem keeps all of them.
+In all networks a max pooling over pairs of frames follows the first stage.
 
 The pooling of the Caffe2 stems is not padded (`UnpaddedResNet`): 112 pixels become 55, where
 Table 1 has 56. The other builds are in `zoopraxis.weights.inflated_resnet`.
@@ -58,8 +58,8 @@ class InflatedResNet(VideoClassifier):
     width : int, default=64
         Channels of the stem.
     stem_stride, pool1_frames, pool2_frames : int, default=1
-        Strides in time: of the stem's convolution, of its pooling, and of the pooling after the
-        first stage. The poolings span as many frames; 1 is none.
+        Strides in time of the stem's convolution, of its pooling, and of the pooling after the
+        first stage. A pooling spans as many frames; 1 disables it.
     num_classes : int, default=400
         K.
     dropout : float, default=0.5
@@ -79,6 +79,7 @@ class InflatedResNet(VideoClassifier):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        # 32 frames: the stem's convolution keeps 16 and its pooling 8, the pooling after layer1 4
         self.stem = InflatedStem(
             width, num_frames=kernels[0], stride=stem_stride, pool_frames=pool1_frames
         )
@@ -94,7 +95,7 @@ class InflatedResNet(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to features (B, F, T', H/32, W/32).
 
-        The sizes are those of 8 frames, or of 32 where the stem keeps every fourth.
+        The sizes below are those for 8 frames, or for 32 of which the stem keeps every fourth.
         """
         x = self.stem(x)  # (B, 64, 8, H/4, W/4)
         x = self.pool2(self.layer1(x))  # (B, 256, 4, H/4, W/4)
@@ -115,7 +116,7 @@ class UnpaddedResNet(InflatedResNet):
         self.stem.pool.padding = (0, 0, 0)
 
 
-# The authors normalise by a mean of 114.75 and a standard deviation of 57.375, of 255.
+# The authors normalise by a mean of 114.75 and a deviation of 57.375: 0.45 and 0.225 times 255.
 CLIP_32X2 = ClipSpec(
     sampling=Sampling(num_frames=32, stride=2),
     input=RGB(resize=256, size=256, mean=(0.45,) * 3, std=(0.225,) * 3),

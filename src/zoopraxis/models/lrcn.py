@@ -5,19 +5,19 @@ arXiv:1411.4389
 Official code: https://github.com/LisaAnne/lisa-caffe-public (Caffe, BSD-2-Clause). ResNets:
 https://github.com/doronharitan/human_activity_recognition_LRCN (no licence given)
 
-An image network turns every frame into a vector, an LSTM reads the vectors in order, and a
-classifier answers after every frame; the clip's logits are the mean over the steps (section 3).
+An image network encodes every frame as a vector, an LSTM processes the vectors in order, and a
+classifier is applied at every step; the clip's logits are the mean over the steps (section 3).
 
-``lrcn_hybrid`` is the authors' network for RGB: an image network between CaffeNet and that of
-Zeiler and Fergus, one LSTM of 256 cells on its fc6, and 16 consecutive frames of 227 pixels. The
-authors average probabilities, we average logits. Biases of the forget gates start as torch sets
-them. Their flow network is the same on flow with its length as a third channel; it has no entry.
+``lrcn_hybrid`` is the authors' network for RGB: a hybrid of CaffeNet and the network of Zeiler and
+Fergus, one LSTM of 256 cells on its fc6, and 16 consecutive frames of 227 pixels. The authors
+average probabilities, we average logits. The forget gates have torch's initial biases. Their flow
+network is the same, on flow with its magnitude as a third channel; it has no entry.
 
 ``lrcn_r*`` are those of the ResNet code, on five frames at 2.5 per second: a linear layer to 512
-after the ResNet, an LSTM of two layers of 256 cells in one direction (``lstm``) or in both
-(``bilstm``), and one answer, that of the last step. At this step the backward LSTM has seen the
-last frame alone. That code carries the LSTM's state from call to call until it is reset; here
-every clip starts from zero. It ends with a softmax; ours returns the logits.
+features after the ResNet, an LSTM of two layers of 256 cells in one direction (``lstm``) or both
+(``bilstm``), and one prediction, at the last step. There the backward LSTM has seen only the last
+frame. That code keeps the LSTM's state between calls until it is reset; here every clip starts from
+zero. It ends with a softmax; ours returns the logits.
 """
 
 from functools import partial
@@ -45,11 +45,11 @@ class LRCN(VideoClassifier):
     backbone_fn : BackboneFn
         Builds the image network; its features are 1x1.
     cells : int, default=256
-        Of each layer and direction of the LSTM.
+        Cells of each layer and direction of the LSTM.
     layers : int, default=1
-        Of the LSTM.
+        Layers of the LSTM.
     directions : {1, 2}, default=1
-        1 reads forward; 2 has another LSTM that reads backward.
+        1 is forward only, 2 is bidirectional.
     num_classes : int, default=101
         K; UCF-101 has 101.
     dropout : float, default=0.5
@@ -83,6 +83,7 @@ class LRCN(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to the outputs of the LSTM, (B, F, T, 1, 1)."""
         num_frames = x.shape[2]
+        # 16 frames: one batch for the image network, 16 steps of the LSTM
         x = self.encoder(merge_time(x), num_frames).flatten(1)  # (B * T, F')
         steps, _ = self.lstm(split_batch(x, num_frames))  # (B, T, F)
         out: Tensor = steps.transpose(1, 2)[..., None, None]  # (B, F, T, 1, 1)
@@ -90,11 +91,12 @@ class LRCN(VideoClassifier):
 
 
 class LastStepLRCN(LRCN):
-    """LRCN that answers once, after the last frame."""
+    """LRCN that predicts once, after the last frame."""
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Map features (B, F, T, 1, 1) to logits (B, K)."""
-        return super().forward_head(x[:, :, -1:])  # of one step: (B, F, 1, 1, 1)
+        last = x[:, :, -1:]  # (B, F, 1, 1, 1)
+        return super().forward_head(last)
 
 
 class HybridNet(nn.Module):
@@ -133,7 +135,7 @@ class HybridNet(nn.Module):
 
 
 def halve(x: Tensor) -> Tensor:
-    """Max pooling 3x3 of stride 2 that rounds sizes up, as in Caffe."""
+    """3x3 max pooling of stride 2 that rounds sizes up, as in Caffe."""
     return F.max_pool2d(x, 3, stride=2, ceil_mode=True)
 
 
@@ -194,6 +196,7 @@ def _spec(
 
 
 SPECS = (
+    # the authors' network
     ModelSpec(
         name="lrcn_hybrid",
         build=LRCN,
@@ -201,6 +204,7 @@ SPECS = (
         clip=_HYBRID_CLIP,
         strides=(1, None),
     ),
+    # the ResNet code
     *(
         _spec(
             f"lrcn_r{depth}_{kind}",

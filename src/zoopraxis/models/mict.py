@@ -3,17 +3,17 @@
 Zhou, Sun, Zha and Zeng, CVPR 2018.
 No official code. Port: https://github.com/fmahoudeau/MiCT-Net-PyTorch (Apache-2.0)
 
-A tube adds one 3D convolution to a piece of a 2D network that sees each frame alone. The 2D piece
-does the deep work; the 3D convolution, over a few neighbouring frames, has only to learn what the
-2D piece cannot see, the motion: a residual across domains. Five tubes suffice, one at the stem and
-one at the beginning of each stage.
+A tube adds one 3D convolution to a block of a 2D network, which sees each frame alone. The 2D block
+extracts spatial features; the 3D convolution, over a few neighbouring frames, only has to learn
+what the 2D block cannot see, the motion: a cross-domain residual. Five tubes suffice, in the stem
+and at the beginning of each stage.
 
 The paper's backbone resembles Inception and its weights were never published; the networks here
-are the port's, on ResNet-18 and -34. In them the 3D convolution of a tube looks forward in time
-alone (zeros stand for the frames after the last), and the 2D piece takes every `stride`-th frame.
+are the port's, on ResNet-18 and -34. In them the 3D convolution of a tube sees a frame and later
+ones only (the clip is padded with zeros), and the 2D block processes every `stride`-th frame.
 v1 has a stride of 2 in time in the stem and in each of the last three stages (16 frames become
 one), v2 in the stem and in the third stage. The port drops whole channels of the features,
-classifies each frame and averages; dropping channels of their mean and classifying it is the same.
+classifies each frame and averages; dropping channels of the mean and classifying it is equivalent.
 """
 
 from math import prod
@@ -31,7 +31,7 @@ from zoopraxis.spec import ModelSpec
 
 
 class Tube(nn.Module):
-    """A stage of 2D blocks, with a 3D convolution beside the first of them.
+    """A stage of 2D blocks; the output of a 3D convolution is added to that of the first block.
 
     Parameters
     ----------
@@ -60,13 +60,14 @@ class Tube(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, width, T/stride, H/stride, W/stride)."""
+        # stride 2, frames abcd: the 2D block maps a and c, the 3D convolution abc and cd0
         frames = self.blocks[0](x[:, :, :: self.step])  # (B, width, T', H', W')
         out: Tensor = self.blocks[1:](self.motion(x) + frames)  # (B, width, T', H', W')
         return out
 
 
 class ForwardConv(nn.Module):
-    """3D convolution of each frame and later ones, norm, ReLU.
+    """3D convolution of each frame and the following ones, batch norm, ReLU.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class ForwardConv(nn.Module):
         super().__init__()
         t, s = stride
         half = kernel // 2
-        self.ahead = kernel - 1
+        self.following = kernel - 1
         self.conv = nn.Conv3d(
             in_channels,
             out_channels,
@@ -97,13 +98,13 @@ class ForwardConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T/stride, H/stride, W/stride)."""
-        # kernel 3, frames abcd: abc bcd cd0 d00
-        x = F.pad(x, (0, 0, 0, 0, 0, self.ahead))  # (B, C, T + kernel - 1, H, W)
+        # kernel 3, frames abcd: the windows are abc bcd cd0 d00
+        x = F.pad(x, (0, 0, 0, 0, 0, self.following))  # (B, C, T + kernel - 1, H, W)
         return F.relu(self.norm(self.conv(x)), inplace=True)  # (B, C', T', H', W')
 
 
 class Stem(nn.Module):
-    """The first tube: 7x7x7 over all frames and 7x7 on every second, each pooled, added.
+    """The first tube: 7x7x7 over all frames plus 7x7 on every second one, both pooled.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ class MiCT(VideoClassifier):
     ----------
     depth : {10, 18, 34}
         Layers of the 2D network.
-    steps : tuple of int
+    time_strides : tuple of int
         Strides in time of the four stages.
     width : int, default=64
         Channels of the stem and of the first stage.
@@ -148,7 +149,7 @@ class MiCT(VideoClassifier):
         self,
         depth: int,
         *,
-        steps: tuple[int, int, int, int],
+        time_strides: tuple[int, int, int, int],
         width: int = 64,
         num_classes: int = 101,
         dropout: float = 0.5,
@@ -156,7 +157,7 @@ class MiCT(VideoClassifier):
         super().__init__()
         self.stem = Stem(width)
         channels, stages = width, []
-        for index, (blocks, step) in enumerate(zip(DEPTHS[depth], steps, strict=True)):
+        for index, (blocks, step) in enumerate(zip(DEPTHS[depth], time_strides, strict=True)):
             stride = (step, 1 if index == 0 else 2)
             stages.append(Tube(channels, width * 2**index, blocks=blocks, stride=stride))
             channels = width * 2**index
@@ -168,7 +169,7 @@ class MiCT(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to features (B, 512, T/16 (v1) or T/4 (v2), H/32, W/32)."""
         x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
-        x = self.layer1(x)
+        x = self.layer1(x)  # (B, 64, T/2, H/4, W/4)
         x = self.layer2(x)  # (B, 128, T/4 or T/2, H/8, W/8)
         x = self.layer3(x)  # (B, 256, T/8 or T/4, H/16, W/16)
         out: Tensor = self.layer4(x)  # (B, 512, T/16 or T/4, H/32, W/32)
@@ -176,7 +177,7 @@ class MiCT(VideoClassifier):
 
 
 _CLIP = ClipSpec(sampling=Sampling(num_frames=16), input=RGB(resize=(192, 256), size=160))
-_STEPS = {"v1": (1, 2, 2, 2), "v2": (1, 1, 2, 1)}
+_TIME_STRIDES = {"v1": (1, 2, 2, 2), "v2": (1, 1, 2, 1)}
 
 
 def _entry(
@@ -185,9 +186,9 @@ def _entry(
     return ModelSpec(
         name=name,
         build=MiCT,
-        args={"depth": depth, "steps": _STEPS[version], **args},
+        args={"depth": depth, "time_strides": _TIME_STRIDES[version], **args},
         clip=clip,
-        strides=(2 * prod(_STEPS[version]), 32),
+        strides=(2 * prod(_TIME_STRIDES[version]), 32),
     )
 
 

@@ -3,17 +3,16 @@
 Chen, Kalantidis, Li, Yan and Feng, ECCV 2018. arXiv:1807.11195
 Official code: https://github.com/cypw/PyTorch-MFNet (MIT)
 
-A residual unit is sliced into N parallel fibers: narrow units that share no connection, which
-divides its multiply-adds by N. So that information flows between the fibers, a multiplexer
-precedes them: two 1x1x1 convolutions, the first of which reduces the channels, and an identity
-shortcut around both. The network for video has 16 fibers; the first convolution of every unit
-spans 3x3x3, the second 1x3x3. All convolutions are pre-activated: batch norm, ReLU, convolution.
+A residual unit is sliced into N parallel fibers, narrow units without connections to each other,
+which divides its multiply-adds by N. A multiplexer before them lets information flow between the
+fibers: two 1x1x1 convolutions with a bottleneck between them, and an identity shortcut around
+both. The network for video has 16 fibers; the first convolution of every unit is 3x3x3, the second
+1x3x3. All convolutions are pre-activated: batch norm, ReLU, convolution.
 
-Details are those of the authors' code. The first unit of a stage has a 1x1x1 convolution over all
-channels in place of the second one in fibers, and its projection shortcut starts before the
-multiplexer. Time is halved once, by the first stage. Dropout precedes the classifier in
-fine-tuning only. The authors' network expects clips of exactly 16 x 224 x 224; here the last
-pooling is global.
+Details are those of the authors' code. In the first unit of a stage the second convolution is a
+1x1x1 over all channels, and the projection shortcut starts before the multiplexer. Only the first
+stage halves time. Dropout is used in fine-tuning only. The authors' network expects clips of
+exactly 16 x 224 x 224; here the last pooling is global.
 """
 
 from typing import Any
@@ -33,7 +32,7 @@ class Multiplexer(nn.Module):
     Parameters
     ----------
     channels, width : int
-        Input and output channels; channels between the two convolutions.
+        Input and output channels; channels between the convolutions.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -43,7 +42,8 @@ class Multiplexer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to the same shape."""
-        out: Tensor = x + self.scatter(self.gather(x))
+        narrow = self.gather(x)  # (B, width, T, H, W)
+        out: Tensor = x + self.scatter(narrow)  # (B, C, T, H, W)
         return out
 
 
@@ -53,7 +53,7 @@ class MultiFiberUnit(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
-        Input and output channels; between the convolutions there are `out_channels` too.
+        Input channels; output channels, also between the convolutions.
     fibers : int
         N.
     stride : (int, int) or None, default=None
@@ -84,6 +84,7 @@ class MultiFiberUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
+        # 96 channels, 16 fibers: channels 0-5 of conv1's output depend on 0-5 of the multiplexer's
         out = self.conv1(self.multiplexer(x))  # (B, C', T', H', W')
         total: Tensor = self.conv2(out) + self.shortcut(x)  # (B, C', T', H', W')
         return total
@@ -101,7 +102,7 @@ class PreConv(nn.Module):
     stride : (int, int), default=(1, 1)
         In time and in space.
     fibers : int, default=1
-        Groups of the convolution: a fiber sees its own channels alone.
+        Number of groups of the convolution: a fiber sees only its own channels.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class PreConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
-        out: Tensor = self.conv(F.relu(self.norm(x)))
+        out: Tensor = self.conv(F.relu(self.norm(x)))  # (B, C', T', H', W')
         return out
 
 
@@ -140,11 +141,11 @@ class MFNet(VideoClassifier):
     blocks : tuple of int, default=(3, 4, 6, 3)
         Number of units in each stage.
     width : int, default=96
-        Output channels of the first stage; each stage doubles them.
+        Output channels of the first stage; they double from stage to stage.
     stem : int, default=16
         Output channels of the first convolution.
     fibers : int, default=16
-        N, of every unit.
+        N.
     num_classes : int, default=400
         K.
     dropout : float, default=0.0
@@ -167,8 +168,8 @@ class MFNet(VideoClassifier):
         self.pool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         channels, stages = stem, []
         for index, count in enumerate(blocks):
-            out_channels = width * 2**index
-            stride = (2, 1) if index == 0 else (1, 2)
+            out_channels = width * 2**index  # 96, 192, 384, 768
+            stride = (2, 1) if index == 0 else (1, 2)  # time in the first stage, then space
             first = MultiFiberUnit(channels, out_channels, fibers=fibers, stride=stride)
             rest = (
                 MultiFiberUnit(out_channels, out_channels, fibers=fibers) for _ in range(count - 1)

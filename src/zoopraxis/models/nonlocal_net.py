@@ -4,20 +4,20 @@ Wang, Girshick, Gupta and He, CVPR 2018. arXiv:1711.07971
 Official code: https://github.com/facebookresearch/video-nonlocal-net (CC BY-NC 4.0, Caffe2), and
 https://github.com/facebookresearch/SlowFast (Apache-2.0)
 
-A convolution sees a few pixels around its place, and relates what lies far apart only when many
-are stacked. A non-local block lets every position of a clip attend to every other at once:
+A convolution sees a few neighbouring pixels, and relates distant positions only when many are
+stacked. A non-local block lets every position of a clip attend to every other at once:
 
     z_i = x_i + W_z 1/C(x) sum_j f(x_i, x_j) g(x_j)    (equations 1 and 6)
 
-`zoopraxis.layers.nonlocal_block` has it, with the paper's four affinities f. The networks of this
-file have five: after every other block of the second and the third stage of a ResNet-50. Blocks
-are inserted into C2D, I3D and Slow, and into the slow pathway of SlowFast; with ResNet-101 the
-authors insert the three of the third stage after blocks 6, 13 and 20. C2D and I3D have the
-embedded Gaussian for f, Slow and SlowFast the dot product.
+`zoopraxis.layers.nonlocal_block` implements it with the paper's four affinities f. The networks of
+this file have five such blocks, after every other block of the second and third stages of a
+ResNet-50; in ResNet-101, those of the third stage follow blocks 6, 13 and 20, and SlowFast has
+only these. They are inserted into C2D and I3D, with the embedded Gaussian as f, and into Slow and
+the slow pathway of SlowFast, with the dot product.
 
 In long clips (``*_128x1``, ``*_32x4``) the blocks of the second stage relate positions within
-groups of four frames only, as in the authors' code. ``i3d_nln_r101_8x8`` is PySlowFast's, with the
-blocks in the same places as in a ResNet-50. ``i3d_nln_dot_r50_32x2`` and
+groups of four frames only, as in the authors' code. ``i3d_nln_r101_8x8`` is PySlowFast's, with its
+blocks after the same ones as in a ResNet-50. ``i3d_nln_dot_r50_32x2`` and
 ``i3d_nln_gaussian_r50_32x2`` are mmaction2's (`PooledNonLocalResNet`). The clips and the stems are
 those of `zoopraxis.models.inflated_resnet`.
 """
@@ -49,12 +49,12 @@ from zoopraxis.models.inflated_resnet import (
 from zoopraxis.models.slowfast import FAST_50, SLOW, SLOW_50, SlowFast
 from zoopraxis.spec import ModelSpec
 
-Places = Mapping[str, tuple[int, ...]]
-"""Numbers of the blocks that a non-local block follows, by stage."""
+Insertions = Mapping[str, tuple[int, ...]]
+"""Indices of the blocks that are followed by a non-local block, by stage."""
 
-FIVE: Places = {"layer2": (1, 3), "layer3": (1, 3, 5)}
-FIVE_OF_101: Places = {"layer2": (1, 3), "layer3": (6, 13, 20)}
-THREE_OF_101: Places = {"layer3": (6, 13, 20)}
+FIVE: Insertions = {"layer2": (1, 3), "layer3": (1, 3, 5)}
+FIVE_OF_101: Insertions = {"layer2": (1, 3), "layer3": (6, 13, 20)}
+THREE_OF_101: Insertions = {"layer3": (6, 13, 20)}
 
 
 class NonLocalResNet(InflatedResNet):
@@ -64,13 +64,13 @@ class NonLocalResNet(InflatedResNet):
     ----------
     kernels : Kernels
         Frames spanned by the convolutions of the stem and of each stage.
-    places : Places
-        Where the blocks are.
+    after : Insertions
+        The blocks that are followed by a non-local block.
     similarity : {"embedded_gaussian", "gaussian", "dot_product", "concatenation"}
         f.
     groups : mapping of str to int
-        Number of frames of the groups within which positions are related, by stage; by default
-        all frames.
+        Length, by stage, of the groups of frames within which positions are related; by default
+        that of the clip.
     **args
         Those of `InflatedResNet`.
     """
@@ -81,13 +81,13 @@ class NonLocalResNet(InflatedResNet):
         self,
         kernels: Kernels,
         *,
-        places: Places = FIVE,
+        after: Insertions = FIVE,
         similarity: Similarity = "embedded_gaussian",
         groups: Mapping[str, int] = MappingProxyType({}),
         **args: Any,
     ) -> None:
         super().__init__(kernels, **args)
-        insert_nonlocal(self, places, similarity, groups=groups, block=self.block)
+        insert_nonlocal(self, after, similarity, groups=groups, block=self.block)
 
 
 class NonLocalSlowFast(SlowFast):
@@ -95,22 +95,22 @@ class NonLocalSlowFast(SlowFast):
 
     Parameters
     ----------
-    places, similarity
+    after, similarity
         As in `NonLocalResNet`.
     **args
         Those of `SlowFast`.
     """
 
     def __init__(
-        self, *, places: Places = FIVE, similarity: Similarity = "dot_product", **args: Any
+        self, *, after: Insertions = FIVE, similarity: Similarity = "dot_product", **args: Any
     ) -> None:
         super().__init__(**args)
-        insert_nonlocal(self.slow, places, similarity)
+        insert_nonlocal(self.slow, after, similarity)
 
 
 def insert_nonlocal(
     network: nn.Module,
-    places: Places,
+    after: Insertions,
     similarity: Similarity,
     *,
     groups: Mapping[str, int] = MappingProxyType({}),
@@ -118,13 +118,13 @@ def insert_nonlocal(
 ) -> None:
     """Insert non-local blocks between the bottlenecks of a network, which keep their names.
 
-    # {"layer2": (1,)} makes layer2 of 0, 1, nonlocal1, 2, 3
+    # {"layer2": (1,)}: layer2 becomes 0, 1, nonlocal1, 2, 3
 
     Parameters
     ----------
     network : nn.Module
-        Has stages of `InflatedBottleneck`, ``layer1`` to ``layer4``.
-    places, similarity, groups
+        A network with stages ``layer1`` to ``layer4`` of `InflatedBottleneck`.
+    after, similarity, groups
         As in `NonLocalResNet`.
     block : type of NonLocalBlock, default=NonLocalBlock
         Class of the blocks.
@@ -132,17 +132,20 @@ def insert_nonlocal(
     Raises
     ------
     ShapeError
-        A stage has no bottleneck of such a number.
+        A stage has no bottleneck of that index.
     """
-    for stage, after in places.items():
+    for stage, indices in after.items():
         bottlenecks: dict[str, InflatedBottleneck] = dict(getattr(network, stage).named_children())
-        for index in after:
+        for index in indices:
             if str(index) not in bottlenecks:
-                raise ShapeError(f"{stage} has {len(bottlenecks)} blocks, and no block {index}")
+                raise ShapeError(
+                    f"{stage} has {len(bottlenecks)} blocks, and no block {index}",
+                    "blocks are counted from 0",
+                )
         longer = OrderedDict[str, nn.Module]()
         for name, bottleneck in bottlenecks.items():
             longer[name] = bottleneck
-            if int(name) in after:
+            if int(name) in indices:
                 channels = bottleneck.conv3.out_channels
                 longer[f"nonlocal{name}"] = block(
                     channels, similarity=similarity, num_frames=groups.get(stage)
@@ -155,7 +158,7 @@ class UnpaddedNonLocalResNet(NonLocalResNet, UnpaddedResNet):
 
 
 class PooledNonLocalResNet(NonLocalResNet):
-    """mmaction2's network: its non-local blocks pool after their convolutions."""
+    """mmaction2's network: its non-local blocks pool after phi and g."""
 
     block = PooledNonLocal
 
@@ -197,15 +200,17 @@ _32X2: dict[str, Any] = {
 }
 _MMACTION2: dict[str, Any] = {
     "clip": CLIP_32X2,
-    # the pooling drops every second frame: a convolution of twice the stride keeps the same ones
+    # the pooling of mmaction2's stem drops every other frame; a convolution with twice the stride
+    # keeps the same ones
     "strides": {"stem_stride": 4, "pool1_frames": 1, "pool2_frames": 2},
     "build": PooledNonLocalResNet,
 }
 _LONG: dict[str, Any] = {"build": UnpaddedNonLocalResNet, "groups": {"layer2": 4}}
 _SLOW: dict[str, Any] = {"strides": {}, "similarity": "dot_product"}
-_R101: dict[str, Any] = {"depth": 101, "slow": SLOW_50, "fast": FAST_50, "places": THREE_OF_101}
+_R101: dict[str, Any] = {"depth": 101, "slow": SLOW_50, "fast": FAST_50, "after": THREE_OF_101}
 
 SPECS = (
+    # PySlowFast's
     _resnet("c2d_nln_r50_8x8", C2D, **_8X8),
     _resnet("i3d_nln_r50_8x8", I3D, **_8X8),
     _resnet("i3d_nln_r101_8x8", I3D, depth=101, **_8X8),
@@ -214,12 +219,14 @@ SPECS = (
     _slowfast("slowfast_nln_r50_4x16", 32, alpha=8),
     _slowfast("slowfast_nln_r50_8x8", 32),
     _slowfast("slowfast_nln_r101_50_50_16x8", 64, **_R101),
+    # the paper's, and mmaction2's builds of them
     _resnet("c2d_r50_32x2", C2D, **(_32X2 | {"build": UnpaddedResNet})),
     _resnet("c2d_nln_r50_32x2", C2D, **_32X2),
     _resnet("i3d_nln_r50_32x2", I3D, **_32X2),
     _resnet("i3d_nln_dot_r50_32x2", I3D, similarity="dot_product", **_MMACTION2),
     _resnet("i3d_nln_gaussian_r50_32x2", I3D, similarity="gaussian", **_MMACTION2),
-    _resnet("i3d_nln_r101_32x2", I3D, depth=101, places=FIVE_OF_101, **_32X2),
+    _resnet("i3d_nln_r101_32x2", I3D, depth=101, after=FIVE_OF_101, **_32X2),
+    # long clips
     _resnet("i3d_nln_r50_128x1", I3D, CLIP_128X1, STRIDES_32X2, **_LONG),
     _resnet("i3d_nln_r50_32x4", I3D, CLIP_32X4, STRIDES_8X8, **_LONG),
     _resnet(
@@ -227,7 +234,7 @@ SPECS = (
         I3D,
         ClipSpec(sampling=Sampling(num_frames=8), input=RGB(resize=64, size=64)),
         STRIDES_8X8,
-        places={"layer2": (1,)},
+        after={"layer2": (1,)},
         depth=26,
         width=8,
         num_classes=4,

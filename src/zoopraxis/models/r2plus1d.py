@@ -7,14 +7,14 @@ A (2+1)D convolution is a 2D convolution over space, then a 1D convolution over 
 norm and a ReLU between them and as many parameters as the 3D convolution it replaces: twice the
 nonlinearities, and easier to optimise. The paper compares residual networks that differ in the
 convolutions of five groups, the stem and the stages conv2_x to conv5_x (Figure 1). R2D merges all
-frames into the channels in its stem; f-R2D keeps the frames apart to the end; MCx is 3D before
-group x and 2D from it on; rMCx is the reverse. A group has a stride in time where its convolutions
-are temporal, so the mixed networks run at different lengths and costs.
+frames into channels in its stem; f-R2D convolves every frame separately; MCx is 3D before group x
+and 2D from group x on; rMCx is the reverse. A group has a stride in time only if its convolutions
+span time, so the mixed networks differ in temporal resolution and cost.
 
-Entries have the clip and the epsilon of the batch norms of torchvision, those called ``*_vmz_18``,
-``*_34`` and ``*_152`` those of the authors' code. ``r2plus1d_18`` is torchvision's network too,
-with 31.5 M parameters; the paper's, with 33.3 M, is ``r2plus1d_vmz_18``. The published counts of
-parameters leave out the batch norms; the GMACs of R(2+1)D-34 and -152 are those of 128 pixels,
+Clips and the epsilon of the batch norms are torchvision's; in ``r2plus1d_vmz_18``, ``r2plus1d_34``
+and ``r2plus1d_152`` they are those of the authors' code. ``r2plus1d_18`` is torchvision's network
+of 31.5 M parameters; the paper's, of 33.3 M, is ``r2plus1d_vmz_18``. The published parameters do
+not count the batch norms. The published GMACs of R(2+1)D-34 and -152 are those at 128 pixels,
 although the input has 112: 152.4 x (128 / 112)^2 = 199.0 at 32 frames.
 """
 
@@ -34,34 +34,53 @@ from zoopraxis.layers.resnet3d import (
     initialise,
     make_stage,
     project,
-    set_norm_eps,
+    set_norms,
 )
 from zoopraxis.models.base import VideoClassifier
 from zoopraxis.spec import ModelSpec
 
+Kind = Literal["2d", "3d", "2+1d", "merge"]
+"""Convolutions of a group: of single frames, 3D, (2+1)D, or (stem only) of all frames at once."""
+
+FIGURE_1: Mapping[str, tuple[Kind, Kind, Kind, Kind, Kind]] = {
+    "r2d": ("merge", "2d", "2d", "2d", "2d"),
+    "fr2d": ("2d", "2d", "2d", "2d", "2d"),
+    "r3d": ("3d", "3d", "3d", "3d", "3d"),
+    "mc2": ("3d", "2d", "2d", "2d", "2d"),
+    "mc3": ("3d", "3d", "2d", "2d", "2d"),
+    "mc4": ("3d", "3d", "3d", "2d", "2d"),
+    "mc5": ("3d", "3d", "3d", "3d", "2d"),
+    "rmc2": ("2d", "3d", "3d", "3d", "3d"),
+    "rmc3": ("2d", "2d", "3d", "3d", "3d"),
+    "rmc4": ("2d", "2d", "2d", "3d", "3d"),
+    "rmc5": ("2d", "2d", "2d", "2d", "3d"),
+    "r2plus1d": ("2+1d", "2+1d", "2+1d", "2+1d", "2+1d"),
+}
+"""Convolutions of the stem and of conv2_x to conv5_x."""
+
 
 def mid_channels(in_channels: int, out_channels: int, *, t: int = 3, d: int = 3) -> int:
-    """M_i, the channels between 1 x d x d and t x 1 x 1 for the parameters of t x d x d.
+    """M_i, the channels between 1 x d x d and t x 1 x 1 that give the parameters of t x d x d.
 
     ``M_i = floor(t d^2 N_in N_out / (d^2 N_in + t N_out))`` (section 3.5)
     """
-    # 64 to 64 channels, 3x3x3: M_i = 144, and 9 * 64 * 144 + 3 * 144 * 64 = 27 * 64 * 64
+    # 64 to 64 channels, 3x3x3: M_i = 144, as 9 * 64 * 144 + 3 * 144 * 64 = 27 * 64 * 64
     return (t * d * d * in_channels * out_channels) // (d * d * in_channels + t * out_channels)
 
 
 class Conv2Plus1d(nn.Module):
-    """1 x d x d convolution to M_i channels, norm, ReLU, t x 1 x 1 convolution.
+    """1 x d x d convolution to M_i channels, batch norm, ReLU, t x 1 x 1 convolution.
 
     Parameters
     ----------
     in_channels, out_channels : int
         N_in and N_out.
     kernel : (int, int), default=(3, 3)
-        (t, d), both odd; the padding keeps the size.
+        (t, d), both odd; padded to keep the size.
     stride : (int, int), default=(1, 1)
         In time (of the second convolution) and in space (of the first).
     mid : int, optional
-        M_i, where it is not that of `mid_channels`.
+        M_i; by default that of `mid_channels`.
     """
 
     def __init__(
@@ -92,55 +111,37 @@ class Conv2Plus1d(nn.Module):
         return out
 
 
-Kind = Literal["2d", "3d", "2+1d", "fold"]
-"""Convolutions of a group: of each frame, 3D, (2+1)D, or (stem only) of all frames at once."""
-
-FIGURE_1: Mapping[str, tuple[Kind, Kind, Kind, Kind, Kind]] = {
-    "r2d": ("fold", "2d", "2d", "2d", "2d"),
-    "fr2d": ("2d", "2d", "2d", "2d", "2d"),
-    "r3d": ("3d", "3d", "3d", "3d", "3d"),
-    "mc2": ("3d", "2d", "2d", "2d", "2d"),
-    "mc3": ("3d", "3d", "2d", "2d", "2d"),
-    "mc4": ("3d", "3d", "3d", "2d", "2d"),
-    "mc5": ("3d", "3d", "3d", "3d", "2d"),
-    "rmc2": ("2d", "3d", "3d", "3d", "3d"),
-    "rmc3": ("2d", "2d", "3d", "3d", "3d"),
-    "rmc4": ("2d", "2d", "2d", "3d", "3d"),
-    "rmc5": ("2d", "2d", "2d", "2d", "3d"),
-    "r2plus1d": ("2+1d", "2+1d", "2+1d", "2+1d", "2+1d"),
-}
-
-
 class Stem(nn.Module):
-    """Group 1: convolution of 7x7 pixels and one, three or all frames, norm, ReLU.
+    """Group 1: convolution over 7x7 pixels of one, three or all frames, batch norm, ReLU.
 
     Parameters
     ----------
-    kind : {"2d", "3d", "2+1d", "fold"}
-        Its convolution.
+    kind : {"2d", "3d", "2+1d", "merge"}
+        The convolution; "merge" spans all frames and leaves one.
     width : int
         Output channels.
     num_frames : int, default=16
-        T of the input, for "fold".
+        T of the input, used by "merge".
     """
 
     def __init__(self, kind: Kind, width: int, *, num_frames: int = 16) -> None:
         super().__init__()
         if kind == "2+1d":
-            # the authors have 45 channels between, where M_i would be 83
+            # M_i would be 83; the authors have 45
             self.conv: nn.Module = Conv2Plus1d(
                 3, width, kernel=(3, 7), stride=(1, 2), mid=45 * width // 64
             )
         else:
-            t = {"2d": 1, "3d": 3, "fold": num_frames}[kind]
+            # "merge" spans all frames without padding in time, which leaves one
+            t = {"2d": 1, "3d": 3, "merge": num_frames}[kind]
             pad = (1 if kind == "3d" else 0, 3, 3)
             self.conv = nn.Conv3d(3, width, (t, 7, 7), stride=(1, 2, 2), padding=pad, bias=False)
         self.norm = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to (B, width, T, H/2, W/2), one frame where it folds."""
-        out: Tensor = self.relu(self.norm(self.conv(x)))
+        """Map clips (B, 3, T, H, W) to (B, width, T', H/2, W/2): T' is 1 for "merge", else T."""
+        out: Tensor = self.relu(self.norm(self.conv(x)))  # (B, width, T', H/2, W/2)
         return out
 
 
@@ -149,14 +150,14 @@ class R2Plus1D(VideoClassifier):
 
     Parameters
     ----------
-    groups : tuple of {"2d", "3d", "2+1d", "fold"}
-        Kinds of the stem and of the four stages (`FIGURE_1`); only a stem can fold.
+    groups : tuple of {"2d", "3d", "2+1d", "merge"}
+        Kinds of the stem and of the four stages, as in `FIGURE_1`; "merge" is for stems only.
     depth : {10, 18, 34, 50, 101, 152}, default=18
-        Layers; from 50 on the blocks are bottlenecks.
+        Layers; the blocks are bottlenecks from 50 up.
     width : int, default=64
         Channels of the stem and inside the blocks of the first stage.
     num_frames : int, default=16
-        T, where the stem folds.
+        T, used by a "merge" stem.
     num_classes : int, default=400
         K.
     dropout : float, default=0.0
@@ -165,7 +166,7 @@ class R2Plus1D(VideoClassifier):
     Attributes
     ----------
     convs, shortcuts : mapping of str to ConvFn
-        Build the convolutions of a stage, and the shortcuts that change shape, by its kind.
+        Build a stage's convolutions and its shortcuts that change shape, by its kind.
     """
 
     convs: ClassVar[Mapping[Kind, ConvFn]] = {
@@ -189,21 +190,21 @@ class R2Plus1D(VideoClassifier):
         block = Bottleneck3d if depth >= 50 else BasicBlock3d
         self.stem = Stem(groups[0], width, num_frames=num_frames)
         # R(2+1)D of depth 18, (C, T, H): stem (64, 16, 56), stages (64, 16, 56), (128, 8, 28),
-        # (256, 4, 14), (512, 2, 7); f-R2D keeps all 16 frames, R2D has one after the stem
+        # (256, 4, 14), (512, 2, 7); f-R2D keeps 16 frames throughout, R2D has 1 after the stem
         channels, stages = width, []
         for index, (kind, blocks) in enumerate(zip(groups[1:], DEPTHS[depth], strict=True)):
-            inside = width * 2**index
+            inner = width * 2**index  # 64, 128, 256, 512
             stage = make_stage(
                 block,
                 channels,
-                inside,
+                inner,
                 blocks=blocks,
                 stride=self.stage_stride(kind, index),
                 conv=self.convs[kind],
                 project=self.shortcuts[kind],
             )
             stages.append(stage)
-            channels = inside * block.expansion
+            channels = inner * block.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.num_features = channels
         self.head = ClipHead(channels, num_classes, dropout)
@@ -211,16 +212,17 @@ class R2Plus1D(VideoClassifier):
 
     @staticmethod
     def stage_stride(kind: Kind, index: int) -> tuple[int, int]:
-        """Strides of a stage in time and in space: 2 from the second on, in time unless 2D."""
+        """Return the strides of a stage in time and in space; a 2D stage keeps time."""
         if index == 0:
             return (1, 1)
         return (1 if kind == "2d" else 2, 2)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to features (B, F, T', H/16, W/16)."""
+        # each stage halves T unless it is 2D
         x = self.stem(x)  # (B, 64, T, H/2, W/2)
-        x = self.layer1(x)
-        x = self.layer2(x)  # (B, 128, T/2, H/4, W/4), T where the stage is 2D
+        x = self.layer1(x)  # (B, 64, T, H/2, W/2)
+        x = self.layer2(x)  # (B, 128, T/2, H/4, W/4)
         x = self.layer3(x)  # (B, 256, T/4, H/8, W/8)
         out: Tensor = self.layer4(x)  # (B, 512, T/8, H/16, W/16)
         return out
@@ -229,15 +231,15 @@ class R2Plus1D(VideoClassifier):
 def build_caffe2(*args: Any, **options: Any) -> R2Plus1D:
     """Build a network with the epsilon of the batch norms of the authors' code, 1e-3."""
     network = R2Plus1D(*args, **options)
-    set_norm_eps(network, 1e-3)
+    set_norms(network, eps=1e-3)
     return network
 
 
 def build_torchvision(*args: Any, **options: Any) -> R2Plus1D:
     """Build torchvision's R(2+1)D: both convolutions of a block have the M_i of the first.
 
-    They differ where a block doubles the channels. From 64 to 128, the paper has M_i = 230 in the
-    first convolution and 288 in the second, torchvision 230 in both.
+    This matters where a block doubles the channels: from 64 to 128, the paper's M_i is 230 in the
+    first convolution and 288 in the second; torchvision has 230 in both.
     """
     network = R2Plus1D(*args, **options)
     for block in list(network.modules()):
@@ -280,7 +282,8 @@ def _entry(
     **args: Any,
 ) -> ModelSpec:
     """Entry of one network of Figure 1."""
-    temporal = sum(kind in ("3d", "2+1d") for kind in FIGURE_1[net][2:])  # each halves the time
+    # conv3_x to conv5_x halve time unless they are 2D: by 8 in R3D, by 2 in MC4, not in MC3
+    temporal = sum(kind in ("3d", "2+1d") for kind in FIGURE_1[net][2:])
     return ModelSpec(
         name=name,
         build=build,
@@ -292,6 +295,7 @@ def _entry(
 
 
 SPECS = (
+    # Figure 1
     _entry("r2d_18", "r2d"),
     _entry("fr2d_18", "fr2d"),
     _entry("mc2_18", "mc2"),
@@ -304,10 +308,12 @@ SPECS = (
     _entry("rmc5_18", "rmc5"),
     _entry("r3d_18", "r3d"),
     _entry("r3d_34", "r3d", depth=34),
+    # torchvision's, and the authors'
     _entry("r2plus1d_18", "r2plus1d", build=build_torchvision),
     _entry("r2plus1d_vmz_18", "r2plus1d", build=build_caffe2, clip=VMZ_CLIP.change(num_frames=16)),
     _entry("r2plus1d_34", "r2plus1d", build=build_caffe2, clip=VMZ_CLIP, depth=34),
     _entry("r2plus1d_152", "r2plus1d", build=build_caffe2, clip=VMZ_CLIP, depth=152),
+    # small networks for experiments and tests
     _entry("r2plus1d_small", "r2plus1d", **_SMALL),
     _entry("fr2d_small", "fr2d", **_SMALL),
     _entry("test_r2plus1d", "r2plus1d", **_TINY),

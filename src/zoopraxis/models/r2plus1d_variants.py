@@ -1,14 +1,14 @@
-"""R(2+1)D in two other code bases, each a network of its own.
+"""R(2+1)D of two other code bases, each with its own architecture.
 
 Tran, Wang, Torresani, Ray, LeCun and Paluri, CVPR 2018. arXiv:1711.11248
 Code: https://github.com/jfzhang95/pytorch-video-recognition (MIT),
 https://github.com/facebookresearch/pytorchvideo (Apache-2.0)
 
-``r2plus1d_jfz_*`` and ``r3d_jfz_*`` are the widely copied port of J. Zhang: every convolution has
-a batch norm and a ReLU of its own, before those of the block, and the shortcuts are (2+1)D too.
-``r2plus1d_r50`` (``_r101``, ``_r152``) is PyTorchVideo's: a 2D stem, and bottlenecks whose temporal
-convolution comes before the spatial one, both as wide as the bottleneck. The network of the paper
-is in `zoopraxis.models.r2plus1d`.
+``r2plus1d_jfz_*`` and ``r3d_jfz_*`` are the widely copied port of J. Zhang: every convolution is
+followed by its own batch norm and ReLU, before those of the block, and (2+1)D stages have (2+1)D
+shortcuts. ``r2plus1d_r50`` (``_r101``, ``_r152``) is PyTorchVideo's: a 2D stem, and bottlenecks
+whose temporal convolution precedes the spatial one, both as wide as the bottleneck. The network of
+the paper is in `zoopraxis.models.r2plus1d`.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from zoopraxis.spec import ModelSpec
 
 
 class NormedConv(nn.Module):
-    """A convolution with a batch norm and a ReLU of its own (J. Zhang).
+    """A convolution followed by its own batch norm and ReLU (J. Zhang).
 
     Parameters
     ----------
@@ -47,24 +47,24 @@ class NormedConv(nn.Module):
 
 
 def normed_3d(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """3x3x3, norm, ReLU."""
+    """3x3x3 convolution, batch norm, ReLU."""
     return NormedConv(conv_spatiotemporal(in_channels, out_channels, stride=stride), out_channels)
 
 
 def normed_2plus1d(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """1x3x3 and 3x1x1, norm, ReLU."""
+    """(2+1)D convolution, batch norm, ReLU."""
     return NormedConv(Conv2Plus1d(in_channels, out_channels, stride=stride), out_channels)
 
 
 def project_3d(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """Shortcut of the 3D stages: 1x1x1, norm, ReLU, norm."""
+    """Shortcut of a 3D stage: 1x1x1 convolution, batch norm, ReLU, batch norm."""
     t, s = stride
     conv = nn.Conv3d(in_channels, out_channels, 1, stride=(t, s, s), bias=False)
     return Shortcut3d(NormedConv(conv, out_channels), out_channels)
 
 
 def project_2plus1d(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """Shortcut of the (2+1)D stages: two 1x1x1 convolutions, M_i between, norm, ReLU, norm."""
+    """Shortcut of a (2+1)D stage: the 1x1x1 convolution is factorised too, through M_i channels."""
     conv = Conv2Plus1d(in_channels, out_channels, kernel=(1, 1), stride=stride)
     return Shortcut3d(NormedConv(conv, out_channels), out_channels)
 
@@ -77,12 +77,12 @@ class NormedR2Plus1D(R2Plus1D):
 
 
 class TemporalFirst(nn.Module):
-    """3x1x1 convolution, norm, ReLU, 1x3x3 convolution (PyTorchVideo).
+    """3x1x1 convolution, batch norm, ReLU, 1x3x3 convolution (PyTorchVideo).
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Input and output channels; those between are the output channels.
+        Input and output channels; the 3x1x1 convolution already has the output channels.
     stride : (int, int)
         In time (of the first convolution) and in space (of the second).
     """
@@ -105,13 +105,14 @@ class TemporalFirst(nn.Module):
 
 
 class TemporalFirstR2Plus1D(R2Plus1D):
-    """PyTorchVideo's network: `R2Plus1D` with `TemporalFirst` and other strides."""
+    """PyTorchVideo's network: `R2Plus1D` of `TemporalFirst` blocks, with a stride in time twice."""
 
     convs: ClassVar[Mapping[Kind, ConvFn]] = {"2+1d": TemporalFirst}
 
     @staticmethod
     def stage_stride(kind: Kind, index: int) -> tuple[int, int]:  # noqa: ARG004
-        """Strides of a stage in time and in space: 2 in space, in time from the third on."""
+        """Return the strides of a stage in time and in space: 1, 1, 2, 2 in time; 2 in space."""
+        # (T, H) for 16 frames of 224: stem (16, 112), stages (16, 56), (16, 28), (8, 14), (4, 7)
         return (1 if index < 2 else 2, 2)
 
 
@@ -158,10 +159,12 @@ def _pytorchvideo(depth: int) -> ModelSpec:
 
 
 SPECS = (
+    # J. Zhang's
     _jfz("r2plus1d_jfz_18", "r2plus1d"),
     _jfz("r2plus1d_jfz_34", "r2plus1d", depth=34),
     _jfz("r3d_jfz_18", "r3d"),
     _jfz("r3d_jfz_34", "r3d", depth=34),
+    # PyTorchVideo's
     _pytorchvideo(50),
     _pytorchvideo(101),
     _pytorchvideo(152),

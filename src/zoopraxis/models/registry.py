@@ -1,4 +1,4 @@
-"""The entries of the zoo by name."""
+"""Look-up of the zoo's entries by name."""
 
 import csv
 import difflib
@@ -87,14 +87,14 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
     Parameters
     ----------
     pattern : str, default="*"
-        Such as ``"r2*"``. The tiny variants are listed by a pattern that starts with ``test_``.
+        For example ``"r2*"``. The tiny test variants are listed only if it starts with ``test_``.
     family : str, optional
-        Only the models of this file of `zoopraxis.models`.
+        Lists only the models of this file of `zoopraxis.models`.
 
     Returns
     -------
     list of str
-        In the order of the families and their entries.
+        In the order of `FAMILIES` and of their entries.
     """
     tiny = pattern.startswith("test_")
     return [
@@ -112,7 +112,7 @@ def model_spec(name: str) -> ModelSpec:
     Raises
     ------
     ModelNotFoundError
-        No model has that name; the hint gives near ones.
+        No model has that name; the hint suggests similar ones.
     """
     if name in _entries():
         return _entries()[name][1]
@@ -122,7 +122,7 @@ def model_spec(name: str) -> ModelSpec:
 
 
 def family_of(name: str) -> str:
-    """Return the file of `zoopraxis.models` that has a model."""
+    """Return the file of `zoopraxis.models` that defines a model."""
     model_spec(name)
     return _entries()[name][0]
 
@@ -137,7 +137,7 @@ def _sizes() -> dict[str, ModelSize]:
 
 
 def model_size(name: str) -> ModelSize:
-    """Return the parameters and multiply-adds of a model, as checked by the tests.
+    """Return the parameters and multiply-adds of a model; the tests check them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""3D ResNets: the history of 2D networks on ImageNet, retraced in 3D on Kinetics.
+"""3D ResNets: the history of 2D networks on ImageNet retraced in 3D on Kinetics.
 
 Hara, Kataoka and Satoh. Learning Spatio-Temporal Features with 3D Residual Networks for Action
 Recognition, ICCV workshops 2017, arXiv:1708.07632. Can Spatiotemporal 3D CNNs Retrace the
@@ -6,18 +6,18 @@ History of 2D CNNs and ImageNet?, CVPR 2018, arXiv:1711.09577. Kataoka, Wakamiya
 Would Mega-scale Datasets Further Enhance Spatiotemporal 3D CNNs?, 2020, arXiv:2004.04968.
 Official code: https://github.com/kenshohara/3D-ResNets-PyTorch (MIT)
 
-Every 3x3 convolution of a 2D network becomes 3x3x3, and nothing else is invented: the question
-is whether the Kinetics data set is large enough to train such networks of up to 200 layers, as
-ImageNet was for their 2D models. It is, up to 152 layers, and ResNeXt is the best of them. The
-families of the study are ResNet, pre-activation ResNet, wide ResNet, ResNeXt (here) and DenseNet
+Every 3x3 convolution of a 2D network becomes 3x3x3, and nothing else is new: the question is
+whether Kinetics is large enough to train such networks with up to 200 layers, as ImageNet was for
+the 2D networks. It is, up to 152 layers, and ResNeXt is the most accurate. The families of the
+study are ResNet, pre-activation ResNet, wide ResNet, ResNeXt (here) and DenseNet
 (`zoopraxis.models.densenet3d`); the later code adds ResNet with (2+1)D convolutions.
 
-All stages but the first have a stride of 2 in time and in space, as has the pooling of the stem:
-16 frames of 112 pixels become one frame of 4x4. The code of 2020 widens the stem with the blocks;
-the wide ResNet and the ResNeXt of the CVPR paper have 64 channels there, entries ``*_stem64``.
-Other suffixes are shortcuts of type A (``_a``), the code's other stem (``_t3s2``) and the two
-channels of optical flow (``_flow``). The pre-activation networks have no norm after the last
-block, unlike the 2D network; in shortcuts of type A gradients flow, unlike in the authors' code.
+The stem's pooling and all stages but the first have a stride of 2 in time and in space: 16 frames
+of 112 pixels become one of 4x4. The code of 2020 widens the stem with the blocks; the wide ResNet
+and the ResNeXt of the CVPR paper have a stem of 64 channels (``*_stem64``). The other suffixes are
+shortcuts of type A (``_a``), the code's other stem (``_t3s2``) and optical flow as input
+(``_flow``). Unlike in 2D, the pre-activation networks have no batch norm after the last block.
+Shortcuts of type A pass gradients, unlike in the authors' code.
 """
 
 from functools import partial
@@ -45,7 +45,7 @@ from zoopraxis.spec import ModelSpec
 
 
 class Stem(nn.Module):
-    """7x7x7 convolution, norm, ReLU, 3x3x3 max pooling.
+    """7x7x7 convolution, batch norm, ReLU, 3x3x3 max pooling.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class ResNet3D(VideoClassifier):
     Parameters
     ----------
     depth : {10, 18, 34, 50, 101, 152, 200}
-        Layers; decides the number of blocks.
+        Layers.
     block : type
-        Of the blocks: `BasicBlock3d` up to depth 34, a bottleneck from 50 on, or a variant.
+        Class of the blocks: basic blocks up to depth 34, bottlenecks from 50 up.
     in_channels : int, default=3
         C of the clip: 3 for RGB, 2 for flow.
     width : int, default=64
@@ -111,7 +111,7 @@ class ResNet3D(VideoClassifier):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        # depth 50, (C, T, H) of 16 frames of 112 pixels: stem (64, 8, 28), stages (256, 8, 28),
+        # (C, T, H) of depth 50 for 16 frames of 112 pixels: stem (64, 8, 28), stages (256, 8, 28),
         # (512, 4, 14), (1024, 2, 7), (2048, 1, 4)
         channels = stem_width or width
         self.stem = stem(in_channels, channels)
@@ -136,7 +136,7 @@ class ResNet3D(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, C, T, H, W) to features (B, F, T/16, H/32, W/32)."""
         x = self.stem(x)  # (B, 64, T/2, H/4, W/4)
-        x = self.layer1(x)
+        x = self.layer1(x)  # (B, F/8, T/2, H/4, W/4)
         x = self.layer2(x)  # (B, F/4, T/4, H/8, W/8)
         x = self.layer3(x)  # (B, F/2, T/8, H/16, W/16)
         out: Tensor = self.layer4(x)  # (B, F, T/16, H/32, W/32)
@@ -147,7 +147,7 @@ class ResNet3D(VideoClassifier):
 
 
 class PreActivationBasic(BasicBlock3d):
-    """The basic block with norm and ReLU before each convolution, and none after the sum."""
+    """The basic block with batch norm and ReLU before each convolution, and none after the sum."""
 
     def __init__(self, in_channels: int, width: int, **options: Any) -> None:
         super().__init__(in_channels, width, **options)
@@ -156,13 +156,13 @@ class PreActivationBasic(BasicBlock3d):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W) to (B, width, T', H', W')."""
         out = self.conv1(F.relu(self.norm1(x)))  # (B, width, T', H', W')
-        out = self.conv2(F.relu(self.norm2(out)))
+        out = self.conv2(F.relu(self.norm2(out)))  # (B, width, T', H', W')
         total: Tensor = out + self.shortcut(x)
         return total
 
 
 class PreActivationBottleneck(Bottleneck3d):
-    """The bottleneck with norm and ReLU before each convolution, and none after the sum."""
+    """The bottleneck with batch norm and ReLU before each convolution, and none after the sum."""
 
     def __init__(self, in_channels: int, width: int, **options: Any) -> None:
         super().__init__(in_channels, width, **options)
@@ -179,7 +179,7 @@ class PreActivationBottleneck(Bottleneck3d):
 
 
 class WideBottleneck(Bottleneck3d):
-    """The bottleneck of wide ResNet and ResNeXt: twice as many channels outside as inside."""
+    """The bottleneck of wide ResNet and ResNeXt: its output has twice the inner channels."""
 
     expansion = 2
 
@@ -189,12 +189,12 @@ cardinal = partial(conv_spatiotemporal, groups=32)
 
 
 class PaddedShortcut(nn.Module):
-    """Shortcut of type A: subsampling, and zeros for the channels that are missing.
+    """Shortcut of type A: subsampling, and zeros for the missing channels.
 
     Parameters
     ----------
     new_channels : int
-        Number of channels of zeros after those of the input.
+        Number of channels of zeros, appended to those of the input.
     stride : (int, int)
         In time and in space.
     """
@@ -208,16 +208,17 @@ class PaddedShortcut(nn.Module):
         """Map (B, C, T, H, W) to (B, C + new, T/stride, H/stride, W/stride)."""
         t, s = self.stride
         x = x[:, :, ::t, ::s, ::s]  # (B, C, T', H', W')
+        # F.pad expects the axes from the last: W, H, T, then C
         return F.pad(x, (0, 0, 0, 0, 0, 0, 0, self.new_channels))  # (B, C + new, T', H', W')
 
 
 def pad(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """Projection of type A."""
+    """Build a shortcut of type A."""
     return PaddedShortcut(out_channels - in_channels, stride=stride)
 
 
 class ShortStem(Stem):
-    """3x7x7 convolution with stride 2 in time as well, norm, ReLU, no pooling."""
+    """3x7x7 convolution of stride 2 in time too, batch norm, ReLU, no pooling."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__(in_channels, width)
@@ -277,7 +278,7 @@ def _block(family: str, depth: int) -> type[BasicBlock3d] | type[Bottleneck3d]:
 
 
 def _entry(family: str, suffix: str, depth: int) -> ModelSpec:
-    """Entry ``<family>_<depth>[_<suffix>]``."""
+    """Entry ``<family>_<depth><suffix>``."""
     block = {"block": _block(family, depth)}
     return ModelSpec(
         name=f"{family}_{depth}{suffix}",

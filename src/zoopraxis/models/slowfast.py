@@ -3,7 +3,7 @@
 Feichtenhofer, Fan, Malik and He, ICCV 2019. arXiv:1812.03982
 Official code: https://github.com/facebookresearch/SlowFast (Apache-2.0)
 
-What things are changes slowly, how they move changes fast. A slow pathway sees few frames with
+What things are changes slowly; how they move changes fast. A slow pathway sees few frames with
 many channels, and convolves over time in its last two stages only. A fast pathway sees alpha times
 as many frames with an eighth of the channels (beta), and convolves over time everywhere. Before
 each stage of the slow pathway the features of the fast one are concatenated to its own, after a
@@ -12,14 +12,14 @@ features of both are averaged, concatenated and classified. The slow pathway alo
 a network without any convolution in time (``c2d_*``) are the baselines.
 
 Names give the frames and the stride of the slow pathway: for 8x8 with alpha 4 the fast one has 32
-frames of stride 2. `SlowFast` takes the clip of the fast pathway, and picks the slow pathway's
-frames from it as the authors' loader does: T / alpha of them, evenly spaced from the first to the
+frames with a stride of 2. `SlowFast` takes the clip of the fast pathway and picks the frames of the
+slow one as the authors' loader does: T / alpha indices, evenly spaced from the first frame to the
 last, rounded down.
 
 The lateral convolutions span 7 frames in 8x8 and 16x8 on ResNet-50, 5 frames elsewhere, as in the
 authors' configurations. In ``r101_50_50`` only the first six blocks of the third stage convolve
-over time, as many as a ResNet-50 has; in ``r101_50_101`` and ``slow_r101_50`` that holds for the
-slow pathway. C2D pools pairs of frames after its first stage, ``c2d_nopool`` does not. The
+over time, as many as a ResNet-50 has; in ``r101_50_101`` and ``slow_r101_50`` this applies to the
+slow pathway only. C2D pools pairs of frames after its first stage, ``c2d_nopool`` does not. The
 published multiply-adds of some networks (C2D, 4x16, ResNet-101) are 1 to 2 % above ours, as they
 include those of batch norms.
 """
@@ -49,12 +49,12 @@ FAST: Kernels = (5, (3,), (3,), (3,), (3,))
 
 
 class Lateral(nn.Module):
-    """Lateral connection: brings the fast features to the slow frames, and concatenates them.
+    """Lateral connection: samples the fast features at the slow frames, and concatenates them.
 
     Parameters
     ----------
     channels : int
-        C' of the fast pathway; the slow one gets twice as many.
+        C' of the fast pathway; 2 C' are concatenated to the slow one.
     num_frames : int
         Frames spanned by the convolution.
     alpha : int
@@ -89,9 +89,9 @@ class Pathway(nn.Module):
     depth : {26, 50, 101}
         Number of layers.
     width : int
-        Channels of the stem; the last stage puts out 32 times as many.
-    joining : tuple of int, default=(0, 0, 0, 0)
-        Channels of the other pathway that are concatenated to the input of each stage.
+        Channels of the stem; the last stage has 32 times as many output channels.
+    lateral : tuple of int, default=(0, 0, 0, 0)
+        Channels from the other pathway, concatenated to the input of each stage.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class Pathway(nn.Module):
         *,
         depth: int,
         width: int,
-        joining: tuple[int, int, int, int] = (0, 0, 0, 0),
+        lateral: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> None:
         super().__init__()
         self.stem = InflatedStem(width, num_frames=kernels[0])
         self.layer1, self.layer2, self.layer3, self.layer4 = inflated_stages(
-            kernels[1:], depth=depth, width=width, joining=joining
+            kernels[1:], depth=depth, width=width, lateral=lateral
         )
 
 
@@ -144,10 +144,12 @@ class SlowFast(VideoClassifier):
     ) -> None:
         super().__init__()
         self.alpha = alpha
+        # beta = 1/8. Width 64: the fast pathway has 8, 32, 64, 128 channels before its stages, and
+        # 16, 64, 128, 256 are concatenated to the slow one
         thin = width // 8
-        c1, c2, c3, c4 = thin, 4 * thin, 8 * thin, 16 * thin  # fast channels before each stage
-        joining = (2 * c1, 2 * c2, 2 * c3, 2 * c4)
-        self.slow = Pathway(slow, depth=depth, width=width, joining=joining)
+        c1, c2, c3, c4 = thin, 4 * thin, 8 * thin, 16 * thin
+        lateral = (2 * c1, 2 * c2, 2 * c3, 2 * c4)
+        self.slow = Pathway(slow, depth=depth, width=width, lateral=lateral)
         self.fast = Pathway(fast, depth=depth, width=thin)
         self.fuse1, self.fuse2, self.fuse3, self.fuse4 = (
             Lateral(channels, num_frames=lateral_frames, alpha=alpha)
@@ -168,6 +170,7 @@ class SlowFast(VideoClassifier):
         ShapeError
             T is not a multiple of alpha.
         """
+        # each fuse feeds the next slow stage with the fast features before that stage
         slow = self.slow.stem(self.slow_frames(x))  # (B, 64, T/alpha, H/4, W/4)
         fast = self.fast.stem(x)  # (B, 8, T, H/4, W/4)
         slow = self.slow.layer1(self.fuse1(slow, fast))  # (B, 256, T/alpha, H/4, W/4)
@@ -192,7 +195,7 @@ class SlowFast(VideoClassifier):
                 f"the clip has {num_frames} frames, which is not a multiple of {self.alpha}",
                 "the fast pathway has alpha times as many frames as the slow one",
             )
-        # float32 steps as in the authors' loader: exact integers differ where a step hits a frame
+        # float32 as in the authors' loader: integer arithmetic differs where a step hits a frame
         steps = torch.linspace(0, num_frames - 1, num_frames // self.alpha, device="cpu")
         return x.index_select(2, steps.long().to(x.device))
 
@@ -234,16 +237,18 @@ def _two(name: str, num_frames: int, **args: Any) -> ModelSpec:
 _R101: dict[str, Any] = {"depth": 101, "lateral_frames": 5}
 
 SPECS = (
-    # max pooling over pairs of frames: frames swapped between pairs can change the prediction
+    # C2D. Max pooling over pairs of frames: frames swapped between pairs can change the prediction
     _single("c2d_r50_8x8", C2D, 8, 8, pool2_frames=2),
     _single("c2d_nopool_r50_8x8", C2D, 8, 8, order_sensitive=False),
     _single("c2d_r101_8x8", C2D, 8, 8, depth=101, pool2_frames=2),
     _single("c2d_nopool_r101_8x8", C2D, 8, 8, depth=101, order_sensitive=False),
+    # Slow
     _single("slow_r50_4x16", SLOW, 4, 16),
     _single("slow_r50_8x8", SLOW, 8, 8),
     _single("slow_r101_4x16", SLOW, 4, 16, depth=101),
     _single("slow_r101_8x8", SLOW, 8, 8, depth=101),
     _single("slow_r101_50_8x8", SLOW_50, 8, 8, depth=101),
+    # SlowFast, with the number of frames of the fast pathway
     _two("slowfast_r50_4x16", 32, alpha=8, lateral_frames=5),
     _two("slowfast_r50_8x8", 32),
     _two("slowfast_r50_16x8", 64),

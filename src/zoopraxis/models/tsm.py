@@ -3,18 +3,18 @@
 Lin, Gan and Han, ICCV 2019. arXiv:1811.08383
 Official code: https://github.com/mit-han-lab/temporal-shift-module (MIT)
 
-A 2D network looks at each frame alone. Before the first convolution of every residual branch, TSM
+A 2D network sees each frame alone. Before the first convolution of every residual branch, TSM
 moves one channel in eight to the previous frame and one in eight to the next: neighbouring frames
 mix, at no cost in parameters or multiply-adds. The logits of a clip are the mean of the logits of
 its frames.
 
-As in the official code, only every second block of a stage shifts from depth 101 on. There the
-shift is a module around a convolution (``conv1.net.weight``); here it is a function call.
-``tsm_block_*`` is the in-place shift, which the shortcut sees too (Figure 3a); BN-Inception has no
-shortcuts, and shifts before its second convolution and before every Inception module. In
-``tsm_nln_*`` five non-local blocks pool phi and g after their convolutions and do not scale, unlike
-the paper's. ``tsm_tpool_*`` halves the number of frames before the second stage, by a maximum over
-time. The online network is in `tsm_online`.
+As in the official code, at depth 101 and above only every second block of a stage shifts. There
+the shift is a module around a convolution (``conv1.net.weight``); here it is a function call.
+``tsm_block_*`` is the in-place shift, which affects the shortcut too (Figure 3a); BN-Inception has
+no shortcuts, and shifts before its second convolution and before every Inception module.
+``tsm_nln_*`` has five non-local blocks, which unlike the original ones pool phi and g after their
+convolutions and do not scale. ``tsm_tpool_*`` halves the number of frames before the second stage
+by max pooling over time. The online network is in `tsm_online`.
 """
 
 from functools import partial
@@ -41,9 +41,10 @@ from zoopraxis.spec import ModelSpec
 def shift(x: Tensor, num_frames: int) -> Tensor:
     """Move an eighth of the channels of frames (B * T, C, H, W) one frame back, an eighth forward.
 
-    Figure 1b. Beyond the ends of a clip there is zero.
+    Figure 1b. Clips are padded with zeros.
     """
     x = split_time(x, num_frames)  # (B, C, T, H, W)
+    # 64 channels: 8 of the next frame, 8 of the previous one, 48 stay
     n = x.shape[1] // 8
     from_next, from_previous, still = x[:, :n], x[:, n : 2 * n], x[:, 2 * n :]
     # F.pad takes the axes from the last: W, H, then T
@@ -53,7 +54,7 @@ def shift(x: Tensor, num_frames: int) -> Tensor:
 
 
 def fast_shift(x: Tensor, num_frames: int) -> Tensor:
-    """`shift` in one pass over memory, which the networks use."""
+    """`shift` in one pass over memory; the networks use this form."""
     n = x.shape[1] // 8
     return temporal_shift(x, num_frames, future=n, past=n)
 
@@ -85,8 +86,8 @@ class TSMInvertedResidual(InvertedResidual):
 
 
 def residual_shift(depth: int, stage: int, index: int) -> Block2d:
-    """Shift in every block; from depth 101 on in every second one."""
-    if depth >= 101 and index % 2:
+    """Choose blocks that shift: all up to depth 50, every second one from 101 up."""
+    if depth >= 101 and index % 2:  # blocks 0, 2, 4, ... of a stage shift
         return plain_block(depth, stage, index)
     return TSMBottleneck if depth >= 50 else TSMBasicBlock
 
@@ -99,7 +100,7 @@ class TSM(SegmentNetwork):
 
 
 class InPlaceBasicBlock(BasicBlock2d):
-    """A basic block that shifts its input, for the shortcut too (Figure 3a)."""
+    """A basic block that shifts its input, including the shortcut's (Figure 3a)."""
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to (B * T, width, H', W')."""
@@ -107,7 +108,7 @@ class InPlaceBasicBlock(BasicBlock2d):
 
 
 class InPlaceBottleneck(Bottleneck2d):
-    """A bottleneck that shifts its input, for the shortcut too (Figure 3a)."""
+    """A bottleneck that shifts its input, including the shortcut's (Figure 3a)."""
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to (B * T, 4 width, H', W')."""
@@ -115,24 +116,24 @@ class InPlaceBottleneck(Bottleneck2d):
 
 
 def in_place_shift(depth: int, _stage: int, _index: int) -> Block2d:
-    """Shift before every block, whatever the depth."""
+    """Choose blocks that shift in place, at every depth."""
     return InPlaceBottleneck if depth >= 50 else InPlaceBasicBlock
 
 
 class InPlaceBNInception(BNInception):
-    """BN-Inception that shifts before all its parts but the first, which sees pixels."""
+    """BN-Inception that shifts before every part except the first, whose input is pixels."""
 
     def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (B * T, C, H, W) to features (B * T, 1024, H/32, W/32)."""
         first, *others = self.stages()
         x = first(x, num_frames)  # (B * T, 64, H/4, W/4)
         for stage in others:
-            x = stage(fast_shift(x, num_frames), num_frames)
+            x = stage(fast_shift(x, num_frames), num_frames)  # (B * T, ., H', W')
         return x  # (B * T, 1024, H/32, W/32)
 
 
 class NonLocalBottleneck(nn.Module):
-    """A bottleneck that shifts, and a non-local block over all frames."""
+    """A bottleneck that shifts, followed by a non-local block over all frames."""
 
     def __init__(
         self,
@@ -155,7 +156,7 @@ class NonLocalBottleneck(nn.Module):
 
 
 def nonlocal_shift(similarity: Similarity) -> ChooseBlock:
-    """Non-local blocks after blocks 0 and 2 of the second stage, and 0, 2 and 4 of the third."""
+    """Insert non-local blocks after blocks 0 and 2 of stage 2, and after 0, 2 and 4 of stage 3."""
 
     def choose(depth: int, stage: int, index: int) -> Block2d:
         if (stage, index) in {(2, 0), (2, 2), (3, 0), (3, 2), (3, 4)}:
@@ -166,12 +167,13 @@ def nonlocal_shift(similarity: Similarity) -> ChooseBlock:
 
 
 class PooledResNet(ResNet2d):
-    """A ResNet whose stages from the second on see half the frames."""
+    """A ResNet that halves the number of frames before its second stage."""
 
     def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         """Map frames (B * T, C, H, W) to features (B * T/2, F, H/32, W/32)."""
         x = self.layer1(self.stem(x), num_frames)  # (B * T, ., H/4, W/4)
         x = split_time(x, num_frames)  # (B, ., T, H/4, W/4)
+        # 8 frames become 4: the maxima of 0-1, 1-3, 3-5, 5-7
         x = F.max_pool3d(x, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))  # (B, ., T/2, ...)
         num_frames = x.shape[2]
         x = self.layer2(merge_time(x), num_frames)  # (B * T/2, ., H/8, W/8)
@@ -181,7 +183,7 @@ class PooledResNet(ResNet2d):
 
 
 class ShiftedConv(nn.Module):
-    """A convolution of a timm network after a shift."""
+    """A convolution of a timm network, preceded by a shift."""
 
     def __init__(self, conv: nn.Conv2d, num_frames: int) -> None:
         super().__init__()
@@ -195,7 +197,7 @@ class ShiftedConv(nn.Module):
 
 
 def tsm_timm(backbone: str, **options: Any) -> nn.Module:
-    """Shift before the first convolution of every block of a timm network: see `on_timm`."""
+    """Shift before the first convolution of every block of a timm network; see `on_timm`."""
     return on_timm(TSM, backbone, wrap=ShiftedConv, **options)
 
 
@@ -231,6 +233,7 @@ _embedded = _nonlocal("embedded_gaussian")
 _tiny = partial(_resnet, 10, width=16)
 
 SPECS = (
+    # residual shift
     _entry("tsm_r18_8", partial(_resnet, 18)),
     _entry("tsm_r34_8", partial(_resnet, 34)),
     _entry("tsm_r50_8", partial(_resnet, 50)),
@@ -238,6 +241,7 @@ SPECS = (
     _entry("tsm_r101_8", partial(_resnet, 101)),
     _entry("tsm_r101_16", partial(_resnet, 101), 16),
     _entry("tsm_r152_8", partial(_resnet, 152)),
+    # in-place shift
     _entry("tsm_block_r18_8", partial(_in_place, 18)),
     _entry("tsm_block_r34_8", partial(_in_place, 34)),
     _entry("tsm_block_r50_8", partial(_in_place, 50)),
@@ -245,18 +249,22 @@ SPECS = (
     _entry("tsm_block_r101_8", partial(_in_place, 101)),
     _entry("tsm_block_bninception_8", InPlaceBNInception, clip=CAFFE_CLIP),
     _entry("tsm_block_bninception_16", InPlaceBNInception, 16, clip=CAFFE_CLIP),
+    # non-local blocks
     _entry("tsm_nln_r50_8", _embedded),
     _entry("tsm_nln_r50_16", _embedded, 16),
     _entry("tsm_nln_gaussian_r50_8", _nonlocal("gaussian")),
     _entry("tsm_nln_dot_product_r50_8", _nonlocal("dot_product")),
+    # temporal pooling
     _entry("tsm_tpool_r18_8", partial(_pooled, 18), time_stride=2),
     _entry("tsm_tpool_r50_8", partial(_pooled, 50), time_stride=2),
     _entry("tsm_tpool_r50_16", partial(_pooled, 50), 16, time_stride=2),
     _entry("tsm_tpool_r101_8", partial(_pooled, 101), time_stride=2),
+    # flow
     _entry("tsm_r18_flow_8", partial(_resnet, 18), clip=IMAGENET_FLOW),
     _entry("tsm_r50_flow_8", partial(_resnet, 50), clip=IMAGENET_FLOW),
     _entry("tsm_r50_flow_16", partial(_resnet, 50), 16, clip=IMAGENET_FLOW),
     _entry("tsm_r101_flow_8", partial(_resnet, 101), clip=IMAGENET_FLOW),
+    # other image networks
     _entry("tsm_mobilenetv2_8", _mobilenet),
     _entry("tsm_mobilenetv2_16", _mobilenet, 16),
     ModelSpec(

@@ -1,13 +1,13 @@
-"""TSM online: an answer after every frame, from a cache of the previous one.
+"""TSM online: a prediction after every frame, from a cache of the previous one.
 
 Lin, Gan and Han, ICCV 2019, section 4.2. arXiv:1811.08383
 Official code: https://github.com/mit-han-lab/temporal-shift-module (MIT), ``online_demo``
 
 A live stream has no next frame, so the network shifts in one direction only (Figure 1c): in every
-inverted residual with a shortcut, one channel in eight comes from the previous frame and none from
-the next. Whole clips are computed as usual; `OnlineTSM.step` computes one frame from a cache of
-those channels, some hundred kilobytes, with the same result. The prediction for a clip is the mean
-over its frames; the authors' demo takes the last frame and smooths its answers.
+inverted residual with a shortcut, one channel in eight is the previous frame's and none the next
+one's. Whole clips are computed as usual; `OnlineTSM.step` computes one frame from a cache of those
+channels, a few hundred kilobytes, with the same result. The logits of a clip are the mean over its
+frames; the authors' demo uses the last frame and smooths its predictions.
 """
 
 from collections.abc import Iterable
@@ -25,12 +25,12 @@ from zoopraxis.spec import ModelSpec
 
 
 class OnlineInvertedResidual(InvertedResidual):
-    """An inverted residual that sees one channel in eight of the previous frame."""
+    """An inverted residual that replaces one channel in eight by the previous frame's."""
 
     def step(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map one frame (B, C, H, W) to the block's output, and return the cache for the next one.
+        """Map one frame (B, C, H, W) to the block's output and to the cache for the next frame.
 
-        ``past`` is the cache (B, C/8, H, W) of the previous frame; None at the first frame.
+        ``past`` is the cache (B, C/8, H, W) of the previous frame, None at the first frame.
         """
         n = x.shape[1] // 8
         kept = x[:, :n]  # (B, C/8, H, W)
@@ -47,7 +47,7 @@ class OnlineInvertedResidual(InvertedResidual):
 
 
 class OnlineTSM(SegmentNetwork):
-    """MobileNet-V2 with shifts from the past only: whole clips, or frame by frame.
+    """MobileNet-V2 that shifts from the past only: for whole clips, or frame by frame.
 
     Parameters
     ----------
@@ -68,23 +68,24 @@ class OnlineTSM(SegmentNetwork):
     def step(
         self, frame: Tensor, cache: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Answer after one more frame.
+        """Predict from one more frame.
 
         Parameters
         ----------
         frame : Tensor of shape (B, 3, H, W)
             The new frame.
         cache : tuple of Tensor, default=()
-            What the call for the previous frame returned; empty for the first one.
+            The cache returned for the previous frame; empty for the first one.
 
         Returns
         -------
         logits : Tensor of shape (B, K)
-            Those of `forward_frames` at this frame.
+            Equal to those of `forward_frames` at this frame.
         cache : tuple of Tensor
             For the next call.
         """
         x = self.backbone.stem(frame)  # (B, 32, H/2, W/2)
+        # the cache has one entry for each block with a shortcut, in order
         past, kept = iter(cache), []
         for block in cast("Iterable[OnlineInvertedResidual]", self.backbone.blocks):
             if block.adds:
@@ -92,6 +93,7 @@ class OnlineTSM(SegmentNetwork):
                 kept.append(keep)
             else:
                 x = block.branch(x)
+        # (B, 320, H/32, W/32)
         x = self.backbone.last(x).mean(dim=(2, 3))  # (B, F)
         return self.head.linear(self.head.dropout(x)), tuple(kept)  # (B, K)
 

@@ -7,15 +7,15 @@ https://github.com/yjxiong/tsn-pytorch (BSD-2-Clause)
 
 A video is divided into T segments of equal length. One frame of each (or a stack of L flow fields
 or frame differences) passes through the same image network, and a consensus of the T score vectors
-is the prediction: a sparse sample is trained end to end over the whole video. With the average, the
-maximum, the top k or attention as consensus the order of the segments has no influence; only
-stacks, and learned weights per segment, see time.
+is the prediction: sparse sampling lets training span the whole video. With the average, the
+maximum, the top k or attention as consensus the order of the segments has no effect; only stacks
+and a learned weight per segment depend on time.
 
-The modality is the clip's: RGB; differences of neighbouring frames (L = 5); flow; and warped flow,
-the same network on flow from which the camera's motion was removed. The stem of a flow or
-difference network starts from RGB weights averaged over the colours
+The clip decides the modality: RGB; differences of neighbouring frames (L = 5); flow; or warped
+flow, the same network on flow without the camera's motion. The stem of a flow or
+difference network is initialised from RGB weights averaged over the colours
 (`zoopraxis.checkpoints.inflate`). The paper freezes all batch norms but the first:
-``freeze_norms = "all_but_first"`` in a recipe. BN-Inception expects BGR pixels from 0 to 255 less
+``freeze_norms = "all_but_first"`` in a recipe. BN-Inception expects BGR pixels from 0 to 255 minus
 the mean; the ResNets expect ImageNet's RGB.
 """
 
@@ -53,7 +53,7 @@ class TSN(SegmentNetwork):
     consensus : {"average", "max", "top_k", "weighted", "attention"}, default="average"
         G.
     num_frames : int, default=8
-        T, the number of weights of the weighted consensus.
+        T; only the weighted consensus depends on it.
     **options
         Of `SegmentNetwork`.
     """
@@ -86,7 +86,7 @@ class Average(nn.Module):
 
 
 class Maximum(nn.Module):
-    """For each class the highest score of a segment."""
+    """The maximum over the segments, for each class."""
 
     def forward(self, scores: Tensor, _features: Tensor) -> Tensor:
         """Map scores (B, T, K) to (B, K)."""
@@ -94,7 +94,7 @@ class Maximum(nn.Module):
 
 
 class TopK(nn.Module):
-    """For each class the mean of the k highest scores.
+    """The mean of the k highest scores, for each class.
 
     Parameters
     ----------
@@ -116,9 +116,10 @@ class TopK(nn.Module):
         """
         if scores.shape[1] < self.k:
             raise ShapeError(
-                f"{scores.shape[1]} segments have no top {self.k}", "sample more segments"
+                f"{scores.shape[1]} segments have no top {self.k}",
+                f"sample at least {self.k} segments",
             )
-        return scores.topk(self.k, dim=1).values.mean(dim=1)
+        return scores.topk(self.k, dim=1).values.mean(dim=1)  # (B, K)
 
 
 class Weighted(nn.Module):
@@ -136,7 +137,7 @@ class Weighted(nn.Module):
 
     def forward(self, scores: Tensor, _features: Tensor) -> Tensor:
         """Map scores (B, T, K) to (B, K)."""
-        return torch.einsum("t,btk->bk", self.weight, scores)
+        return torch.einsum("t,btk->bk", self.weight, scores)  # (B, K)
 
 
 class Attention(nn.Module):
@@ -170,7 +171,7 @@ CONSENSUS: Mapping[Consensus, Callable[[int, int], nn.Module]] = {
 
 
 def tsn_timm(backbone: str, *, num_frames: int = 8, **options: Any) -> nn.Module:
-    """Build a TSN on an image network of timm: see `on_timm`."""
+    """Build a TSN on an image network of timm; see `on_timm`."""
     return on_timm(partial(TSN, num_frames=num_frames), backbone, num_frames=num_frames, **options)
 
 
@@ -180,13 +181,13 @@ CAFFE_CLIP = ClipSpec(
         mean=(104.0, 117.0, 128.0), std=(1.0, 1.0, 1.0), channel_order="bgr", value_range=255.0
     ),
 )
-"""The clip that BN-Inception of the TSN lineage expects."""
+"""The input that BN-Inception expects in the TSN lineage."""
 
 CAFFE_FLOW = CAFFE_CLIP.change(stack=5, input=Flow(mean=(128.0,), std=(1.0,), value_range=255.0))
 CAFFE_DIFF = CAFFE_CLIP.change(stack=5, input=RGBDiff(channel_order="bgr", value_range=255.0))
 
 IMAGENET_CLIP = ClipSpec(sampling=Sampling(num_frames=8, mode="segments"), input=RGB())
-"""The clip that the ResNets of the TSM repository expect."""
+"""The input that the ResNets of the TSM repository expect."""
 
 IMAGENET_FLOW = IMAGENET_CLIP.change(stack=5, input=Flow())
 IMAGENET_DIFF = IMAGENET_CLIP.change(stack=5, input=RGBDiff())
@@ -204,6 +205,7 @@ def _entry(
     space_stride: int | None = 32,
     **args: Any,
 ) -> ModelSpec:
+    # 3 segments of 5 flow fields: a clip of 15 fields, whose order matters within the stacks only
     stack = clip.sampling.stack
     modality = {"in_channels": clip.channels, "stack": stack}
     return ModelSpec(
@@ -249,6 +251,7 @@ def _inceptionv3(num_frames: int) -> ModelSpec:
 _TINY = partial(ResNet2d, 10, width=16)
 
 SPECS = (
+    # BN-Inception: RGB, flow, differences
     _bninception("bninception", 3),
     _bninception("bninception", 7),
     _bninception("bninception", 8, num_classes=174, dropout=0.5),
@@ -260,6 +263,7 @@ SPECS = (
     _bninception("bninception_warped_flow", 7, clip=CAFFE_FLOW, dropout=0.7),
     _bninception("bninception_rgbdiff", 3, clip=CAFFE_DIFF),
     _bninception("bninception_rgbdiff", 7, clip=CAFFE_DIFF),
+    # ResNets: RGB, flow, differences
     _resnet(18, 3),
     _resnet(18, 8),
     _resnet(34, 3),
@@ -285,6 +289,7 @@ SPECS = (
     _resnet(50, 3, "rgbdiff_"),
     _resnet(101, 3, "rgbdiff_"),
     _resnet(152, 3, "rgbdiff_"),
+    # other image networks
     _inceptionv3(8),
     _inceptionv3(16),
     _entry("tsn_mobilenetv2_8", MobileNetV2, 8),

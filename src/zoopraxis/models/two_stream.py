@@ -4,18 +4,18 @@ Simonyan and Zisserman, NeurIPS 2014. arXiv:1406.2199
 No official code. Cross-modality initialisation: Wang, Xiong, Wang and Qiao 2015,
 arXiv:1507.02159. ResNets: https://github.com/jeffreyyihuang/two-stream-action-recognition (MIT)
 
-Appearance and motion are recognised apart. The spatial stream sees one frame. The temporal stream
-sees L = 10 flow fields as one image of 20 channels, horizontal and vertical flow alternating
+Appearance and motion are recognised separately. The spatial stream sees one frame. The temporal
+stream sees L = 10 flow fields as one image of 20 channels, horizontal and vertical flow alternating
 (section 3.1, equation 1: `zoopraxis.layers.frames.merge_time`). Both are image networks, and only
-their scores meet: averaged, or as the input of a linear SVM (`zoopraxis.prediction.fusion`). A flow
-network starts from RGB weights by `zoopraxis.checkpoints.inflate.cross_modality`: in a recipe,
+their scores are fused: averaged, or by a linear SVM (`zoopraxis.prediction.fusion`). A flow network
+is initialised from RGB weights by `zoopraxis.checkpoints.inflate.cross_modality`: in a recipe,
 ``model.weights`` names a file of the RGB stream.
 
-``two_stream_cnnm2048_*`` is the paper's network. The paper does not print its constants; they are
-those of Chatfield et al., arXiv:1405.3531. The paper subtracts the mean of every flow field; we
+``two_stream_cnnm2048_*`` is the paper's network, with the constants of Chatfield et al.,
+arXiv:1405.3531, as the paper gives none. The paper subtracts the mean of every flow field; we
 subtract the middle of the range of stored flow. ``two_stream_vgg16_*`` follows arXiv:1507.02159.
-``two_stream_r*`` is the ResNet code above: a clip is one frame or one stack, and the result for a
-video is the sum of 19 of them (test with 19 views). Its flow lies between 0 and 1, without a mean.
+``two_stream_r*`` is the ResNet code above: a clip is one frame or one stack, and the scores of 19
+clips of a video are summed (test with 19 views). Its flow is scaled to 0 to 1, without a mean.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ from zoopraxis.models.base import SegmentNetwork
 from zoopraxis.spec import ModelSpec
 
 FLOW_STACK = 10
-"""L of section 3.1: the flow fields of one stack."""
+"""L of section 3.1, the number of flow fields of a stack."""
 
 
 class CNNM2048(nn.Module):
@@ -132,7 +132,7 @@ def _entry(
     )
 
 
-# the features of a fully connected layer have no height and width
+# networks whose features, of a fully-connected layer, have no height and width
 _flat = partial(_entry, space_stride=None)
 _vgg16 = partial(VGG16, dropout=0.9)
 _tiny = partial(ResNet2d, 10, width=16)
@@ -140,7 +140,7 @@ _SMALL = {"num_frames": 2, "size": 64, "resize": 64}
 
 
 def _resnets(depth: int) -> tuple[ModelSpec, ModelSpec]:
-    """Both streams of a depth."""
+    """Return the entries of both streams at one depth."""
     backbone_fn = partial(ResNet2d, depth)
     return (
         _entry(f"two_stream_r{depth}_rgb", backbone_fn, _RESNET_RGB),

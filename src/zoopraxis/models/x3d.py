@@ -3,21 +3,19 @@
 Feichtenhofer, CVPR 2020. arXiv:2004.04730
 Official code: https://github.com/facebookresearch/SlowFast (Apache-2.0)
 
-A tiny network for single images, X2D, becomes one for video by growing one of six things at a time
-(Table 1): the number of frames (gamma_t), their stride (gamma_tau), the size of the crop
-(gamma_s), the width of the network (gamma_w), the inner width of its bottlenecks (gamma_b) and its
-depth (gamma_d). A network is these six factors, `Expansion`, and nothing else;
-`zoopraxis.training.expansion` has the search for them. The result is thin and deep: depth-wise
-3x3x3 convolutions in inverted bottlenecks, every other of which weights its channels by
-squeeze-and-excitation, and no stride in time.
+A tiny network for single images, X2D, is expanded to video along one of six axes at a time (Table
+1): the number of frames (gamma_t), their stride (gamma_tau), the size of the crop (gamma_s), the
+width of the network (gamma_w), the inner width of its bottlenecks (gamma_b) and its depth
+(gamma_d). These six factors, `Expansion`, define the network; `zoopraxis.training.expansion`
+searches for them. The result is thin and deep: inverted bottlenecks with depth-wise 3x3x3
+convolutions, every other one with squeeze-and-excitation, and no stride in time.
 
 Widths are rounded to multiples of eight, as in the paper's tables; PySlowFast's rounding gives the
 same for the released sizes. X2D has 20.66 M multiply-adds; the paper's 20.67 include the additions
 of the last pooling. X3D-XL and X3D-XXL were never released. The factors of XL give the paper's
 channels (32, 72, 136, 280), blocks (5, 10, 25, 15) and 35.84 GMACs, and its 48.4 at the test size
-of 356 pixels. Of XXL the paper has parameters and GMACs only. The factors here are a choice that
-meets them within 0.2 %: 20.3 M, 143.6 GMACs and 193.7 at the test size (194.1). It is a network of
-that size, perhaps not the same.
+of 356 pixels. For XXL the paper gives only parameters and GMACs. Our factors match them within
+0.2 %: 20.3 M, 143.6 GMACs, and 193.7 at the test size (194.1). The network may still differ.
 
 Entries ``x3d_ptv_*`` are PyTorchVideo's networks (`UnnormedX3D`).
 """
@@ -35,14 +33,14 @@ from zoopraxis.layers.resnet3d import initialise, project
 from zoopraxis.models.base import VideoClassifier
 from zoopraxis.spec import ModelSpec
 
-BLOCKS = (1, 2, 5, 3)  # X2D's, by stage
-CHANNELS = (24, 48, 96, 192)
+BLOCKS = (1, 2, 5, 3)  # of X2D, by stage
+CHANNELS = (24, 48, 96, 192)  # likewise
 HIDDEN = 2048  # channels before the classifier
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expansion:
-    """The six factors that expand X2D to an X3D (Table 1); X2D has ones.
+    """The six factors that expand X2D (Table 1); for X2D all are 1.
 
     Parameters
     ----------
@@ -51,8 +49,8 @@ class Expansion:
     s : float
         gamma_s: side of the crop in units of 112 pixels.
     w, b, d : float
-        gamma_w: factor of the channels; gamma_b: inner channels of a bottleneck over its outer
-        ones; gamma_d: factor of the number of blocks.
+        gamma_w: factor on the channels; gamma_b: ratio of the inner to the outer channels of a
+        bottleneck; gamma_d: factor on the number of blocks.
     """
 
     t: float = 1
@@ -78,11 +76,12 @@ class Expansion:
         return round_width(CHANNELS[0] * self.w)
 
     def stages(self) -> list[tuple[int, int, int]]:
-        """Blocks, channels and inner channels of the four stages.
+        """Return the blocks, channels and inner channels of the four stages.
 
         # X3D-S, d = 2.2 and b = 2.25: (3, 24, 54), (5, 48, 108), (11, 96, 216), (7, 192, 432)
         """
         widths = [round_width(channels * self.w) for channels in CHANNELS]
+        # rounded to 6 digits first: errors of the product must not add a block
         depths = [ceil(round(self.d * blocks, 6)) for blocks in BLOCKS]
         return [(n, width, int(self.b * width)) for n, width in zip(depths, widths, strict=True)]
 
@@ -99,14 +98,14 @@ XXL = Expansion(t=32, tau=5, s=312 / 112, w=2.3, b=2.25, d=3.7)
 def round_width(width: float) -> int:
     """Round to a multiple of eight, at least 8 and at least nine tenths of `width`.
 
-    # 34.8 -> 32, 12 -> 16; 10.9 -> 16, as 8 is less than nine tenths of it
+    # 34.8 -> 32, 12 -> 16; 10.9 -> 16, as 8 would be less than nine tenths
     """
     rounded = max(8, int(width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * width else rounded
 
 
 class X3DBlock(nn.Module):
-    """1x1x1 up to `inner` channels, depth-wise 3x3x3, gate, Swish, 1x1x1 down, and a shortcut.
+    """1x1x1 to `inner` channels, depth-wise 3x3x3, gate, Swish, 1x1x1, and a shortcut.
 
     Parameters
     ----------
@@ -151,7 +150,7 @@ class X3DBlock(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Weights each channel by a gate that depends on the means of all channels (Hu et al. 2018).
+    """Scales each channel by a gate computed from the means of all channels (Hu et al. 2018).
 
     Parameters
     ----------
@@ -161,6 +160,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        # 54 channels: 54 / 16 = 3.4, rounded to 8; 432 channels: 27, rounded to 32
         hidden = round_width(channels / 16)
         self.reduce = nn.Conv3d(channels, hidden, 1)
         self.expand = nn.Conv3d(hidden, channels, 1)
@@ -173,7 +173,7 @@ class SqueezeExcite(nn.Module):
 
 
 class X3DStem(nn.Module):
-    """1x3x3 convolution of stride 2, depth-wise 5x1x1 convolution, batch norm, ReLU."""
+    """1x3x3 convolution of stride 2 in space, depth-wise 5x1x1 convolution, batch norm, ReLU."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -187,7 +187,8 @@ class X3DStem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map clips (B, 3, T, H, W) to (B, width, T, H/2, W/2)."""
-        return F.relu(self.norm(self.temporal(self.spatial(x))), inplace=True)
+        x = self.temporal(self.spatial(x))  # (B, width, T, H/2, W/2)
+        return F.relu(self.norm(x), inplace=True)
 
 
 class X3DHead(ClipHead):
@@ -223,6 +224,8 @@ class X3D(VideoClassifier):
         super().__init__()
         self.stem = X3DStem(expansion.stem)
         channels, inner, stages = expansion.stem, 0, []
+        # X3D-S: stem 24, stages of 24, 48, 96 and 192 channels with 54, 108, 216 and 432 inside;
+        # conv5 has the 432 of the last stage
         for blocks, width, inner in expansion.stages():
             stages.append(make_stage(channels, inner, width, blocks=blocks))
             channels = width
@@ -247,7 +250,7 @@ class X3D(VideoClassifier):
 
 
 def make_stage(in_channels: int, inner: int, width: int, *, blocks: int) -> nn.Sequential:
-    """Stack blocks: the first halves the size, every other one has a gate, the first included."""
+    """Stack blocks: the first halves height and width; the first, third, fifth ... have a gate."""
     stage = nn.Sequential()
     for index in range(blocks):
         first = index == 0
@@ -265,7 +268,7 @@ def make_stage(in_channels: int, inner: int, width: int, *, blocks: int) -> nn.S
 
 
 class UnnormedX3D(X3D):
-    """PyTorchVideo's network: the first shortcut, which keeps the channels, has no batch norm.
+    """PyTorchVideo's network: no batch norm in the first shortcut, which keeps the channels.
 
     The arguments are those of `X3D`.
     """

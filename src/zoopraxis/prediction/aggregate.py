@@ -53,10 +53,11 @@ def _max_sigmoid(logits: Tensor) -> Tensor:
 
 def _mean_given(logits: Tensor) -> Tensor:
     """Average the outputs of a model that ends with its own softmax or sigmoid."""
-    if logits.min() < 0 or logits.max() > 1 + 1e-4:
+    given = logits[~logits.isnan()]  # NaN would compare as if it were in range
+    if given.numel() and (given.min() < 0 or given.max() > 1 + 1e-4):
         raise ZoopraxisError(
             f"mode 'mean_given' expects probabilities, but the model gives "
-            f"{logits.min():.3g} to {logits.max():.3g}",
+            f"{given.min():.3g} to {given.max():.3g}",
             "for logits choose 'mean_probability'",
         )
     return logits.mean(-2)
@@ -80,13 +81,14 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
     Parameters
     ----------
     logits : Tensor of shape (..., V, K)
-        One row per view (and crop).
+        One row per view (and crop). NaN stands for a video that could not be read.
     mode : str, default="mean_probability"
         A key of ``MODES``.
 
     Returns
     -------
     Tensor of shape (..., K)
+        NaN where a view has one, whatever the mode.
 
     Raises
     ------
@@ -99,7 +101,9 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     if logits.ndim < 2 or logits.shape[-2] == 0:
         raise ShapeError(f"logits of shape {tuple(logits.shape)} are not (..., V, K) with V >= 1")
-    return MODES[mode](logits.float())
+    unread = logits.isnan().any(-1).any(-1)  # (...)
+    # The greatest of NaNs is the first: a vote would give an unreadable video to class 0.
+    return MODES[mode](logits.float()).masked_fill(unread[..., None], float("nan"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +126,12 @@ class Prediction:
         Seconds [start, end) that each view covers.
     logits : Tensor of shape (V, K)
         The model's output for each view.
+    trained : bool, default=True
+        False for random weights, whose predictions mean nothing.
+    lag : float, optional
+        Of a live video: seconds from the last frame of the view to this prediction.
+    dropped : int, optional
+        Of a live video: frames since it was opened that came too fast to be looked at.
     """
 
     video: str
@@ -131,6 +141,9 @@ class Prediction:
     scores: tuple[float, ...]
     times: tuple[Times, ...]
     logits: Tensor = field(repr=False, compare=False)
+    trained: bool = True
+    lag: float | None = None
+    dropped: int | None = None
 
     @classmethod
     def from_logits(
@@ -143,6 +156,9 @@ class Prediction:
         times: Sequence[Times],
         mode: str = "mean_probability",
         top: int = 5,
+        trained: bool = True,
+        lag: float | None = None,
+        dropped: int | None = None,
     ) -> Self:
         """Aggregate logits (V, K) to the ``top`` best classes.
 
@@ -150,12 +166,19 @@ class Prediction:
         ------
         ShapeError
             ``labels`` are not K, or ``times`` not V.
+        ZoopraxisError
+            A logit is not finite.
         """
         if logits.shape != (len(times), len(labels)):
             raise ShapeError(
                 f"{model} gave logits {tuple(logits.shape)} for {len(times)} views "
                 f"and {len(labels)} labels",
                 "check the labels in the JSON beside the weights",
+            )
+        if not torch.isfinite(logits).all():
+            raise ZoopraxisError(
+                f"{video}: {model} gave logits that are NaN or infinite",
+                "`zoopraxis.prediction.finite.first_not_finite` finds the module",
             )
         scores = aggregate(logits, mode=mode)  # (K,)
         best = scores.sort(descending=True, stable=True).indices[:top].tolist()
@@ -167,16 +190,22 @@ class Prediction:
             scores=tuple(scores[best].tolist()),
             times=tuple(times),
             logits=logits,
+            trained=trained,
+            lag=lag,
+            dropped=dropped,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         best = zip(self.labels, self.scores, strict=True)
         views = zip(self.times, self.logits.tolist(), strict=True)
+        live = {} if self.lag is None else {"lag": self.lag, "dropped": self.dropped or 0}
         return {
             "video": self.video,
             "model": self.model,
+            "trained": self.trained,
             "mode": self.mode,
+            **live,
             "top": [{"label": label, "score": score} for label, score in best],
             "views": [{"start": a, "end": b, "logits": row} for (a, b), row in views],
         }

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
-from zoopraxis.errors import ShapeError
+from zoopraxis.errors import ShapeError, ZoopraxisError
 
 __all__ = ["average_scores", "fit_svm", "stack_scores", "svm_scores"]
 
@@ -26,6 +26,7 @@ def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None
     ----------
     streams : sequence of ndarray of shape (N, K)
         Scores of each network, all probabilities or all logits.
+        A row of NaN is a video that a network could not read; so is its average.
     weights : sequence of float, optional
         Weights of the networks; equal by default. Only their ratios matter.
 
@@ -37,8 +38,20 @@ def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None
     ------
     ShapeError
         The networks did not score the same videos and classes.
+    ZoopraxisError
+        A score is not finite, or the weights do not fit.
     """
     _check_alike(streams)
+    if weights is not None and (
+        len(weights) != len(streams) or not np.isfinite(weights).all() or sum(weights) == 0
+    ):
+        raise ZoopraxisError(
+            f"the weights {list(weights)} cannot average {len(streams)} networks",
+            "give a number for each network; their sum may not be 0",
+        )
+    for number, scores in enumerate(streams):
+        partly = np.isnan(scores).any(axis=1) & ~np.isnan(scores).all(axis=1)
+        _refuse(number, partly | np.isinf(scores).any(axis=1))
     averaged: Scores = np.average(np.stack(streams), axis=0, weights=weights)
     return averaged
 
@@ -59,8 +72,12 @@ def stack_scores(streams: Sequence[Scores]) -> Scores:
     ------
     ShapeError
         The networks did not score the same videos and classes.
+    ZoopraxisError
+        A score is not finite.
     """
     _check_alike(streams)
+    for number, scores in enumerate(streams):
+        _refuse(number, ~np.isfinite(scores).all(axis=1))
     stacked: Scores = np.concatenate([normalize(scores) for scores in streams], axis=1)
     return stacked
 
@@ -86,6 +103,8 @@ def fit_svm(streams: Sequence[Scores], labels: ArrayLike, *, penalty: float = 1.
     ------
     ShapeError
         The networks did not score the same videos and classes.
+    ZoopraxisError
+        A score is not finite.
     """
     return LinearSVC(C=penalty, random_state=0).fit(stack_scores(streams), labels)
 
@@ -115,4 +134,14 @@ def _check_alike(streams: Sequence[Scores]) -> None:
         raise ShapeError(
             f"scores of shapes {', '.join(map(str, shapes)) or 'no network'} cannot be fused",
             "score the same videos and classes with every network: (N, K) each",
+        )
+
+
+def _refuse(number: int, rows: Any) -> None:
+    """Raise if any video (N,) of a network has scores that cannot be fused."""
+    if rows.any():
+        raise ZoopraxisError(
+            f"network {number} gives {int(rows.sum())} of {len(rows)} videos scores that are NaN "
+            f"or infinite, the first is number {np.flatnonzero(rows)[0]}",
+            "leave out the videos that could not be read",
         )

@@ -10,12 +10,14 @@ import av
 import cv2
 import matplotlib
 import numpy as np
+from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from zoopraxis.errors import VideoError
 from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.timeline import Timeline
-from zoopraxis.video import open_video
+from zoopraxis.video import Video, open_video
 
 __all__ = ["draw", "write_overlay"]
 
@@ -70,46 +72,68 @@ def write_overlay(
     Raises
     ------
     VideoError
-        The video cannot be read.
+        The video cannot be read, or ``out`` cannot be written.
     """
     out = Path(out)
     part = out.with_name(f".{out.name}.part")
-    spans = _spans(result)
-    with open_video(video) as opened, av.open(str(part), "w", format="mp4") as container:
-        size = _even(opened.width, opened.height, width)
-        stream = container.add_stream("libx264", rate=Fraction(opened.fps).limit_denominator(1001))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open_video(video) as opened:
+            _encode(opened, part, result, width=width, progress=progress)
+        part.replace(out)
+    except (OSError, av.FFmpegError, UnknownCodecError) as error:
+        raise VideoError(
+            f"{out} cannot be written: {error}",
+            "choose another place with room; H.264 needs PyAV from a wheel",
+        ) from error
+    finally:
+        if part.is_file():
+            part.unlink()
+    return out
+
+
+def _encode(
+    video: Video,
+    part: Path,
+    result: Prediction | Timeline,
+    *,
+    width: int,
+    progress: Callable[[float], None] | None,
+) -> None:
+    """Draw onto every frame and encode it."""
+    spans = _spans(result, video.duration)
+    with av.open(str(part), "w", format="mp4") as container:
+        size = _even(video.width, video.height, width)
+        stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.options = {"crf": "20", "preset": "veryfast"}
-        times = opened.timestamps.tolist()
-        for number, (frame, time) in enumerate(zip(opened, times, strict=True), start=1):
+        times = video.timestamps.tolist()
+        for number, (frame, time) in enumerate(zip(video, times, strict=True), start=1):
             pixels = frame.movedim(0, -1).numpy()  # (H, W, 3)
             picture = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-            drawn = draw(picture, rows_at(result, time), spans, now=time / opened.duration)
+            drawn = draw(picture, rows_at(result, time), spans, now=time / video.duration)
             image = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             image.pts, image.time_base = round(time * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(image))
             if progress:
                 progress(number / len(times))
         container.mux(stream.encode(None))
-    part.replace(out)
-    return out
 
 
 def rows_at(result: Prediction | Timeline, time: float) -> Rows:
     """Labels and scores to show at a time in seconds."""
     if isinstance(result, Timeline):
         segment = result.at(time)
-        return ((segment.label, segment.score),)
+        return ((segment.label, segment.score),) if segment else ()
     return tuple(zip(result.labels, result.scores, strict=True))[:ROWS]
 
 
-def _spans(result: Prediction | Timeline) -> Spans:
+def _spans(result: Prediction | Timeline, duration: float) -> Spans:
     """Parts of the strip of time: the actions of a timeline, nothing for a prediction."""
     if isinstance(result, Prediction):
         return ()
-    end = result.segments[-1].end or 1.0
-    return tuple((s.start / end, s.end / end, s.label) for s in result.segments)
+    return tuple((s.start / duration, s.end / duration, s.label) for s in result.segments)
 
 
 def _even(width: int, height: int, least: int) -> tuple[int, int]:
@@ -161,7 +185,7 @@ def _panel(rows: Rows, spans: Spans, size: tuple[int, int]) -> tuple[NDArray[np.
     canvas = ImageDraw.Draw(panel)
     font = _font(text)
     colours = _colours(spans) if spans else {}
-    longest = max(1.0, *(abs(score) for _, score in rows))
+    longest = max([1.0, *(abs(score) for _, score in rows)])
     for i, (label, score) in enumerate(rows):
         top = edge // 2 + i * line
         colour = colours.get(label, COLOURS[0] if i == 0 else (150, 158, 170))

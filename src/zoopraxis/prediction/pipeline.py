@@ -5,6 +5,7 @@ go through the same functions.
 """
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from zoopraxis.checkpoints.saved import OpenModel, open_model
+from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
 from zoopraxis.inputs.base import map_inputs, view_indices
 from zoopraxis.inputs.sampling import Indices
 from zoopraxis.prediction.aggregate import Prediction, Times
+from zoopraxis.prediction.finite import check_inputs, check_outputs
 
 __all__ = [
     "Precision",
@@ -24,6 +27,7 @@ __all__ = [
     "opened",
     "predict",
     "run",
+    "usable_device",
     "view_inputs",
     "view_times",
 ]
@@ -74,17 +78,25 @@ def predict(
     VideoError
         The video cannot be read.
     ZoopraxisError
-        The model cannot be opened, or does not fit.
+        The model cannot be opened, does not fit, or gives NaN or infinite numbers.
     """
     net, media = opened(model), Media.of(video)
     with net.clip.input.open(media) as track:
         inputs, times = view_inputs(track, media, net.clip, views=views, crops=crops)
         name = track.name
-    logits = run(net.model, inputs, device=device, precision=precision, batch_size=batch_size)
+    logits = run(
+        net.model,
+        inputs,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        video=name,
+    )
     return Prediction.from_logits(
         logits,
         video=name,
         model=net.name,
+        trained=net.trained,
         labels=net.labels,
         times=times,
         mode=mode,
@@ -119,8 +131,15 @@ def extract_features(
     net, media = opened(model), Media.of(video)
     with net.clip.input.open(media) as track:
         inputs, _ = view_inputs(track, media, net.clip, views=views, crops=crops)
-    pooled = _Pooled(net.model)
-    features = run(pooled, inputs, device=device, precision=precision, batch_size=batch_size)
+        name = track.name
+    features = run(
+        _Pooled(net.model),
+        inputs,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        video=name,
+    )
     return features if pool == "none" else features.mean(dim=0)
 
 
@@ -179,6 +198,7 @@ def run(
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
     batch_size: int = 8,
+    video: str = "",
 ) -> Tensor:
     """Run a network over N clips, some at a time: float32 (N, K) on the CPU.
 
@@ -194,18 +214,64 @@ def run(
         The halves run under autocast with channels last: 2 to 4 times as fast, and 1e-2 off.
     batch_size : int, default=8
         Clips at a time, which bounds memory.
+    video : str, default=""
+        What the clips show, for error messages.
+
+    Raises
+    ------
+    VideoError
+        The input is not finite.
+    CheckpointError
+        The output is not finite because a weight is not.
+    ZoopraxisError
+        The output is not finite for another reason; the error names the first module. Or the
+        device cannot be used.
     """
+    if batch_size < 1:
+        raise ZoopraxisError(f"batch_size is {batch_size}", "pass 1 or more")
+    place = usable_device(device)
     tensors = inputs if isinstance(inputs, tuple) else (inputs,)
     half = precision != "float32"
-    kind = torch.device(device).type
-    cast = torch.autocast(kind, getattr(torch, precision)) if half else nullcontext()
-    model = model.to(device).eval()
+    cast = torch.autocast(place.type, getattr(torch, precision)) if half else nullcontext()
+    model = model.to(place).eval()
 
     layout = torch.channels_last_3d if half else torch.contiguous_format
     batches = zip(*(torch.split(tensor, batch_size) for tensor in tensors), strict=True)
+    parts = []
     with cast:
-        parts = [model(*map_inputs(batch, torch.device(device), layout)) for batch in batches]
-    return torch.cat(parts).float().cpu()
+        for batch in batches:
+            moved = map_inputs(batch, place, layout)
+            check_inputs(moved, video=video)
+            again = partial(_run_batch, model, moved)
+            out = again().float().cpu()
+            check_outputs(out, model, again, video=video, precision=precision)
+            parts.append(out)
+    return torch.cat(parts)
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """Return a device on which a tensor can be made.
+
+    Raises
+    ------
+    ZoopraxisError
+        There is no such device, or this PyTorch cannot use it.
+    """
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ZoopraxisError(
+            f"the device {str(device)!r} cannot be used: {reason}",
+            "'cpu' always can; `zoopraxis doctor` says what this machine has",
+        ) from error
+    return place
+
+
+def _run_batch(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    out: Tensor = model(*batch)
+    return out
 
 
 def view_times(track: Track, indices: Indices) -> list[Times]:

@@ -1,8 +1,7 @@
-"""Long and live videos: a sliding window, and the sequence of actions it predicts."""
+"""Long videos: a window that slides in time, and the sequence of actions it predicts."""
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -10,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import Media, Sampling, Track
 from zoopraxis.inputs.base import segment_range
-from zoopraxis.inputs.images import resize_frames
 from zoopraxis.inputs.sampling import (
     Indices,
     covering_starts,
@@ -22,15 +22,23 @@ from zoopraxis.inputs.sampling import (
     sample_test,
     span,
 )
-from zoopraxis.prediction.aggregate import Prediction, aggregate
-from zoopraxis.prediction.pipeline import Model, Precision, opened, run, view_inputs, view_times
-from zoopraxis.video import ArrayVideo, live_frames
+from zoopraxis.prediction.aggregate import aggregate
+from zoopraxis.prediction.pipeline import Model, Precision, opened, run
 
-__all__ = ["Segment", "Timeline", "merge", "predict_live", "predict_timeline", "window_indices"]
+__all__ = [
+    "Segment",
+    "Stretch",
+    "Timeline",
+    "check_seconds",
+    "lay_windows",
+    "merge",
+    "predict_timeline",
+    "window_indices",
+    "window_seconds",
+]
 
 SEGMENTS_WINDOW = 4.0  # seconds of one window for models of segments
-CAMERA_FPS = 30.0  # assumed of a camera, to know how long its dense clips last
-ROUNDING = 1e-6  # seconds by which sums of frame times may miss a step
+LEAST_PAUSE = 3  # frames: a shorter wait for the next one is jitter, never a gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +60,30 @@ class Timeline:
     video, model : str
         The video and the model.
     segments : tuple of Segment
-        From the start to the end of the video (or segment), without gaps.
+        In order, from the start to the end of the video (or segment). Neighbours touch, except
+        where the video shows no frame for longer than a window: that gap belongs to none.
+    trained : bool, default=True
+        False for random weights, whose predictions mean nothing.
     """
 
     video: str
     model: str
     segments: tuple[Segment, ...]
+    trained: bool = True
 
-    def at(self, time: float) -> Segment:
-        """Return the segment that covers a time in seconds; after the end, the last one."""
-        return next((s for s in self.segments if time < s.end), self.segments[-1])
+    def at(self, time: float) -> Segment | None:
+        """Return the segment that covers a time in seconds; None in a gap, and outside."""
+        return next((s for s in self.segments if s.start <= time < s.end), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         rows = [vars(segment) for segment in self.segments]
-        return {"video": self.video, "model": self.model, "segments": rows}
+        return {
+            "video": self.video,
+            "model": self.model,
+            "trained": self.trained,
+            "segments": rows,
+        }
 
     def to_json(self) -> str:
         """Return one line of JSON."""
@@ -89,6 +106,9 @@ def predict_timeline(
     """Slide a window over a long video, and merge neighbours with the same prediction.
 
     Every window stands for the time around its centre, half way to its neighbours' centres.
+    Windows are laid by the time stamps of the frames. Where the next frame is farther away than
+    a window lasts (and than three frames), the frame before it counts for its usual time and
+    then there is a gap: no window reaches across it, and the timeline has no segment there.
     Memory is that of ``batch_size`` windows, however long the video is.
 
     Parameters
@@ -111,23 +131,58 @@ def predict_timeline(
     net, media = opened(model), Media.of(video)
     kind = net.clip.input
     with kind.open(media) as track:
-        within = segment_range(track, media)
-        indices = window_indices(track, within, net.clip.sampling, window=window, step=step)
+        stretches = lay_windows(
+            track, segment_range(track, media), net.clip.sampling, window=window, step=step
+        )
+        indices = np.concatenate([stretch.indices for stretch in stretches])  # (W, T)
         draws = kind.crops(track, crops)
         scores = []
         for first in range(0, len(indices), batch_size):
             part = indices[first : first + batch_size]  # (b, T)
             inputs = kind.prepare_crops(kind.read(track, part, draws[0]), draws)
             logits = run(
-                net.model, inputs, device=device, precision=precision, batch_size=batch_size
+                net.model,
+                inputs,
+                device=device,
+                precision=precision,
+                batch_size=batch_size,
+                video=track.name,
             )  # (b * crops, K)
             scores.append(aggregate(logits.reshape(len(part), crops, -1), mode=mode))  # (b, K)
             if progress:
                 progress(sum(map(len, scores)) / len(indices))
-        centres = [(start + end) / 2 for start, end in view_times(track, indices)]
-        ((start, end),) = view_times(track, np.array([[within[0], within[-1]]]))
-        segments = merge(torch.cat(scores), centres, start=start, end=end, labels=net.labels)
-        return Timeline(video=track.name, model=net.name, segments=segments)
+        parts = torch.split(torch.cat(scores), [len(s.centres) for s in stretches])
+        segments = [
+            segment
+            for part, s in zip(parts, stretches, strict=True)
+            for segment in merge(part, s.centres, start=s.start, end=s.end, labels=net.labels)
+        ]
+        return Timeline(
+            video=track.name,
+            model=net.name,
+            segments=tuple(segments),
+            trained=net.trained,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Windows over a stretch of a video without gaps.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds [start, end) of the stretch.
+    centres : tuple of float
+        Centres of its W windows in seconds, ascending.
+    indices : ndarray of int64, shape (W, T)
+        One clip in each.
+    """
+
+    start: float
+    end: float
+    centres: tuple[float, ...]
+    indices: Indices
 
 
 def window_indices(
@@ -138,7 +193,20 @@ def window_indices(
     window: float | None = None,
     step: float | None = None,
 ) -> Indices:
-    """Choose one clip in each of the overlapping windows that cover a part of a track: (W, T).
+    """Choose one clip in each window of `lay_windows`: (W, T)."""
+    stretches = lay_windows(track, within, sampling, window=window, step=step)
+    return np.concatenate([stretch.indices for stretch in stretches])
+
+
+def lay_windows(
+    track: Track,
+    within: range,
+    sampling: Sampling,
+    *,
+    window: float | None = None,
+    step: float | None = None,
+) -> list[Stretch]:
+    """Cover a part of a track with overlapping windows, and choose one clip in each.
 
     Parameters
     ----------
@@ -150,86 +218,86 @@ def window_indices(
         The sampling that the model expects.
     window, step
         As for `predict_timeline`.
+
+    Returns
+    -------
+    list of Stretch
+        One, and one more for every gap longer than a window.
+
+    # frames at 0, 1, 2, 9, 10, 11 s, windows of 3 s:  [0, 3) and [9, 12)
     """
-    fps = exact_rate(track.fps)
-    seconds = exact_rate(window) if window else _window(sampling, fps)
-    length = max(1, round(fps * seconds))
+    check_seconds(window=window, step=step)
+    shown = track.timestamps[within.start : within.stop]  # (N,)
+    fps = _usual_rate(shown, track.fps)
+    seconds = exact_rate(window) if window else window_seconds(sampling, fps)
+    length = max(1, round(fps * seconds))  # windows and steps are whole numbers of usual frames
     hop = max(1, round(fps * exact_rate(step)) if step else length // 2)
-    length = min(length, len(within))
-    starts = within.start + covering_starts(len(within), length, step=hop)  # (W,)
-    stamps = track.timestamps
-    clips = [
-        start + sample_test(length, track.fps, sampling, timestamps=stamps[start : start + length])
-        for start in starts
-    ]
-    return np.concatenate(clips)  # (W, T)
+    # the time until the next frame, or the end, of every frame
+    rest = track.timestamps[within.stop :]
+    until = np.append(shown[1:], rest[0] if len(rest) else track.duration) - shown  # (N,)
+    pause = float(max(length, LEAST_PAUSE) / fps)
+    ends = [*(np.flatnonzero(until[:-1] > pause) + 1).tolist(), len(shown)]
+    stretches = []
+    for first, last in zip([0, *ends[:-1]], ends, strict=True):
+        start = float(shown[first])
+        final = float(until[last - 1] if until[last - 1] <= pause else 1 / fps)
+        end = float(shown[last - 1]) + final
+        count = max(1, round((end - start) * fps))  # usual frames, were they evenly spaced
+        size = min(length, count)
+        places = covering_starts(count, size, step=hop)  # (W,)
+        clips = [
+            within.start + first + _clip(shown[first:last], start + n / fps, size, fps, sampling)
+            for n in places.tolist()
+        ]
+        stretches.append(
+            Stretch(
+                start=start,
+                end=end,
+                centres=tuple(float(start + (n + size / 2) / fps) for n in places.tolist()),
+                indices=np.concatenate(clips),
+            )
+        )
+    return stretches
 
 
-def _window(sampling: Sampling, fps: Fraction) -> Fraction:
+def _clip(
+    shown: NDArray[np.float64], start: float, size: int, fps: Fraction, sampling: Sampling
+) -> Indices:
+    """Choose the clip (1, T) of a window: indices into the frames shown in it, at least one."""
+    slack = 0.25 / float(fps)  # containers round the times of frames, by up to a millisecond
+    end = start + size / float(fps)
+    first = max(int(np.searchsorted(shown, start + slack, side="right")) - 1, 0)
+    last = max(int(np.searchsorted(shown, end - slack, side="left")), first + 1)
+    times = shown[first:last]
+    return first + sample_test(last - first, float(fps), sampling, timestamps=times)
+
+
+def _usual_rate(shown: NDArray[np.float64], mean: float) -> Fraction:
+    """Frames a second where a video has no gaps: by the median of the times between them.
+
+    The mean rate is taken where the two agree to 1 %: it is not rounded.
+    """
+    waits = np.diff(shown)
+    if len(waits) == 0 or np.median(waits) <= 0:
+        return exact_rate(mean)
+    usual = 1 / float(np.median(waits))
+    # Times rounded to milliseconds give 30.3 or 29.4 for 30 frames a second.
+    rounding = 0.001 * usual
+    return exact_rate(mean if abs(usual - mean) <= max(0.01, rounding) * usual else usual)
+
+
+def check_seconds(**lengths: float | None) -> None:
+    """Raise if a length in seconds is given and not positive."""
+    for name, seconds in lengths.items():
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise ZoopraxisError(f"{name} is {seconds:g} s", "pass a positive number of seconds")
+
+
+def window_seconds(sampling: Sampling, fps: Fraction) -> Fraction:
     """Seconds that a model's clip spans in a video of a rate."""
     if sampling.mode == "segments":
         return Fraction(SEGMENTS_WINDOW)
     return span(sampling) / (exact_rate(sampling.fps) if sampling.fps else fps)
-
-
-def predict_live(
-    video: str,
-    model: Model,
-    *,
-    window: float | None = None,
-    step: float = 0.5,
-    mode: str = "mean_probability",
-    top: int = 5,
-    device: str | torch.device = "cpu",
-    precision: Precision = "float32",
-) -> Iterator[Prediction]:
-    """Predict the last moments of a live video, again and again.
-
-    Parameters
-    ----------
-    video : str
-        ``"camera:0"``, an rtsp address, or anything `zoopraxis.video.live_frames` takes.
-    window : float, optional
-        Seconds to look back; the default is the length of the model's clip (at 30 frames
-        a second where it has no rate), or 4 for models of segments.
-    step : float, default=0.5
-        Seconds from one prediction to the next.
-    model, mode, top, device, precision
-        As for `zoopraxis.prediction.pipeline.predict`.
-
-    Yields
-    ------
-    Prediction
-        The time of its only view is in seconds since the camera was opened.
-    """
-    net = opened(model)
-    kind = net.clip.input
-    length = window or float(_window(net.clip.sampling, exact_rate(CAMERA_FPS)))
-    seen: deque[tuple[float, Tensor]] = deque()
-    due = length
-    for now, frame in live_frames(video):
-        size = kind.scaled((frame.shape[-2], frame.shape[-1]))
-        seen.append((now, resize_frames(frame, size)))
-        while seen[0][0] < now - length - ROUNDING:
-            seen.popleft()
-        if now < due - ROUNDING:
-            continue
-        due = now + step
-        times = np.array([time for time, _ in seen])
-        fps = max(len(times) - 1, 1) / (times[-1] - times[0] or 1.0)
-        frames = torch.stack([frame for _, frame in seen])  # (N, 3, h, w)
-        media = Media(path=ArrayVideo(frames, fps=fps, timestamps=times - times[0]))
-        with kind.open(media) as track:
-            inputs, _ = view_inputs(track, media, net.clip)
-        yield Prediction.from_logits(
-            run(net.model, inputs, device=device, precision=precision),
-            video=video,
-            model=net.name,
-            labels=net.labels,
-            times=[(float(times[0]), now)],
-            mode=mode,
-            top=top,
-        )
 
 
 def merge(

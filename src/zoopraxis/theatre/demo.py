@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from zoopraxis.checkpoints.saved import open_model
-from zoopraxis.data.samples import SampleList, read_samples
-from zoopraxis.data.splits import split_by_group
+from zoopraxis.data.samples import SampleList
+from zoopraxis.errors import RecipeError
 from zoopraxis.evaluation.evaluate import Evaluation, evaluate
 from zoopraxis.evaluation.report import write_report
 from zoopraxis.files import write_atomically
 from zoopraxis.prediction.overlay import write_overlay
 from zoopraxis.prediction.pipeline import predict
 from zoopraxis.theatre import REVERSED, Settings, contact_sheet, make_theatre
+from zoopraxis.training.build import read_lists
 from zoopraxis.training.logs import Watcher
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe
@@ -88,6 +89,7 @@ def run_demo(
     """
     began = time.monotonic()
     theatre = out / "theatre"
+    base = read_recipe(recipe, [f"data.train={json.dumps(str(theatre))}", *changes])
     sizes = f"--clips-per-class {clips_per_class} --performers {PERFORMERS}"
     say(f"zoopraxis data theatre {theatre} {sizes}")
     with film("filming") as progress:
@@ -99,13 +101,12 @@ def run_demo(
         )
     sheet = contact_sheet(theatre, out / "theatre.png")
 
-    base = read_recipe(recipe, [f'data.train="{theatre}"', *changes])
+    held_out = _held_out(base)  # before training: what is wrong with it shows at once
     say(f"zoopraxis train {recipe} data.train={theatre} --out {out / 'r2plus1d'}")
     train(base, out / "r2plus1d", resume=True, watcher=watcher())
     say(f"the same with model.name={BLIND}, which sees every frame but not their order")
     train(_blind(base), out / "fr2d", resume=True, watcher=watcher())
 
-    held_out = _held_out(base)
     say(f"testing on {len(held_out)} clips of performers that were not trained on")
     results = {run: _tested(out / run, held_out) for run in ("r2plus1d", "fr2d")}
     rows = tuple(_row(name, result) for name, result in results.items())
@@ -138,10 +139,17 @@ def _blind(recipe: Recipe) -> Recipe:
 
 def _held_out(recipe: Recipe) -> SampleList:
     """Clips that the recipe keeps from training."""
-    samples = read_samples(recipe.data.train)
-    _, held_out = split_by_group(
-        samples, fraction=recipe.data.val_fraction, seed=recipe.data.split_seed
-    )
+    _, held_out = read_lists(recipe.data, multi_label=recipe.train.multi_label)
+    if held_out is None:
+        raise RecipeError(
+            "the demo tests on clips that the recipe keeps from training, and it keeps none",
+            f"set data.val_fraction to more than {recipe.data.val_fraction:g}, such as 0.2",
+        )
+    if not set(REVERSED) | set(REVERSED.values()) <= set(held_out.labels):
+        raise RecipeError(
+            f"the demo is about the actions of the theatre, and {recipe.data.train} has others",
+            "train on your own videos with `zoopraxis train`",
+        )
     return held_out
 
 

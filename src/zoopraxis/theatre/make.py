@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
+from zoopraxis.theatre.workers import start_worker
 
 __all__ = ["Job", "Settings", "encode", "make_theatre"]
 
@@ -287,7 +288,9 @@ def _run_all(jobs: list[Job], out: Path, workers: int) -> Iterator[Job]:
         return
     # Spawn, not fork: forking a process that has threads can deadlock.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=spawn, initializer=start_worker, initargs=(_start_worker,)
+    ) as pool:
         running = {pool.submit(job.run, out): job for job in jobs}
         try:
             for future in as_completed(running):

@@ -17,7 +17,7 @@ from zoopraxis.errors import CheckpointError
 from zoopraxis.files import UNFINISHED, flush
 from zoopraxis.training.state import Progress
 
-__all__ = ["State", "load_state", "save_state"]
+__all__ = ["State", "has_state", "load_state", "save_state"]
 
 WEIGHTS, AVERAGE = "model.safetensors", "ema.safetensors"
 OPTIMIZER, PROGRESS = "optimizer.pt", "progress.json"
@@ -109,6 +109,11 @@ def load_state(folder: Path) -> State | None:
             f"the saved state {newest} cannot be read: {reason}",
             "delete that folder to restart the run from scratch",
         ) from error
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run has saved a state."""
+    return bool(_states(folder))
 
 
 def _states(folder: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""The search that produced X3D: expand one axis at a time, and keep the best.
+"""The search that produced X3D: expand one axis at a time and keep the best.
 
 Feichtenhofer, CVPR 2020. arXiv:2004.04730, sections 3.2 and 3.3
 
-A coordinate descent: each step trains six networks, each of which has a single axis expanded until
-the cost has doubled, and continues from the most accurate one. A search for a given cost ends with
-a contraction, which undoes as much of the last step as exceeds it.
+Coordinate descent: each step trains six networks, each with one axis expanded until the cost has
+doubled, and continues from the most accurate one. A search for a given cost ends with a
+contraction, which undoes the part of the last step that exceeds it.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,10 +24,12 @@ AXES: Mapping[str, Expand] = {
     "width": lambda x, k: replace(x, w=x.w * k),
     "bottleneck": lambda x, k: replace(x, b=x.b * k),
 }
-"""The six expansions of section 3.2, by a factor.
+"""The six expansions of section 3.2, by a factor k.
 
-X-Fast samples more frames of the same duration; X-Temporal samples more frames of a longer
-duration, at a higher rate.
+X-Fast samples more frames from the same duration; X-Temporal more frames from a longer duration, at
+a higher rate.
+
+# k = 4 of t = 4, tau = 12: fast 16 frames, stride 3; temporal 16 frames, stride 6
 """
 
 
@@ -43,18 +45,18 @@ def search(
     Parameters
     ----------
     start : Expansion
-        The network to begin with: X2D, with the `tau` that gives the duration of its clip.
+        The first network: X2D with the `tau` that gives the duration of the clip.
     score : callable
-        Accuracy of a network once trained; called six times per step.
+        Trains a network and returns its accuracy; called six times per step.
     macs : float
-        Target multiply-adds, which the last step exceeds (see `contract`).
+        Target multiply-adds, which the last step may exceed (see `contract`).
     growth : float, default=2.0
-        Cost of a step over that of the step before.
+        Ratio of the costs of successive steps.
 
     Returns
     -------
     list of (str, Expansion)
-        The axis and the result of each step.
+        Axis and result of each step.
     """
     path: list[tuple[str, Expansion]] = []
     current, cost = start, float(count_expansion_macs(start))
@@ -73,7 +75,7 @@ def candidates(expansion: Expansion, *, macs: float) -> dict[str, Expansion]:
     Parameters
     ----------
     expansion : Expansion
-        The network to begin with.
+        The network to expand.
     macs : float
         Multiply-adds to reach.
 
@@ -86,7 +88,9 @@ def candidates(expansion: Expansion, *, macs: float) -> dict[str, Expansion]:
 
 
 def _reach(expand: Expand, expansion: Expansion, macs: float) -> Expansion:
-    """Find the factor by bisection: the cost rises with it, in steps."""
+    """Find the factor by bisection, as the cost rises with it."""
+    # the cost is a step function of the factor, so no factor may meet it exactly: the bisection
+    # closes in on the last step below and the first step above, and the nearer one is returned
     low, high = 1 / 16, 16.0
     for _ in range(40):
         middle = (low * high) ** 0.5
@@ -99,7 +103,7 @@ def _reach(expand: Expand, expansion: Expansion, macs: float) -> Expansion:
 def contract(expansion: Expansion, axis: str, *, macs: float) -> Expansion:
     """Contract an axis until the cost is at most `macs` (backward contraction).
 
-    An expansion that does not cost more is returned as it is.
+    An expansion that costs no more is returned unchanged.
     """
     if count_expansion_macs(expansion) <= macs:
         return expansion
@@ -115,18 +119,20 @@ def count_expansion_macs(expansion: Expansion, *, num_classes: int = 400) -> int
     Parameters
     ----------
     expansion : Expansion
-        Of the network and its clip.
+        Factors of the network and its clip.
     num_classes : int, default=400
         K.
     """
     num_frames, side, channels = expansion.num_frames, _halve(expansion.size), expansion.stem
-    macs = num_frames * side**2 * channels * (3 * 3 * 3 + 5)  # 1x3x3, then depth-wise 5x1x1
+    # stem: 1x3x3 from 3 channels, depth-wise 5x1x1
+    macs = num_frames * side**2 * channels * (3 * 3 * 3 + 5)
     inner = 0
     for blocks, width, inner in expansion.stages():
         before, side = side, _halve(side)
-        gates = (blocks + 1) // 2
-        up = before**2 * channels + (blocks - 1) * side**2 * width  # 1x1x1, per inner channel
-        # the projection of the shortcut; 3x3x3 depth-wise and 1x1x1 down of every block
+        gates = (blocks + 1) // 2  # 5 blocks: the first, third and fifth
+        # first 1x1x1, per inner channel; that of the first block comes before its stride
+        up = before**2 * channels + (blocks - 1) * side**2 * width
+        # projection shortcut of the first block; depth-wise 3x3x3 and last 1x1x1 of every block
         rest = side**2 * (channels * width + blocks * inner * (27 + width))
         macs += num_frames * (up * inner + rest) + gates * 2 * inner * round_width(inner / 16)
         channels = width

@@ -45,6 +45,8 @@ class Watcher:
         measured = (name for name in row if name.startswith(("train_", "val_")))
         parts += [f"{name} {row[name]:.3f}" for name in measured]
         parts.append(f"{row['clips_per_second']:.1f} clips/s")
+        if row["skipped"]:
+            parts.append(f"{row['skipped']:.0f} videos skipped")
         self.say("  ".join(parts) + ("  *best" if best else ""))
 
     def stop(self) -> None:

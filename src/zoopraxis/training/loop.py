@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.data.dataset import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
-from zoopraxis.errors import RecipeError, TrainingError
+from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
 from zoopraxis.inputs.base import map_inputs
 from zoopraxis.training.build import (
+    Fault,
     Feeds,
     describe,
     launch,
@@ -34,8 +36,16 @@ from zoopraxis.training.build import (
     read_lists,
     start_network,
 )
-from zoopraxis.training.checkpoint import State, load_state, save_state
+from zoopraxis.training.checkpoint import State, has_state, load_state, save_state
+from zoopraxis.training.checks import (
+    check_classes,
+    check_files,
+    check_left_right,
+    warn_left_right,
+    warn_overlap,
+)
 from zoopraxis.training.distributed import all_gather, all_reduce_sum, broadcast_buffers
+from zoopraxis.training.failures import named_failures
 from zoopraxis.training.logs import EpochLog, Silent, Watcher
 from zoopraxis.training.loss import loss_sum, mixup, targets_of
 from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, lr_factor, set_lr
@@ -87,27 +97,52 @@ def train(
     RecipeError, DataError, ModelNotFoundError, CheckpointError
         The recipe, its lists, its model or the saved state is invalid.
     """
-    fabric = launch(recipe, devices=devices, accelerator=accelerator)
-    out = Path(out)
-    _claim(out, recipe, resume=resume, fabric=fabric)
+    with named_failures(recipe):
+        return _train(
+            recipe,
+            Path(out),
+            resume=resume,
+            fabric=launch(recipe, devices=devices, accelerator=accelerator),
+            watcher=watcher or Watcher(),
+        )
+
+
+def _train(
+    recipe: Recipe, out: Path, *, resume: bool, fabric: Fabric, watcher: Watcher
+) -> RunResult:
+    """Start or resume a run and take it to its end."""
+    watcher = watcher if fabric.is_global_zero else Silent()
+    _check_folder(out, recipe, resume=resume)
+    state, epochs = load_state(out / "last"), recipe.train.epochs
+    if state is not None and state.progress.epoch >= epochs:
+        watcher.say(f"{out} is finished: all {epochs} epochs are done")
+        return _result(out, recipe, state.progress, main_process=fabric.is_global_zero)
     train_list, val_list = read_lists(recipe.data, multi_label=recipe.train.multi_label)
-    run = _start(fabric, recipe, out, train_list, val_list)
+    check_classes(train_list)
+    check_left_right(recipe.augment, train_list.labels)
+    network, config = _network(fabric, recipe, train_list.labels)
+    for line in (
+        *describe(train_list, val_list, recipe.train, config),
+        *warn_left_right(recipe.augment, train_list.labels),
+        *warn_overlap(train_list, val_list),
+        *check_files(train_list, val_list, clip=config.clip, part=recipe.train),
+    ):
+        watcher.say(line)
+    run = _start(fabric, recipe, out, network, config, train_list, val_list, state)
+    _claim(out, recipe, fabric=fabric)
     done = run.progress
-    shown = fabric.is_global_zero
-    log = EpochLog(out, first_epoch=done.epoch, shown=shown)
-    watcher = (watcher or Watcher()) if shown else Silent()
-    watcher.say(describe(train_list, val_list, recipe.train))
+    log = EpochLog(out, first_epoch=done.epoch, shown=fabric.is_global_zero)
     if done.step:
         watcher.say(f"resuming at epoch {done.epoch + 1}, step {done.position + 1}")
-    watcher.start(epochs=recipe.train.epochs, steps=run.feeds.order.steps, done=done.step)
+    watcher.start(epochs=epochs, steps=run.feeds.order.steps, done=done.step)
     try:
         with log:
-            while done.epoch < recipe.train.epochs:
+            while done.epoch < epochs:
                 _train_epoch(run, watcher)
                 _end_epoch(run, watcher, log)
     finally:
         watcher.stop()
-    return _result(run)
+    return _result(out, recipe, done, main_process=fabric.is_global_zero)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,43 +169,64 @@ class _Run:
         return torch.channels_last_3d if last else torch.contiguous_format
 
 
-def _claim(out: Path, recipe: Recipe, *, resume: bool, fabric: Fabric) -> None:
-    """Claim the folder for this run; refuse one that holds another."""
+def _check_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Refuse a folder that holds another run."""
     kept = out / "recipe.toml"
-    if kept.exists():
-        if not resume:
-            raise TrainingError(
-                f"{out} already holds a run", "resume it with --resume, or choose another --out"
-            )
-        before = read_recipe(kept)
-        workers = recipe.data.workers  # may change: they do not affect the outcome
-        before = replace(before, data=replace(before.data, workers=workers))
-        if recipe_text(before) != recipe_text(recipe):
-            old, new = (recipe_text(r).splitlines() for r in (before, recipe))
-            changed = "; ".join(line for line in new if line not in old)
-            raise RecipeError(
-                f"{out} was started with another recipe: now {changed or 'settings are missing'}",
-                "resume with the same settings, or choose another --out",
-            )
+    if not kept.exists():
+        return
+    if not resume:
+        raise TrainingError(
+            f"{out} already holds a run", "resume it with --resume, or choose another --out"
+        )
+    if not has_state(out / "last"):
+        return  # it stopped before its first state: nothing is lost by another recipe
+    before = read_recipe(kept)
+    workers = recipe.data.workers  # may change: they do not affect the outcome
+    before = replace(before, data=replace(before.data, workers=workers))
+    if recipe_text(before) != recipe_text(recipe):
+        old, new = (recipe_text(r).splitlines() for r in (before, recipe))
+        changed = "; ".join(line for line in new if line not in old)
+        raise RecipeError(
+            f"{out} was started with another recipe: now {changed or 'settings are missing'}",
+            "resume with the same settings, or choose another --out",
+        )
+
+
+def _claim(out: Path, recipe: Recipe, *, fabric: Fabric) -> None:
+    """Claim the folder for this run, once nothing is left that would stop it at once."""
     fabric.barrier()  # all processes have looked before the first one writes
-    if fabric.is_global_zero and not kept.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, recipe_text(recipe).encode())
+    if fabric.is_global_zero:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / "recipe.toml", recipe_text(recipe).encode())
+        except OSError as error:
+            raise TrainingError(
+                f"{out} cannot be written: {error.strerror}", "choose another --out"
+            ) from error
+
+
+def _network(
+    fabric: Fabric, recipe: Recipe, labels: tuple[str, ...]
+) -> tuple[nn.Module, ModelConfig]:
+    """Build the network that a run starts from, and its identity."""
+    torch.manual_seed(recipe.train.seed)
+    with fabric.rank_zero_first():  # the first downloads weights, the others find them
+        network, config = start_network(recipe.model, labels=labels)
+    return network, replace(config, clip=recipe.clip_spec(config.clip))
 
 
 def _start(
     fabric: Fabric,
     recipe: Recipe,
     out: Path,
+    network: nn.Module,
+    config: ModelConfig,
     train_list: SampleList,
     val_list: SampleList | None,
+    state: State | None,
 ) -> _Run:
     """Build a run at its first step, or at that of its saved state."""
     part = recipe.train
-    torch.manual_seed(part.seed)
-    with fabric.rank_zero_first():  # the first downloads weights, the others find them
-        network, config = start_network(recipe.model, labels=train_list.labels)
-    config = replace(config, clip=recipe.clip_spec(config.clip))
     shard = Shard(rank=fabric.global_rank, world=fabric.world_size)
     feeds = make_feeds(recipe, config.clip, train_list, val_list, shard=shard)
     if part.channels_last:
@@ -192,19 +248,33 @@ def _start(
         bare_optimizer=bare,
         optimizer=optimizer,
         ema=Ema(network, part.ema) if part.ema else None,
-        progress=Progress(),
+        progress=Progress(labels=list(train_list.labels)),
     )
-    state = load_state(out / "last")
     return run if state is None else _restored(run, state)
 
 
 def _restored(run: _Run, state: State) -> _Run:
     """Restore a run to its saved state."""
-    run.network.load_state_dict(dict(state.weights))
-    run.bare_optimizer.load_state_dict(dict(state.optimizer))
-    run.fabric.strategy.precision.load_state_dict(dict(state.scaler))
-    if run.ema is not None:
-        run.ema.load(state.average)
+    before, now = state.progress.labels, run.progress.labels
+    if before and before != now:
+        changed = next((a, b) for a, b in zip_longest(before, now) if a != b)
+        raise TrainingError(
+            f"{run.out} was started with other classes: {changed[0]!r} is now {changed[1]!r}",
+            "resume with the same data, or choose another --out",
+        )
+    try:
+        run.network.load_state_dict(dict(state.weights))
+        run.bare_optimizer.load_state_dict(dict(state.optimizer))
+        run.fabric.strategy.precision.load_state_dict(dict(state.scaler))
+        if run.ema is not None:
+            run.ema.load(state.average)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"the saved state in {run.out / 'last'} is not of this network: "
+            f"{str(error).splitlines()[0]}",
+            "the data has other classes than when the run began, or this is another version of "
+            "zoopraxis: train into another --out",
+        ) from error
     return replace(run, progress=state.progress)
 
 
@@ -262,6 +332,9 @@ def _drop_unreadable(run: _Run, micro_batches: list[Batch]) -> list[Batch]:
 
 
 def _record_bad(run: _Run, bad: Sequence[BadVideo]) -> None:
+    faults = [video for video in bad if isinstance(video, Fault)]
+    if faults:
+        raise faults[0].error
     if run.recipe.train.on_bad_video == "stop":
         raise bad[0].error
     run.progress.skipped.update({video.path: video.problem for video in bad})
@@ -335,12 +408,14 @@ def _stop_at_loss(run: _Run, micro_batches: Sequence[Batch], loss: float) -> Non
 def _end_epoch(run: _Run, watcher: Watcher, log: EpochLog) -> None:
     """Validate, keep the best weights, write the logs and the state."""
     done, part = run.progress, run.recipe.train
+    if not done.clips:
+        _stop_at_nothing(done)
     broadcast_buffers(run.fabric, run.network)
     row = _train_row(run)
     if run.ema is not None:
         run.ema.swap(run.network)
     row |= _validated(run, watcher)
-    value = row.get(_metric(run))
+    value = row.get(_metric(run.recipe))
     best = value is not None and (done.best is None or value > done.best)
     if best:
         done.best, done.best_epoch = value, done.epoch + 1
@@ -353,6 +428,16 @@ def _end_epoch(run: _Run, watcher: Watcher, log: EpochLog) -> None:
     watcher.epoch(row, epochs=part.epochs, best=best)
     log.write(done.history)
     _save(run)
+
+
+def _stop_at_nothing(done: Progress) -> None:
+    """Raise an error that says why an epoch had no clip to train on."""
+    path, problem = next(iter(done.skipped.items()))
+    raise TrainingError(
+        f"no training video of epoch {done.epoch + 1} could be read: all {len(done.skipped)} are "
+        f"skipped, the first {path}: {problem}",
+        "look at these videos; train.on_bad_video=stop stops at the first",
+    )
 
 
 def _train_row(run: _Run) -> Row:
@@ -396,8 +481,8 @@ def _validated(run: _Run, watcher: Watcher) -> Row:
     return row
 
 
-def _metric(run: _Run) -> str:
-    return "val_map" if run.recipe.train.multi_label else "val_top1"
+def _metric(recipe: Recipe) -> str:
+    return "val_map" if recipe.train.multi_label else "val_top1"
 
 
 def _keep(run: _Run, name: str) -> None:
@@ -406,15 +491,14 @@ def _keep(run: _Run, name: str) -> None:
         save_model(run.out / name, run.network, run.config)
 
 
-def _result(run: _Run) -> RunResult:
-    done = run.progress
+def _result(out: Path, recipe: Recipe, done: Progress, *, main_process: bool) -> RunResult:
     return RunResult(
-        out=run.out,
-        final=run.out / "final.safetensors",
-        best=run.out / "best.safetensors" if done.best is not None else None,
+        out=out,
+        final=out / "final.safetensors",
+        best=out / "best.safetensors" if done.best is not None else None,
         best_epoch=done.best_epoch,
-        metric=_metric(run),
+        metric=_metric(recipe),
         history=tuple(done.history),
         skipped=done.skipped,
-        main_process=run.fabric.is_global_zero,
+        main_process=main_process,
     )

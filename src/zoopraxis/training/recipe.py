@@ -1,6 +1,7 @@
 """Recipes: everything that decides the outcome of a training run, as one TOML file."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
 SHIPPED = Path(__file__).parent / "recipes"
 """Folder of the recipes that come with the package."""
 
+COLOURS = ("brightness", "contrast", "saturation")
 CLIP_FIELDS = tuple(
     dict.fromkeys(f.name for record in (Sampling, *KINDS.values()) for f in fields(record))  # type: ignore[arg-type]
 )
@@ -259,10 +261,21 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     RecipeError
         The file is not there or not TOML, or a setting is unknown or has a wrong value.
     """
+    file = recipe_path(path)
+    if file.is_dir():
+        raise RecipeError(
+            f"{path} is a folder, not a recipe",
+            "a recipe is a .toml file; to train on a folder of videos: --data FOLDER --model NAME",
+        )
     try:
-        text = recipe_path(path).read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+        raise RecipeError(
+            f"the recipe {path} cannot be read: {error.strerror}",
+            "give a .toml file, or the name of a recipe that comes with the package, such as tsm",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"the recipe {path} is not text: {error}", "save it as UTF-8") from error
     return _recipe(parse(text, where=str(path)), overrides)
 
 
@@ -287,15 +300,18 @@ def _check(recipe: Recipe) -> None:
         near = difflib.get_close_matches(unknown[0], CLIP_FIELDS, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIP_FIELDS)}"
         raise RecipeError(f"there is no setting 'clip.{unknown[0]}'", hint)
-    o, t, d = recipe.optim, recipe.train, recipe.data
-    limits = {  # setting: (value, lowest, highest)
+    o, t, d, a = recipe.optim, recipe.train, recipe.data, recipe.augment
+    limits: dict[str, tuple[float, float, float]] = {  # setting: (value, lowest, highest)
+        "train.epochs": (t.epochs, 1, 10**9),
         "data.val_fraction": (d.val_fraction, 0, 0.999),
         "data.workers": (d.workers, 0, 1024),
         "optim.lr": (o.lr, 0, 1e6),
+        "optim.momentum": (o.momentum, 0, 1),
+        "optim.weight_decay": (o.weight_decay, 0, 1e6),
+        "optim.gamma": (o.gamma, 0, 1e6),
         "optim.clip_grad": (o.clip_grad, 0, float("inf")),
         "optim.warmup_epochs": (o.warmup_epochs, 0, t.epochs),
-        "train.epochs": (t.epochs, 1, 10**9),
-        "train.batch": (t.batch_size, 1, 10**9),
+        "train.batch_size": (t.batch_size, 1, 10**9),
         "train.micro_batches": (t.micro_batches, 1, t.batch_size),
         "train.seed": (t.seed, 0, 2**63 - 1),
         "train.label_smoothing": (t.label_smoothing, 0, 1),
@@ -303,10 +319,50 @@ def _check(recipe: Recipe) -> None:
         "train.ema": (t.ema, 0, 1),
         "train.checkpoint_minutes": (t.checkpoint_minutes, 0, float("inf")),
         "train.checkpoint_steps": (t.checkpoint_steps, 0, 10**12),
+        "augment.flip": (a.flip, 0, 1),
+        "augment.max_distort": (a.max_distort, 0, 1000),
     }
+    limits |= {f"optim.betas[{i}]": (beta, 0, 1) for i, beta in enumerate(o.betas)}
+    limits |= {f"optim.lr_scale.{key}": (value, 0, 1e6) for key, value in o.lr_scale.items()}
+    limits |= {f"augment.{key}": (getattr(a, key), 0, 1) for key in COLOURS}
+    limits |= {f"augment.scales[{i}]": (scale, 0.01, 100) for i, scale in enumerate(a.scales)}
     for name, (value, lowest, highest) in limits.items():
         if not lowest <= value <= highest:
             raise RecipeError(f"{name} = {value} is not between {lowest} and {highest}")
+    _check_together(recipe)
+
+
+def _check_together(recipe: Recipe) -> None:
+    """Refuse values that contradict each other, and patterns that are none."""
+    a, o, t = recipe.augment, recipe.optim, recipe.train
+    spans = {"jitter": (a.jitter, 100), "area": (a.area, 1), "ratio": (a.ratio, 100)}
+    for name, ((low, high), highest) in spans.items():
+        if not 0 < low <= high <= highest:
+            raise RecipeError(
+                f"augment.{name} = [{low}, {high}] is not a range within (0, {highest}]",
+                "write the lower value first",
+            )
+    if not a.scales:
+        raise RecipeError("augment.scales is empty", "name one scale at least: [1.0]")
+    if 1.0 in o.betas:
+        raise RecipeError("optim.betas has a 1, which forgets nothing", "set [0.9, 0.999]")
+    if o.name == "sgd" and o.nesterov and not o.momentum:
+        raise RecipeError("optim.nesterov needs a momentum", "set optim.momentum=0.9")
+    patterns = {"optim.lr_scale": tuple(o.lr_scale), "model.new": (recipe.model.new,)}
+    for name, texts in patterns.items():
+        for text in texts:
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise RecipeError(
+                    f"{name}: {text!r} is not a regular expression: {error}",
+                    "it is matched against names of tensors, such as '^head'",
+                ) from error
+    if "num_classes" in recipe.model.args:
+        raise RecipeError(
+            "model.args.num_classes is set by the data, one for each of its classes",
+            "leave it out; data.labels lists the classes, with those that have no video",
+        )
     if t.multi_label and t.label_smoothing:
         raise RecipeError(
             "label smoothing is for one label per clip", "set train.label_smoothing=0"
@@ -326,14 +382,17 @@ def recipe_path(name: str | Path) -> Path:
     RecipeError
         No file, and no recipe of that name; the hint gives near ones.
     """
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    path, text = Path(name), str(name)
+    if isinstance(name, Path) or path.suffix == ".toml" or "/" in text or "\\" in text:
         return path
+    # a name is a name, even where a folder is called the same: ./tsm is the folder
     shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
-    if str(name) in shipped:
-        return shipped[str(name)]
-    near = difflib.get_close_matches(str(name), shipped, n=3, cutoff=0.5)
+    if text in shipped:
+        return shipped[text]
+    if path.exists():
+        return path
+    near = difflib.get_close_matches(text, shipped, n=3, cutoff=0.5)
     raise RecipeError(
-        f"there is no recipe called {str(name)!r}",
+        f"there is no recipe called {text!r}",
         f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(shipped))}",
     )

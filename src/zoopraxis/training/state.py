@@ -31,6 +31,8 @@ class Progress:
         Best value of the validated metric and its epoch, from 1.
     skipped : dict of str to str
         Videos that could not be read, and why.
+    labels : list of str
+        Names of the classes, which must not change before the run resumes.
     """
 
     epoch: int = 0
@@ -44,6 +46,7 @@ class Progress:
     best: float | None = None
     best_epoch: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
 
     def count(self, *, loss: float, correct: float, clips: float, seconds: float) -> None:
         """Add one step."""

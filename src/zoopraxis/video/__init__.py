@@ -1,5 +1,6 @@
 """Open a path, bytes, URL, folder of frames, camera or tensor; read its frames by index."""
 
+import math
 import stat
 from os import PathLike
 from pathlib import Path
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from zoopraxis.errors import VideoError
+from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Video
 from zoopraxis.video._images import ArrayVideo, FolderVideo
-from zoopraxis.video._live import grab, is_live, live_frames
+from zoopraxis.video._live import grab, live_frames
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 
@@ -45,7 +47,8 @@ def open_video(
     ----------
     video : str, path, bytes, uint8 tensor or ndarray of shape (T, 3, H, W)
         A file, the contents of a file, a URL, a folder of frames, frames in memory, or a live
-        video: ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``.
+        video: ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``. Only a string with ``://`` is
+        a URL; ``concat:a.mp4|b.mp4`` is a file of that name.
     decoder : {"auto", "pyav", "torchcodec"}, default="auto"
         Backend that decodes files, bytes and URLs. Both give the same frames; "auto" is PyAV.
     timeout : float, default=60
@@ -74,24 +77,47 @@ def open_video(
     >>> with open_video("clip.mp4") as video:  # doctest: +SKIP
     ...     frames = video.frames_at([0, 8, 16], resize=128)  # (3, 3, 128, W)
     """
-    if decoder not in DECODERS:
+    if not isinstance(decoder, str) or decoder not in DECODERS:
         raise VideoError(f"unknown decoder {decoder!r}", f"choose one of {', '.join(DECODERS)}")
+    for name, value in (("timeout", timeout), ("fps", fps), ("seconds", seconds)):
+        _check_positive(name, value)
     if isinstance(video, Tensor | np.ndarray):
-        return ArrayVideo(torch.as_tensor(video), fps=fps)
+        return ArrayVideo(_as_tensor(video), fps=fps, timeout=timeout)
     backend = DECODERS[decoder]
     if isinstance(video, bytes):
         if not video:
             raise VideoError("bytes: empty", "pass the contents of a video file")
         return backend(video, name="bytes", timeout=timeout, stream=stream)
-    address = str(video)
-    if is_live(address):
-        return grab(address, seconds=seconds, timeout=timeout)
-    if "://" in address:
+    if isinstance(video, str) and is_live(video):
+        return grab(video, seconds=seconds, timeout=timeout)
+    address = parse_address(video)
+    if isinstance(address, str):
         return backend(address, name=address, timeout=timeout, stream=stream)
-    path = Path(video)
-    if _is_folder(path):
-        return FolderVideo(path, fps=fps, timeout=timeout)
-    return backend(str(path), name=str(path), timeout=timeout, stream=stream)
+    if address.is_absolute() and is_live(str(address)):  # Path("/dev/video0")
+        return grab(str(address), seconds=seconds, timeout=timeout)
+    if _is_folder(address):
+        return FolderVideo(address, fps=fps, timeout=timeout)
+    return backend(as_file(address), name=str(address), timeout=timeout, stream=stream)
+
+
+def _check_positive(name: str, value: object) -> None:
+    if not (isinstance(value, int | float | np.number) and value > 0):
+        raise VideoError(f"{name} must be a positive number, not {value!r}", f"such as {name}=30")
+    if not math.isfinite(float(value) + 1 / float(value)):
+        raise VideoError(f"{name} must be a finite number, not {value!r}", f"such as {name}=30")
+
+
+def _as_tensor(video: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    """Frames as a tensor, which may share memory."""
+    if isinstance(video, Tensor):
+        return video
+    if video.dtype != np.uint8:  # torch has no name for some of the others
+        raise VideoError(
+            f"array: frames must be uint8 (T, 3, H, W), not {video.dtype} {video.shape}",
+            "scale to [0, 255] and convert to uint8",
+        )
+    # A copy where torch cannot share: reversed channels (BGR to RGB) have a negative stride.
+    return torch.from_numpy(video if min(video.strides, default=0) >= 0 else video.copy())
 
 
 def _is_folder(path: Path) -> bool:
@@ -107,8 +133,10 @@ def _is_folder(path: Path) -> bool:
             raise VideoError(f"{path}: not a regular file", "pass a file, folder, URL or bytes")
         with path.open("rb"):
             pass
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise VideoError(f"{path}: no such file or folder", _suggestion(path)) from None
+    except ValueError as error:  # a NUL character
+        raise VideoError(f"{str(path)!r}: not a path: {error}", "check the path") from None
     except OSError as error:
         raise VideoError(
             f"{path}: cannot be opened: {error.strerror}", "check its permissions and its disk"
@@ -124,6 +152,9 @@ def _suggestion(path: Path) -> str:
         return f"the folder {path.parent} does not exist either"
     import difflib
 
-    names = [p.name for p in path.parent.iterdir()]
+    try:
+        names = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return "check the path; its folder cannot be listed"
     near = difflib.get_close_matches(path.name, names, n=1)
     return f"did you mean {path.with_name(near[0])}?" if near else "check the path"

@@ -3,6 +3,7 @@
 import abc
 import time
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from zoopraxis.errors import VideoError
 __all__ = ["Deadline", "Size", "Video", "frame_rate"]
 
 Size = tuple[int, int]  # (height, width)
+MAX_RESIZED = 2**14  # larger is a mistake, and would fill the memory first
 
 
 class Deadline:
@@ -67,6 +69,15 @@ class Video(abc.ABC):
         Frame width and height in pixels, after `rotation`.
     rotation : {0, 90, 180, 270}
         Degrees by which stored frames are rotated clockwise to be upright.
+    mirrored : bool
+        Whether they are then mirrored left to right, as front cameras ask for.
+    sample_aspect_ratio : Fraction
+        Width of a pixel divided by its height, after `rotation`; 1 where unknown. Frames are
+        not stretched by it: data sets were prepared, and networks trained, without.
+    transfer : str
+        FFmpeg's name of the transfer characteristics, such as ``"bt709"``, ``"smpte2084"`` (PQ)
+        or ``"arib-std-b67"`` (HLG); ``"unspecified"`` where unknown. Frames are not tone-mapped:
+        HDR video keeps its code values and looks pale.
     codec : str
         Codec name, such as ``"h264"``.
     """
@@ -81,6 +92,9 @@ class Video(abc.ABC):
         size: Size,
         codec: str,
         rotation: int = 0,
+        mirrored: bool = False,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        transfer: str = "unspecified",
         timeout: float = 60.0,
     ) -> None:
         self.name = name
@@ -90,6 +104,9 @@ class Video(abc.ABC):
         self.height, self.width = size
         self.codec = codec
         self.rotation = rotation
+        self.mirrored = mirrored
+        self.sample_aspect_ratio = sample_aspect_ratio
+        self.transfer = transfer
         self.timeout = timeout
 
     @property
@@ -120,7 +137,7 @@ class Video(abc.ABC):
         VideoError
             An index is out of range, or a requested frame cannot be decoded.
         """
-        requested = np.asarray(indices)
+        requested = self._as_array(indices)
         self._check_indices(requested)
         size = None if resize is None else self._resized(resize)
         height, width = size or (self.height, self.width)
@@ -140,6 +157,15 @@ class Video(abc.ABC):
     ) -> Iterable[Tensor]:
         """Yield uint8 (H, W, 3) for ascending indices, scaled to ``size`` if given, or raise."""
 
+    def _as_array(self, indices: ArrayLike) -> NDArray[Any]:
+        try:
+            return np.asarray(indices)
+        except (TypeError, ValueError) as error:  # rows of different lengths
+            raise VideoError(
+                f"{self.name}: frame indices must form an array: {error}",
+                "give every row the same number of indices",
+            ) from error
+
     def _check_indices(self, requested: NDArray[Any]) -> None:
         if requested.size == 0:
             return
@@ -158,17 +184,23 @@ class Video(abc.ABC):
 
     def _resized(self, resize: int | Size) -> Size:
         """Convert the ``resize`` argument to (height, width)."""
-        if isinstance(resize, int | np.integer):
+        values = np.asarray(resize)
+        if not np.issubdtype(values.dtype, np.integer) or values.shape not in ((), (2,)):
+            raise VideoError(
+                f"{self.name}: cannot resize to {resize!r}",
+                "pass the shorter side, or (height, width), as whole numbers of pixels",
+            )
+        if values.ndim == 0:
             # Truncated, as torchvision's Resize does: 340x256 to 128 is 170x128.
             short = min(self.height, self.width)
-            side = int(resize)
+            side = int(values)
             size = side * self.height // short, side * self.width // short
         else:
-            size = resize[0], resize[1]
-        if min(size) < 1:
+            size = int(values[0]), int(values[1])
+        if min(size) < 1 or max(size) > MAX_RESIZED:
             raise VideoError(
                 f"{self.name}: cannot resize to {resize}",
-                "sizes are positive numbers of pixels, such as 128",
+                f"sizes are numbers of pixels from 1 to {MAX_RESIZED}, such as 128",
             )
         return size
 

@@ -1,6 +1,5 @@
 """Videos that are stored as images: a folder of frames, an array."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,19 +10,20 @@ from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video
+from zoopraxis.video._input import check_image_size
+from zoopraxis.video._sequence import frames_of
 
 __all__ = ["ArrayVideo", "FolderVideo"]
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-
 
 class FolderVideo(Video):
-    """A folder of frames, in natural order: frame2.jpg comes before frame10.jpg.
+    """A folder of frames, ordered by the number in their names.
 
     Parameters
     ----------
     folder : Path
-        Folder whose image files are the frames; other files are ignored.
+        Folder whose image files are the frames (see `frames_of`); other files, hidden files and
+        images of flow beside them are ignored.
     fps : float
         Frames per second.
     timeout : float
@@ -32,18 +32,14 @@ class FolderVideo(Video):
     Raises
     ------
     VideoError
-        The folder holds no images, or the first one cannot be read.
+        The folder holds no images or those of two videos, one is missing, the first cannot be
+        read, or the rate is not positive.
     """
 
     def __init__(self, folder: Path, *, fps: float, timeout: float) -> None:
-        self._files = sorted(
-            (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES), key=_natural
-        )
-        if not self._files:
-            raise VideoError(
-                f"{folder}: no images in this folder",
-                f"frames are files ending in {', '.join(sorted(SUFFIXES))}",
-            )
+        if not fps > 0:
+            raise VideoError(f"{folder}: fps must be positive, not {fps}", "for example fps=25")
+        self._files = frames_of(folder)
         height, width = _read_image(self._files[0]).shape[:2]
         super().__init__(
             name=str(folder),
@@ -84,11 +80,13 @@ class ArrayVideo(Video):
     timestamps : float64 ndarray of shape (T,), optional
         Presentation times in seconds since the first frame. The default is evenly spaced at
         ``fps``.
+    timeout : float, default=60
+        Time limit in seconds for each call of `frames_at`.
 
     Raises
     ------
     VideoError
-        The frames have another shape or dtype, or are empty.
+        The rate is not positive, or the frames have another shape or dtype or are empty.
     """
 
     def __init__(
@@ -98,7 +96,10 @@ class ArrayVideo(Video):
         fps: float,
         name: str = "array",
         timestamps: NDArray[np.float64] | None = None,
+        timeout: float = 60.0,
     ) -> None:
+        if not fps > 0:
+            raise VideoError(f"{name}: fps must be positive, not {fps}", "for example fps=25")
         if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3:
             raise VideoError(
                 f"{name}: frames must be uint8 (T, 3, H, W), not {frames.dtype} "
@@ -115,6 +116,7 @@ class ArrayVideo(Video):
             duration=float(times[-1]) + 1 / fps,
             size=(frames.shape[2], frames.shape[3]),
             codec="rawvideo",
+            timeout=timeout,
         )
         self._frames = frames
 
@@ -126,12 +128,6 @@ class ArrayVideo(Video):
             yield _resize(self._frames[index].movedim(0, -1), size)
 
 
-def _natural(file: Path) -> list[tuple[int, str]]:
-    """Sort key that compares runs of digits by value: img_2 before img_10."""
-    # img_10.jpg -> [(-1, "img_"), (10, ""), (-1, ".jpg")]
-    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", file.name)]
-
-
 def _read_image(file: Path) -> NDArray[np.uint8]:
     """Read an image as RGB (H, W, 3)."""
     import cv2
@@ -140,7 +136,11 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
         data = np.frombuffer(file.read_bytes(), dtype=np.uint8)
     except OSError as error:
         raise VideoError(f"{file}: cannot be read: {error.strerror}", "check the file") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    check_image_size(file, str(file))
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # beyond its own limits, which a build may lower
+        image = None
     if image is None:
         raise VideoError(f"{file}: not a complete image", "copy or extract it again")
     rgb: NDArray[np.uint8] = np.ascontiguousarray(image[:, :, ::-1])
@@ -152,5 +152,10 @@ def _resize(image: Tensor, size: Size | None) -> Tensor:
     if size is None or tuple(image.shape[:2]) == size:
         return image
     batch = image.movedim(-1, 0)[None]  # (1, 3, H, W)
+    if size == (1, 1):  # torch's kernel for uint8 fails on an output of one pixel
+        pixel = torch.nn.functional.interpolate(
+            batch.float(), size=size, mode="bilinear", antialias=True
+        )
+        return pixel[0].round().to(torch.uint8).movedim(0, -1)
     out = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", antialias=True)
     return out[0].movedim(0, -1)  # (H, W, 3)

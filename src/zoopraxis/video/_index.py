@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePath
 
 import av
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline
-from zoopraxis.video._input import Demuxer, decode
+from zoopraxis.video._input import Demuxer
+from zoopraxis.video._remedies import KEEP_INTACT, command
 
 __all__ = ["UNTIMED_FORMATS", "FrameIndex", "read_index"]
 
@@ -147,10 +149,11 @@ def _check_complete(demuxer: Demuxer, last_second: float) -> None:
 
 
 def _truncated(name: str, evidence: str) -> VideoError:
+    suffix = PurePath(name).suffix or ".mkv"
     return VideoError(
         f"{name}: the file is truncated or damaged: {evidence}",
-        "copy or download it again; to keep the intact part: "
-        "ffmpeg -i FILE -fflags +discardcorrupt -c copy REPAIRED.mkv",
+        f"copy or download it again; to keep the intact part: "
+        f"{command(KEEP_INTACT, out='REPAIRED' + suffix)}",
     )
 
 
@@ -235,7 +238,7 @@ def _decoded_pts(
     for packet in demuxer.packets():
         deadline.check()
         try:
-            frames = decode(packet)
+            frames = demuxer.decode(packet)
         except av.error.FFmpegError:
             continue
         for frame in frames:

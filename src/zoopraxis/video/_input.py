@@ -4,7 +4,8 @@ import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
-from typing import cast
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import av
 from av.container import InputContainer
@@ -13,13 +14,38 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 
 from zoopraxis.errors import VideoError
+from zoopraxis.video._remedies import REENCODE, command
+from zoopraxis.video._sei import (
+    SEI_CODECS,
+    header_without_sei,
+    nal_length_size,
+    without_malformed_sei,
+)
 
-__all__ = ["Demuxer", "decode", "reworded_errors"]
+__all__ = [
+    "MAX_PIXELS",
+    "OPTIONS",
+    "Demuxer",
+    "check_image_size",
+    "check_size",
+    "demuxed",
+    "reworded_errors",
+]
 
 # Raise on damaged data instead of concealing it with parts of other frames.
 STRICT = {"err_detect": "explode"}
+# Decoders that would refuse metadata too: TIFF images with any tag that FFmpeg does not know.
+LENIENT = {"tiff"}
+# Largest frame that is decoded: 8192x8192, twice 8K. A compressed image of a few megabytes can
+# hold thousands of millions of pixels, and no time limit interrupts a decoder.
+MAX_PIXELS = 2**26
+MAX_SIDE = 2**16  # OpenCV and FFmpeg refuse images of a million pixels a side, in other words
+SMALLER = "make them smaller first: networks see a few hundred pixels a side"
+# FFmpeg would take a file called img_%03d.png for the pattern of a sequence of files.
+OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
 INVALID_DATA = av.error.tag_to_code(b"INDA")
 
 
@@ -52,22 +78,61 @@ class Demuxer:
         self._timeout = timeout
         self._stream_index = stream
         self.container, self.stream = self._open()
+        self._is_open = True
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        file = io.BytesIO(self._video) if isinstance(self._video, bytes) else self._video
-        with self._reworded_errors():
-            container = av.open(file, "r", timeout=self._timeout, metadata_errors="replace")
-        stream = _select_stream(container, self._stream_index, self.name)
-        stream.codec_context.options = STRICT
+        container, stream = self._open_container(OPTIONS)
+        try:
+            self._check_size(stream)
+        except BaseException:
+            container.close()
+            raise
+        strict = {} if stream.codec.canonical_name in LENIENT else STRICT
+        stream.codec_context.options = {**strict, "max_pixels": str(MAX_PIXELS)}
         # Slice threads, not frame threads: an error is raised for the frame that caused it, and
         # a seek discards no frames in flight.
         stream.codec_context.thread_type = "SLICE"
+        self.codec = stream.codec.canonical_name
+        extradata = stream.codec_context.extradata
+        self._nal_length_size = nal_length_size(self.codec, extradata)
+        mended = header_without_sei(extradata) if extradata and self.codec == "hevc" else None
+        if mended is not None:
+            stream.codec_context.extradata = mended
         return container, stream
+
+    def _open_container(self, options: dict[str, str]) -> tuple[InputContainer, VideoStream]:
+        file = io.BytesIO(self._video) if isinstance(self._video, bytes) else self._video
+        with self._reworded_errors():
+            container = av.open(
+                file, "r", timeout=self._timeout, metadata_errors="replace", options=options
+            )
+        return container, _select_stream(container, self._stream_index, self.name)
+
+    def _check_size(self, stream: VideoStream) -> None:
+        """Raise if frames are too large: before they are decoded, which nothing interrupts."""
+        size = stream.width, stream.height
+        if 0 in size:
+            # FFmpeg hides sizes above its limit. Of an image they can be read without FFmpeg; of
+            # a video they are in the container, where no frame need be decoded for them.
+            if isinstance(self._video, bytes):
+                check_image_size(io.BytesIO(self._video), self.name)
+            elif self._video.startswith("file:"):
+                check_image_size(self._video.removeprefix("file:"), self.name)
+            container, unlimited = self._open_container({"pattern_type": "none"})
+            size = unlimited.width, unlimited.height
+            container.close()
+        check_size(self.name, *size)
 
     @property
     def time_base(self) -> Fraction:
         """Seconds per unit of the stream's timestamps."""
         return self.stream.time_base or Fraction(1, 1_000_000)
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a stored pixel divided by its height; 1 where the file does not say."""
+        ratio = self.stream.sample_aspect_ratio
+        return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
 
     @property
     def declared_rate(self) -> float | None:
@@ -78,12 +143,12 @@ class Demuxer:
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Remaining packets of the stream; the last one is empty and flushes the decoder."""
         with self._reworded_errors():
-            yield from self.container.demux(self.stream)
+            yield from demuxed(self.container, self.stream)
 
     def all_packets(self) -> "Iterator[Packet[Stream]]":
         """Remaining packets of all streams of the container."""
         with self._reworded_errors():
-            yield from self.container.demux()
+            yield from demuxed(self.container)
 
     def _reworded_errors(self) -> AbstractContextManager[None]:
         return reworded_errors(self.name, self._video, self._timeout)
@@ -92,6 +157,7 @@ class Demuxer:
         """Return to the first packet by reopening: not every format can seek to it."""
         self.close()
         self.container, self.stream = self._open()
+        self._is_open = True
 
     def seek(self, pts: int) -> bool:
         """Seek to the key frame at a presentation time, or earlier; False if unsupported."""
@@ -101,25 +167,77 @@ class Demuxer:
             return False
         return True
 
+    def decode(self, packet: "Packet[VideoStream]") -> "list[VideoFrame]":
+        """Decode a packet; return the frames that it completes.
+
+        With B-frames the decoder reorders, so a packet may complete none, or frames of earlier
+        packets.
+
+        Raises
+        ------
+        av.error.FFmpegError
+            The packet is damaged, according to the container or the decoder.
+        """
+        if packet.is_corrupt:
+            raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
+        if self.codec in SEI_CODECS and packet.size:
+            mended = without_malformed_sei(bytes(packet), self.codec, self._nal_length_size)
+            if mended is not None:
+                packet.update(mended)
+        return packet.decode()
+
     def close(self) -> None:
         """Close the file."""
+        self._is_open = False
         self.container.close()
 
+    def check_open(self) -> None:
+        """Raise if the file was closed."""
+        if not self._is_open:
+            raise VideoError(f"{self.name}: it was closed", "open it again with open_video")
 
-def decode(packet: "Packet[VideoStream]") -> "list[VideoFrame]":
-    """Decode a packet; return the frames that it completes.
 
-    With B-frames the decoder reorders, so a packet may complete none, or frames of earlier
-    packets.
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Any]:
+    """Yield packets of some streams, or of all; at the end, an empty one of each.
 
-    Raises
-    ------
-    av.error.FFmpegError
-        The packet is damaged, according to the container or the decoder.
+    In a transport stream another stream may begin after the file was opened: an audio track that
+    starts late, or a damaged identifier. PyAV does not know it, and fails on its empty packet with
+    an IndexError, when every packet and the empty ones of earlier streams have been read.
     """
-    if packet.is_corrupt:
-        raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
-    return packet.decode()
+    ended = False
+    try:
+        for packet in container.demux(*streams):
+            ended = ended or packet.size == 0
+            yield packet
+    except IndexError:
+        if not ended:
+            raise
+
+
+def check_size(name: str, width: int, height: int) -> None:
+    """Raise if a frame is larger than `MAX_PIXELS`, before it is decoded."""
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise VideoError(
+            f"{name}: its frames are {width}x{height}; at most {MAX_PIXELS:,} pixels and "
+            f"{MAX_SIDE:,} a side are decoded",
+            SMALLER,
+        )
+
+
+def check_image_size(file: str | Path | BinaryIO, name: str) -> None:
+    """Raise if an image is larger than `MAX_PIXELS`, according to its header.
+
+    What is no image, or one that Pillow does not know, passes: whoever decodes it will say so.
+    """
+    try:
+        with Image.open(file) as image:
+            size = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        # Pillow's own limits, which are larger
+        raise VideoError(f"{name}: its frames have over {MAX_PIXELS:,} pixels", SMALLER) from error
+    except Exception:  # the parsers of Pillow raise many kinds on damaged data
+        return
+    check_size(name, *size)
 
 
 def _select_stream(container: InputContainer, index: int | None, name: str) -> VideoStream:
@@ -142,7 +260,7 @@ def _select_stream(container: InputContainer, index: int | None, name: str) -> V
         container.close()
         raise VideoError(
             f"{name}: FFmpeg has no decoder for the codec of stream {stream.index}",
-            "convert it: ffmpeg -i FILE -c:v libx264 CONVERTED.mp4",
+            f"convert it: {command(REENCODE, out='CONVERTED.mp4')}",
         )
     return stream
 
@@ -170,13 +288,18 @@ def reworded_errors(name: str, video: str | bytes, timeout: float) -> Iterator[N
         raise VideoError(
             f"{name}: cannot be read: {error.strerror}", "check the path or address"
         ) from error
+    except IndexError as error:  # PyAV counts the streams once, when it opens the file
+        raise VideoError(
+            f"{name}: its streams are not those that it had when it was opened",
+            "the file is damaged; copy or download it again",
+        ) from error
 
 
 def _describe(video: str | bytes) -> str:
     """Say what data that FFmpeg does not recognise appears to be, from its first bytes."""
     if isinstance(video, str):
         try:
-            with open(video, "rb") as file:  # noqa: PTH123 - a URL raises OSError here
+            with open(video.removeprefix("file:"), "rb") as file:  # noqa: PTH123 - a URL raises OSError here
                 head = file.read(512)
         except OSError:
             return "this is not a video format that FFmpeg recognises"

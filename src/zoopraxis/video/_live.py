@@ -9,21 +9,17 @@ import torch
 from torch import Tensor
 
 from zoopraxis.errors import VideoError
+from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Deadline, Size
 from zoopraxis.video._images import ArrayVideo
-from zoopraxis.video._input import reworded_errors
+from zoopraxis.video._input import OPTIONS, demuxed, reworded_errors
+from zoopraxis.video._orientation import orientation_of
 from zoopraxis.video._pyav import _Converter
 
 __all__ = ["grab", "is_live", "live_frames"]
 
-LIVE_SCHEMES = ("rtsp://", "rtmp://", "rtp://", "udp://", "srt://")
 # platform -> FFmpeg's capture device, and its address of camera n
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-
-
-def is_live(video: str) -> bool:
-    """Whether an address is a camera or a network stream."""
-    return video.startswith(("camera:", "/dev/video", *LIVE_SCHEMES))
 
 
 def live_frames(
@@ -57,15 +53,16 @@ def live_frames(
     converter: _Converter | None = None
     with (
         reworded_errors(video, address, timeout),
-        av.open(address, "r", format=device, timeout=timeout) as container,
+        av.open(address, "r", format=device, timeout=timeout, options=OPTIONS) as container,
     ):
         if not container.streams.video:
             raise VideoError(f"{video}: no video stream", "check the address")
-        for frame in container.decode(container.streams.video[0]):
-            now = float(frame.time or 0.0)
-            first = now if first is None else first
-            converter = converter or _Converter(-frame.rotation % 360)
-            yield now - first, converter.image(frame, resize).movedim(-1, 0)
+        for packet in demuxed(container, container.streams.video[0]):
+            for frame in packet.decode():
+                now = float(frame.time or 0.0)
+                first = now if first is None else first
+                converter = converter or _Converter(orientation_of(frame, video))
+                yield now - first, converter.image(frame, resize).movedim(-1, 0)
 
 
 def grab(video: str, *, seconds: float, timeout: float) -> ArrayVideo:
@@ -94,10 +91,11 @@ def grab(video: str, *, seconds: float, timeout: float) -> ArrayVideo:
 
 def _address(video: str) -> tuple[str | None, str]:
     """FFmpeg's input format (None: detect it) and address of a live video."""
-    if video.startswith("/dev/video"):
+    if video.startswith("/dev/") and is_live(video):
         return "v4l2", video
     if not video.startswith("camera:"):
-        return None, video
+        address = parse_address(video)
+        return None, address if isinstance(address, str) else as_file(address)
     index = video.removeprefix("camera:")
     if sys.platform not in CAMERAS:
         raise VideoError(

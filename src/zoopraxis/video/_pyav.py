@@ -15,7 +15,9 @@ from torch import Tensor
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video, frame_rate
 from zoopraxis.video._index import FrameIndex, read_index
-from zoopraxis.video._input import Demuxer, decode
+from zoopraxis.video._input import Demuxer
+from zoopraxis.video._orientation import Orientation, orientation_of
+from zoopraxis.video._remedies import REENCODE, command
 
 __all__ = ["PyAVVideo"]
 
@@ -25,8 +27,21 @@ DISPOSABLE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Seeking flushes the decoder: a key frame at most this many frames ahead is decoded up to.
 MIN_SEEK = 8
 
-# clockwise rotation -> FFmpeg filters that apply it
-_UPRIGHT = {0: (), 90: ("transpose=clock",), 180: ("hflip", "vflip"), 270: ("transpose=cclock",)}
+# Codes of transfer characteristics (ITU-T H.273) -> FFmpeg's names of those in use
+TRANSFERS = {
+    1: "bt709",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    11: "iec61966-2-4",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    18: "arib-std-b67",
+}
 
 
 class PyAVVideo(Video):
@@ -61,13 +76,13 @@ class PyAVVideo(Video):
         try:
             self._index = read_index(self._demuxer, deadline)
             first = self._first_frame(name, deadline)
+            orientation = orientation_of(first, name)
         except BaseException:
             self._demuxer.close()
             raise
-        # FFmpeg's display matrix rotates counterclockwise. A phone held upright stores sideways
-        # frames and -90: they are upright after 90 degrees clockwise.
-        rotation = -first.rotation % 360
-        size = (first.height, first.width) if rotation % 180 == 0 else (first.width, first.height)
+        size, aspect = (first.height, first.width), self._demuxer.sample_aspect_ratio
+        if orientation.rotation % 180:
+            size, aspect = (first.width, first.height), 1 / aspect
         pts, time_base = self._index.pts, float(self._demuxer.time_base)
         timestamps = (pts - pts[0]) * time_base
         super().__init__(
@@ -77,10 +92,14 @@ class PyAVVideo(Video):
             duration=(self._index.end - int(pts[0])) * time_base,
             size=size,
             codec=self._demuxer.stream.codec.canonical_name,
-            rotation=rotation,
+            rotation=orientation.rotation,
+            mirrored=orientation.mirrored,
+            sample_aspect_ratio=aspect,
+            transfer=TRANSFERS.get(self._demuxer.stream.codec_context.color_trc, "unspecified"),
             timeout=timeout,
         )
-        self._converter = _Converter(rotation)
+        self._stored_rotation = first.rotation  # before rounding
+        self._converter = _Converter(orientation)
 
     def _first_frame(self, name: str, deadline: Deadline) -> VideoFrame:
         """Decode the first frame: only a frame knows its size and rotation for certain."""
@@ -95,7 +114,14 @@ class PyAVVideo(Video):
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
+        self._demuxer.check_open()
         for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
+            if frame.rotation != self._stored_rotation:
+                raise VideoError(
+                    f"{self.name}: frame {i} is to be turned by {-frame.rotation % 360} degrees, "
+                    f"but the first frame by {-self._stored_rotation % 360}",
+                    "split the file where the camera was turned",
+                )
             image = self._converter.image(frame, size)
             if size is None and tuple(image.shape[:2]) != (self.height, self.width):
                 raise VideoError(
@@ -129,7 +155,7 @@ class _FrameReader:
         for packet in self.demuxer.packets():
             self.deadline.check()
             try:
-                frames = decode(packet)
+                frames = self.demuxer.decode(packet)
             except av.error.FFmpegError as error:
                 # The index skipped what cannot be decoded, but a frame requested now may
                 # reference it.
@@ -176,7 +202,7 @@ class _FrameReader:
             # to a frame after P9.
             skip = can_skip and packet.pts is not None and packet.pts not in requested
             packet.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
-            for frame in decode(packet):
+            for frame in self.demuxer.decode(packet):
                 if frame.pts is None or frame.pts < times[done]:
                     continue
                 if frame.pts > times[done]:
@@ -225,7 +251,7 @@ class _FrameReader:
         return VideoError(
             f"{self.demuxer.name}: frame {index} of {len(self.index.pts)} cannot be decoded: "
             "the decoder skipped it",
-            "the file is damaged there; re-encode it: ffmpeg -i FILE -c:v libx264 REPAIRED.mp4",
+            f"the file is damaged there; re-encode it: {command(REENCODE)}",
         )
 
 
@@ -236,8 +262,8 @@ class _Converter:
     torchcodec, so that the backend does not matter.
     """
 
-    def __init__(self, rotation: int) -> None:
-        self._rotation = rotation
+    def __init__(self, orientation: Orientation) -> None:
+        self._orientation = orientation
         self._graph: Graph | None = None
         self._built_for: tuple[object, ...] = ()
 
@@ -250,7 +276,7 @@ class _Converter:
         return torch.from_numpy(self._graph.vpull().to_ndarray())
 
     def _build(self, frame: VideoFrame, size: Size | None) -> Graph:
-        filters = ["scale=flags=bicubic", "format=rgb24", *_UPRIGHT[self._rotation]]
+        filters = ["scale=flags=bicubic", "format=rgb24", *self._orientation.filters]
         if size is not None:
             filters.append(f"scale={size[1]}:{size[0]}:flags=bilinear")
         graph = Graph()

@@ -49,7 +49,8 @@ class TorchCodecVideo(PyAVVideo):
     Raises
     ------
     VideoError
-        torchcodec cannot be used, or cannot locate the frames of this file exactly.
+        torchcodec cannot be used, would show frames mirrored, or cannot locate the frames of
+        this file exactly.
     """
 
     def __init__(
@@ -64,7 +65,17 @@ class TorchCodecVideo(PyAVVideo):
         super().__init__(video, name=name, timeout=timeout, stream=stream)
         self._video = video
         self._decoders: dict[Size | None, Any] = {}
+        self._reject_mirrored()
         self._reject_inexact()
+
+    def _reject_mirrored(self) -> None:
+        """Raise if frames are to be mirrored: torchcodec only rotates them."""
+        if self.mirrored:
+            self.close()
+            raise VideoError(
+                f"{self.name}: its display matrix mirrors the frames, and torchcodec would not",
+                "pass decoder='pyav' (the default)",
+            )
 
     def _reject_inexact(self) -> None:
         """Raise if frames cannot be told apart by their PTS, or the seek is inexact."""
@@ -85,12 +96,13 @@ class TorchCodecVideo(PyAVVideo):
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[Tensor]:
+        self._demuxer.check_open()
         time_base = float(self._demuxer.time_base)
         for index in indices.tolist():
             deadline.check()
             try:
                 frame = self._decoder(size).get_frame_at(index)
-            except (RuntimeError, ValueError) as error:
+            except (IndexError, RuntimeError, ValueError) as error:
                 raise VideoError(
                     f"{self.name}: frame {index} cannot be decoded: {_first_line(error)}",
                     "copy or download the file again",

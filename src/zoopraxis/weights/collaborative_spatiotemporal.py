@@ -1,4 +1,4 @@
-"""Keys of the authors' code of CoST, which is built on mmaction2; no checkpoint is published."""
+"""Keys of the authors' code of CoST, which is based on mmaction2; no checkpoint is published."""
 
 from collections.abc import Mapping
 

@@ -1,9 +1,9 @@
 """Published checkpoints of CSN.
 
-"vmz" is the authors' PyTorch port, "vmz_caffe2" takes their ``.pkl``. The port sets the momentum
-of the batch norms to Caffe2's number, 0.9, which in PyTorch means nearly no memory; we keep 0.1,
-the same average. PyTorchVideo's epsilon of 1e-5 is absorbed into the variances on conversion.
-PyTorchVideo and mmaction2 trained networks of their own with other means and deviations; the
+"vmz" is the authors' PyTorch port, "vmz_caffe2" reads their ``.pkl``. The port sets the momentum
+of the batch norms to Caffe2's value, 0.9, which in PyTorch weights the last batch by 0.9; we keep
+0.1, the same average. PyTorchVideo's epsilon of 1e-5 is absorbed into the variances on conversion.
+PyTorchVideo and mmaction2 trained their own networks with other means and standard deviations; the
 remaining files of mmaction2 were converted from the authors'.
 """
 
@@ -76,7 +76,7 @@ _MMACTION2_CLIP = ClipSpec(sampling=Sampling(num_frames=32, stride=2), input=RGB
 
 
 def _kinetics(model: str, tag: str, url: str, *, dataset: str, **fields: Any) -> Weights:
-    """Checkpoint trained or fine-tuned on Kinetics-400."""
+    """Return a checkpoint trained or fine-tuned on Kinetics-400."""
     protocol = "10 uniform clips of 32 frames, every second one, 3 crops of 256"
     return Weights(
         model=model,
@@ -91,7 +91,7 @@ def _kinetics(model: str, tag: str, url: str, *, dataset: str, **fields: Any) ->
 
 
 def _vmz(model: str, tag: str, file: str, top1: float, top5: float) -> Weights:
-    """Checkpoint of the authors, pre-trained and fine-tuned."""
+    """Return a checkpoint of the authors, pre-trained and fine-tuned."""
     return _kinetics(
         model,
         tag,
@@ -104,7 +104,7 @@ def _vmz(model: str, tag: str, file: str, top1: float, top5: float) -> Weights:
 
 
 def _sports1m(model: str, file: str) -> Weights:
-    """Checkpoint of the authors before its fine-tuning on Kinetics."""
+    """Return a checkpoint of the authors before fine-tuning on Kinetics."""
     return Weights(
         model=model,
         tag="sports1m",
@@ -130,13 +130,13 @@ def _mmaction2(model: str, tag: str, path: str, top1: float, top5: float, **fiel
 
 
 def _converted(model: str, file: str, top1: float, top5: float) -> Weights:
-    """Checkpoint that mmaction2 converted from the authors', trained from random weights."""
+    """Return a checkpoint that mmaction2 converted from the authors', trained from scratch."""
     path = f"recognition/csn/vmz/vmz_{file}"
     return _mmaction2(model, "mmaction2_k400", path, top1, top5, dataset="Kinetics-400")
 
 
 def _trained(model: str, tag: str, name: str, date: str, top1: float, top5: float) -> Weights:
-    """Checkpoint that mmaction2 fine-tuned."""
+    """Return a checkpoint that mmaction2 fine-tuned."""
     name = f"ircsn_ig65m-pretrained-{name}_8xb12-32x2x1-58e_kinetics400-rgb"
     path = f"v1.0/recognition/csn/{name}/{name}_{date}"
     return _mmaction2(model, tag, path, top1, top5, dataset=_IG, clip=_MMACTION2_CLIP)

@@ -1,7 +1,7 @@
-"""Published checkpoints of the 3D DenseNet of Hara et al., beside those of their 3D ResNets.
+"""Published checkpoints of the 3D DenseNet of Hara et al., in the folder of their 3D ResNets.
 
-The authors' script cannot build these networks (it names an argument that the constructor does
-not have); their constructor, called directly, can.
+The authors' script cannot build these networks, as it passes an argument that the constructor does
+not have; calling the constructor directly works.
 """
 
 from collections.abc import Mapping

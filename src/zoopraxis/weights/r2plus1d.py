@@ -1,16 +1,16 @@
 """Published checkpoints of R(2+1)D and its study, and the builds of other code bases.
 
-"vmz" is the authors' PyTorch port, "vmz_caffe2" takes their ``.pkl``. Of R(2+1)D-152 the port's
-constructor pools after the stem, and "vmz" does as it does; the published 329.1 GMACs and the
-checkpoints hold without that pooling, so "vmz_unpooled" takes the same keys and keeps our build.
-The port sets the momentum of the batch norms to Caffe2's number, 0.9, which in PyTorch means
-nearly no memory; we keep 0.1, the same average.
+"vmz" is the authors' PyTorch port, "vmz_caffe2" reads their ``.pkl``. The port's R(2+1)D-152 pools
+after the stem, and so does "vmz"; the published 329.1 GMACs and the checkpoints are those without
+this pooling, so "vmz_unpooled" has the same keys and our build. The port sets the momentum of the
+batch norms to Caffe2's value, 0.9, which in PyTorch weights the last batch by 0.9; we keep 0.1,
+the same average.
 
 "mmaction2" factorises the shortcuts too, pools after the stem, and has the M_i of the formula in
 the stem and an epsilon of 1e-5 inside (2+1)D convolutions.
 
-torchvision trained on 15 frames a second, VMZ on consecutive frames, mmaction2 on larger clips
-with the mean and deviation of ImageNet.
+torchvision trained at 15 frames per second, VMZ on consecutive frames, mmaction2 on larger frames
+with the mean and standard deviation of ImageNet.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
-from zoopraxis.layers.resnet3d import ConvFn, Shortcut3d, initialise, set_norm_eps
+from zoopraxis.layers.resnet3d import ConvFn, Shortcut3d, initialise, set_norms
 from zoopraxis.models.r2plus1d import (
     SPECS,
     VMZ_CLIP,
@@ -44,21 +44,21 @@ def pool_stem(network: R2Plus1D) -> None:
 
 
 def build_vmz_pooled(*args: Any, **options: Any) -> R2Plus1D:
-    """Build the network as the authors' PyTorch port does at depth 152."""
+    """Build the network of depth 152 as the authors' PyTorch port does."""
     network = build_caffe2(*args, **options)
     pool_stem(network)
     return network
 
 
 def project_2plus1d(in_channels: int, out_channels: int, *, stride: tuple[int, int]) -> nn.Module:
-    """Shortcut of mmaction2: two 1x1x1 convolutions, with the M_i of t = 3, d = 1."""
+    """Shortcut of mmaction2: two 1x1x1 convolutions, with M_i for t = 3 and d = 1."""
     mid = mid_channels(in_channels, out_channels, t=3, d=1)
     conv = Conv2Plus1d(in_channels, out_channels, kernel=(1, 1), stride=stride, mid=mid)
     return Shortcut3d(conv, out_channels)
 
 
 class MMAction2R2Plus1D(R2Plus1D):
-    """mmaction2's build."""
+    """R(2+1)D as built by mmaction2."""
 
     shortcuts: ClassVar[Mapping[Kind, ConvFn]] = {"2+1d": project_2plus1d}
 
@@ -68,7 +68,7 @@ class MMAction2R2Plus1D(R2Plus1D):
         self.stem.conv = Conv2Plus1d(3, width, kernel=(3, 7), stride=(1, 2))
         initialise(self.stem)
         pool_stem(self)
-        set_norm_eps(self, 1e-3)
+        set_norms(self, eps=1e-3)
         for module in self.modules():
             if isinstance(module, Conv2Plus1d):
                 module.norm.eps = 1e-5
@@ -138,7 +138,7 @@ def _torchvision(model: str, sha256: str, top1: float, top5: float) -> Weights:
 def _kinetics(
     model: str, tag: str, url: str, dataset: str, top1: float, top5: float, **fields: Any
 ) -> Weights:
-    """Checkpoint of one of the authors' networks, trained or fine-tuned on Kinetics-400."""
+    """Return a checkpoint of the authors' networks, trained or fine-tuned on Kinetics-400."""
     return Weights(
         model=model,
         tag=tag,
@@ -160,7 +160,7 @@ _VMZ_8 = VMZ_CLIP.change(num_frames=8)
 
 
 def _moabitcoin(sha256: str) -> dict[str, Any]:
-    """Fields of a checkpoint that moabitcoin converted from the authors'."""
+    """Return the fields of a checkpoint that moabitcoin converted from the authors'."""
     return {
         "sha256": sha256,
         "source": "vmz",
@@ -169,7 +169,7 @@ def _moabitcoin(sha256: str) -> dict[str, Any]:
 
 
 def _ig65m(num_frames: int, num_classes: int, sha256: str, clip: ClipSpec | None) -> Weights:
-    """Checkpoint before its fine-tuning on Kinetics; the names of the classes are not public."""
+    """Return a checkpoint before fine-tuning on Kinetics; the class names are not public."""
     return Weights(
         model="r2plus1d_34",
         tag=f"ig65m_{num_frames}f",

@@ -18,19 +18,19 @@ __all__ = ["build_network", "find_source", "find_weights", "sources_of", "weight
 
 @cache
 def _module(family: str) -> Any:
-    """Return the file of a family, None for one without foreign checkpoints."""
+    """Return the module of a family, None for one without foreign checkpoints."""
     name = f"zoopraxis.weights.{family}"
     return import_module(name) if find_spec(name) else None
 
 
 def sources_of(name: str) -> Mapping[str, Source]:
-    """Sources whose state dicts a model can be loaded from, by name."""
+    """Return the sources whose state dicts a model can load, by name."""
     sources: Mapping[str, Mapping[str, Source]] = getattr(_module(family_of(name)), "SOURCES", {})
     return MappingProxyType(dict(sources.get(name, {})))
 
 
 def weights_of(name: str) -> tuple[Weights, ...]:
-    """Published checkpoints of a model."""
+    """Return the published checkpoints of a model."""
     published: tuple[Weights, ...] = getattr(_module(family_of(name)), "WEIGHTS", ())
     return tuple(weights for weights in published if weights.model == name)
 
@@ -69,7 +69,7 @@ def find_weights(name: str, tag: str) -> Weights:
 def build_network(
     name: str, *, source: str = "", num_classes: int | None = None, **args: Any
 ) -> VideoClassifier:
-    """Build a network with random weights, as the paper has it or as a source does.
+    """Build a network with random weights, as in the paper or as a source builds it.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def build_network(
     num_classes : int, optional
         K; by default that of the entry.
     **args
-        Arguments of the constructor in place of the entry's and the source's.
+        Arguments of the constructor that override those of the entry and of the source.
 
     Raises
     ------
     ModelNotFoundError
-        No model or source of that name.
+        No model or source has that name.
     """
     spec = model_spec(name)
     variant = find_source(name, source) if source else Source()

@@ -1,9 +1,9 @@
 """Published checkpoints of the 3D ResNets of Hara et al.
 
-The files are in two folders of Google Drive, to be fetched with a browser. Those of the CVPR paper
-expect pixels in 0..255 less the mean of ActivityNet, those of 2020 the clip of the entries. The
-constructors of the pre-activation networks and of ResNeXt fail as published, over names of
-arguments; the goldens repair those and nothing else.
+The files are in two folders of Google Drive, to be downloaded with a browser. Those of the CVPR
+paper expect pixels from 0 to 255 minus the mean of ActivityNet, those of 2020 the clip of the
+entries. The published constructors of the pre-activation networks and of ResNeXt fail because of
+misnamed arguments; the goldens fix only these names.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _CLIP_2018 = KINETICS_CLIP.change(
 
 
 def weights_2018(model: str, file: str, top1: float, top5: float) -> Weights:
-    """Checkpoint of the CVPR paper, with its accuracy (Table 2)."""
+    """Return a checkpoint of the CVPR paper with its accuracy (Table 2)."""
     return Weights(
         model=model,
         tag="k400",
@@ -55,7 +55,7 @@ def weights_2018(model: str, file: str, top1: float, top5: float) -> Weights:
     )
 
 
-_DATASETS = {  # letters in the names of the files: tag, data sets and number of classes
+_DATASETS = {  # letters in the file names: tag, data sets, number of classes
     "K": ("k700", "Kinetics-700", 700),
     "KM": ("k700_mit", "Kinetics-700 and Moments in Time", 1039),
     "KMS": ("k700_mit_stair", "Kinetics-700, Moments in Time and STAIR-Actions", 1139),

@@ -1,11 +1,12 @@
 """Published checkpoints of S3D: torchvision's, K. Min's and MIL-NCE's.
 
 torchvision (BSD-3-Clause) and K. Min's port (https://github.com/kylemin/S3D, MIT) differ in the
-classifier's window. MIL-NCE's port (https://github.com/antoine77340/S3D_HowTo100M, Apache-2.0)
-pads as if every stride divided the size, and has batch norms with an epsilon of 1e-5, which the
-conversion absorbs. It computes its space-to-depth stem also at positions that it then drops
-(37.1 GMACs, 36.3 here). Without this stem it has one with symmetric padding, which source
-"s3dg_howto100m" of ``s3dg`` builds. The text branch of the network is left out.
+classifier's window; both have batch norms with a momentum of 0.001. MIL-NCE's port
+(https://github.com/antoine77340/S3D_HowTo100M, Apache-2.0) pads as if every stride divided the
+size, and has batch norms with an epsilon of 1e-5, which the conversion absorbs. It computes its
+space-to-depth stem also at positions that it then drops (37.1 GMACs, 36.3 here). Without this stem
+it has one with symmetric padding, which source "s3dg_howto100m" of ``s3dg`` builds. The text branch
+of the network is left out.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from zoopraxis.layers.inception_v1 import EPS, ConvNorm
 from zoopraxis.models.s3d import GATED, S3D, SPECS, WHOLE, S3DLayers
 from zoopraxis.spec import Replacement, Source, Weights
 from zoopraxis.weights.keys import flatten_head, replace_norm_eps
-from zoopraxis.weights.keys.inception_v1 import pad_as_divisible
+from zoopraxis.weights.keys.inception_v1 import pad_as_divisible, with_momentum
 
 __all__ = ["SOURCES", "WEIGHTS"]
 
@@ -88,9 +89,14 @@ def _howto100m(**args: Any) -> Source:
 _SYMMETRIC_STEM = S3DLayers(stem=symmetric_stem, gated=GATED)
 SOURCES: Mapping[str, Mapping[str, Source]] = {
     "s3d": {
-        "torchvision": Source(rename=_TORCHVISION, adapt=flatten_head),
+        "torchvision": Source(
+            rename=_TORCHVISION, adapt=flatten_head, build=with_momentum(S3D, 0.001)
+        ),
         "s3d_kylemin": Source(
-            rename=_KYLEMIN, adapt=flatten_head, args={"window": (2, None, None)}
+            rename=_KYLEMIN,
+            adapt=flatten_head,
+            build=with_momentum(S3D, 0.001),
+            args={"window": (2, None, None)},
         ),
     },
     "s3dg": {"s3dg_howto100m": _howto100m(layers=_SYMMETRIC_STEM, window=WHOLE)},
@@ -117,7 +123,10 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights(
         model="s3d",
         tag="kylemin_k400",
-        urls=("gdrive://1IysdsJI7UuWazoxFyYvrbO97Lz_EP5H-",),
+        urls=(
+            "gdrive://1IysdsJI7UuWazoxFyYvrbO97Lz_EP5H-",
+            "gdrive://1HJVDBOQpnTMDVUM3SsXLy0HUkf_wryGO",
+        ),
         file="S3D_kinetics400.pt",
         source="s3d_kylemin",
         dataset="Kinetics-400",
@@ -132,7 +141,10 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights(
         model="s3dg_howto100m",
         tag="howto100m",
-        urls=("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_howto100m.pth",),
+        urls=(
+            "https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_howto100m.pth",
+            "https://www.di.ens.fr/~miech/S3D_howto100m/s3d_howto100m.pth",
+        ),
         source="s3dg_howto100m",
         dataset="HowTo100M (narration, no labels)",
         num_classes=512,

@@ -1,12 +1,12 @@
-"""Published checkpoints of SlowFast, Slow and C2D, and the way their authors test them.
+"""Published checkpoints of SlowFast, Slow and C2D, and their authors' test protocol.
 
-PyTorchVideo's networks are PySlowFast's under other keys. PySlowFast's checkpoint of C2D is of
+PyTorchVideo's networks are PySlowFast's under other keys. PySlowFast's checkpoint of C2D is one of
 ``c2d_nopool``. Source "mmaction2" is that toolbox's Slow, which is the same network, and its C2D,
-a 2D network whose pooling in the stem is not padded. Its SlowFast is another network, as no batch
+a 2D network whose stem does not pad the pooling. Its SlowFast is a different network: neither batch
 norm nor ReLU follows its lateral convolutions.
 
-On Something-Something a clip has one frame of each of T segments of the video. On Charades, whose
-videos have several labels each, the zoos publish the mean average precision.
+On Something-Something a clip has one frame of each of T segments of the video. Charades is
+multi-label; for it the zoos publish the mean average precision.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ __all__ = ["ONE_PATHWAY", "SOURCES", "TWO_PATHWAYS", "WEIGHTS", "fully_convoluti
 def fully_convolutional(model: VideoClassifier, x: Tensor, *, size: int) -> Tensor:
     """Classify every square window of a feature map, and average the probabilities.
 
-    How the authors test networks trained on a smaller crop: one of 224 pixels ends in 7x7
-    positions; 256 pixels end in 8x8, which hold four windows of 7x7.
+    The authors test networks on larger crops than in training in this way: 224 pixels end in 7x7
+    positions; 256 pixels end in 8x8, which contain four windows of 7x7.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ _MAXIMUM = "10 uniform clips x 3 crops of 256 pixels, fully convolutional, maxim
 
 
 def _segments_clip(num_frames: int) -> ClipSpec:
-    """Return the input for short videos: one frame of each of so many segments."""
+    """Return the input for short videos: one frame of each of `num_frames` segments."""
     return CLIP_8X8.change(num_frames=num_frames, stride=1, fps=None, mode="segments")
 
 
@@ -187,7 +187,7 @@ def _slow(
     tag: str = "mmaction2_k400",
     file: str = "",
 ) -> Weights:
-    """Return a checkpoint of mmaction2; `file` is its name where it is not the training's."""
+    """Return a checkpoint of mmaction2; `file` defaults to the name of the training."""
     num_frames, stride = (int(number) for number in model.rpartition("_")[2].split("x"))
     return mmaction2_weights(
         model,

@@ -1,4 +1,4 @@
-"""Published checkpoints of TSM, of its authors ("tsm") and of mmaction2."""
+"""Published checkpoints of TSM, from its authors ("tsm") and from mmaction2."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ _NONLOCAL_MMACTION2 = (
 
 
 def add_biases(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the last convolutions of non-local blocks biases of zero: mmaction2's have none."""
+    """Add biases of zeros to the last convolutions of non-local blocks: mmaction2's have none."""
     ends = [key for key in state if key.endswith("nonlocal_block.out.weight")]
     return {
         **state,
@@ -49,10 +49,10 @@ _MOBILENET = {
 
 
 def _sources(name: str) -> Mapping[str, Source]:
-    """Sources of an entry, by its name."""
+    """Return the sources of an entry by its name."""
     if name in ("tsm_timm", "tsm_small"):
         return {}
-    if "gaussian" in name or "dot_product" in name:  # the authors have the embedded Gaussian alone
+    if "gaussian" in name or "dot_product" in name:  # the authors only have the embedded Gaussian
         return _MMACTION2
     if "bninception" in name:
         return _BNINCEPTION
@@ -64,6 +64,7 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {spec.name: _sources(spec.name) fo
 _ADDRESSES = (
     "https://hanlab18.mit.edu/projects/tsm/models/",
     "https://file.lzhu.me/projects/tsm/models/",
+    "https://hanlab.mit.edu/projects/tsm/models/",
 )
 _UNIFORM = "1 clip of uniform segments, 1 centre crop"
 _DENSE = "10 dense clips x 3 crops of the full resolution"
@@ -78,7 +79,7 @@ _DATA = {  # name, classes, labels
 def _authors(
     model: str, tag: str, run: str, top1: float, protocol: str, *, top5: float | None = None
 ) -> Weights:
-    """Checkpoint of the authors, by the name of its run."""
+    """Return a checkpoint of the authors by the name of its run."""
     dataset, num_classes, labels = _DATA[tag.split("_")[0]]
     return Weights(
         model=model,
@@ -96,7 +97,7 @@ def _authors(
 
 
 def _something(model: str, tag: str, top1: float) -> Weights:
-    """Checkpoint of the authors on Something-Something v1 or v2."""
+    """Return a checkpoint of the authors on Something-Something v1 or v2."""
     depth, num_frames = model.removeprefix("tsm_r").split("_")
     data = {"ssv1": "something", "ssv2": "somethingv2"}[tag]
     run = f"{data}_RGB_resnet{depth}_shift8_blockres_avg_segment{num_frames}_e45"
@@ -116,7 +117,7 @@ def _mmaction2(
     crops: int = 10,
     variant: str = "",
 ) -> Weights:
-    """Entry of mmaction2's model zoo, by the name of its run."""
+    """Return a checkpoint of mmaction2's zoo by the name of its run."""
     data = "ssv2" if run.endswith("sthv2") else "k400"
     dataset, num_classes, labels = _DATA[data]
     folder = f"tsm_imagenet-pretrained-{run}-rgb"
@@ -137,7 +138,7 @@ def _mmaction2(
 
 
 def _mmaction2_nonlocal(model: str, kind: str, date_hash: str, top1: float, top5: float) -> Weights:
-    """Network with non-local blocks in mmaction2's model zoo."""
+    """Return a checkpoint of mmaction2's zoo with non-local blocks."""
     return _mmaction2(model, f"r50-nl-{kind}_8xb16-1x1x8-50e_kinetics400", date_hash, top1, top5)
 
 

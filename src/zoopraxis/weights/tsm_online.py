@@ -1,4 +1,4 @@
-"""The published checkpoint of the online demo of TSM, which its code keeps without a wrapper."""
+"""The published checkpoint of TSM's online demo, a MobileNet-V2 without the wrapper of TSN."""
 
 from collections.abc import Mapping
 
@@ -25,6 +25,7 @@ WEIGHTS = (
         urls=(
             "https://hanlab18.mit.edu/projects/tsm/models/mobilenetv2_jester_online.pth.tar",
             "https://file.lzhu.me/projects/tsm/models/mobilenetv2_jester_online.pth.tar",
+            "https://hanlab.mit.edu/projects/tsm/models/mobilenetv2_jester_online.pth.tar",
         ),
         source="tsm",
         dataset="jester",

@@ -2,9 +2,9 @@
 
 Source "tsn_pytorch" is the authors' PyTorch code; "gsm", "trn" and "tsm" are the repositories of
 Gate-Shift, TRN and TSM, which train TSN as a baseline; "mmaction2" is the successor of the authors'
-code; "torchvision" loads image networks, to start from. "caffe" loads the authors' networks of
-2016, and the image network that these start from: its names and shapes are those of their
-prototxts, and could not be checked against a trained network.
+code; "torchvision" loads image networks as initial weights. "caffe" loads the authors' networks of
+2016 and the image network from which they were trained: names and shapes follow the prototxts, and
+could not be checked against a trained network.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _LINEAGE_BNINCEPTION = Source(rename=(*RENAME_SEGMENTS, *RENAME_BNINCEPTION))
 _LINEAGE_INCEPTIONV3 = Source(rename=(*RENAME_SEGMENTS, *RENAME_INCEPTIONV3))
 _LINEAGE_MOBILENET = Source(rename=(*RENAME_SEGMENTS, *RENAME_MOBILENETV2))
 
-# Image networks by themselves have no "backbone." in their keys.
+# Keys of plain image networks have no "backbone." prefix.
 _BACKBONE = (r"^(?!head\.)", "backbone.")
 _TORCHVISION_RESNET = Source(rename=((r"^fc\.", "head.linear."), _BACKBONE, *RENAME_RESNET2D))
 _TORCHVISION_VGG = Source(rename=((r"^classifier\.6\.", "head.linear."), *RENAME_VGG, _BACKBONE))
@@ -62,7 +62,7 @@ _BY_BACKBONE: Mapping[str, Mapping[str, Source]] = {
 
 
 def _sources(name: str) -> Mapping[str, Source]:
-    """Sources of an entry, by the beginning of its name."""
+    """Return the sources of an entry by the prefix of its name."""
     if name.startswith("tsn_r") and ("flow" in name or "rgbdiff" in name):
         return _STACKED_RESNETS  # torchvision's networks see single RGB frames
     return next((found for key, found in _BY_BACKBONE.items() if name.startswith(key)), {})
@@ -87,7 +87,7 @@ _CAFFE_CLIP = ClipSpec(
 
 
 def _caffe(model: str, modality: str, *, clip: ClipSpec | None = None) -> tuple[Weights, ...]:
-    """Reference models of the authors' first code: one for each split of two data sets."""
+    """Return the reference models of the authors' Caffe code: one per split of two data sets."""
     file = "{}_split_{}_tsn_{}_reference_bn_inception.caffemodel.v5"
     return tuple(
         Weights(
@@ -115,7 +115,7 @@ _MMACTION2_ADDRESS = "https://download.openmmlab.com/mmaction/v1.0/recognition/t
 def _mmaction2(
     model: str, run: str, date_hash: str, top1: float, top5: float, *, variant: str = ""
 ) -> Weights:
-    """Entry of mmaction2's model zoo, by the name of its run."""
+    """Return a checkpoint of mmaction2's zoo by the name of its run."""
     something = run.endswith("sthv2")
     folder = f"tsn_imagenet-pretrained-{run}-rgb"
     return Weights(
@@ -155,6 +155,7 @@ WEIGHTS = (
         urls=(
             f"https://hanlab18.mit.edu/projects/tsm/models/{_TSM_FILE}",
             f"https://file.lzhu.me/projects/tsm/models/{_TSM_FILE}",
+            f"https://hanlab.mit.edu/projects/tsm/models/{_TSM_FILE}",
         ),
         source="tsm",
         dataset="kinetics400",

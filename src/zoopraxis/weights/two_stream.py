@@ -1,8 +1,7 @@
-"""Published checkpoints of two-stream networks, of the ResNet code.
+"""Published checkpoints of the two-stream ResNets.
 
-Source "two_stream" is its network. Its loader puts the first flow field of a stack last, so the
-published checkpoint of its flow stream needs source "two_stream_loader", which rolls the filters
-back.
+Source "two_stream" is the network of that code. Its loader puts the first flow field of a stack
+last; source "two_stream_loader", for the published flow stream, rolls the filters back.
 """
 
 from collections.abc import Mapping
@@ -15,8 +14,8 @@ from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
 
 def roll_stack(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Move the filters for the last flow field of a stack, two channels, to the front."""
-    # fields 2 3 1, as its loader stacks them, become 1 2 3
+    """Move the filters of the last flow field of a stack, two channels, to the front."""
+    # the loader stacks fields 2 3 1; rolled, the filters are those of 1 2 3
     return {
         key: tensor.roll(2, dims=1)
         if key == "backbone.stem.conv.weight" and tensor.ndim == 4

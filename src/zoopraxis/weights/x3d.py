@@ -1,10 +1,10 @@
 """Published checkpoints of X3D.
 
-In PySlowFast, in mmaction2, which has PySlowFast's weights, and in PyTorchVideo's networks for
-phones (source "pytorchvideo_mobile") the first shortcut of the first stage has a batch norm. In
+In PySlowFast, in mmaction2, which has PySlowFast's weights, and in PyTorchVideo's mobile networks
+(source "pytorchvideo_mobile") the first shortcut of the first stage has a batch norm. In
 PyTorchVideo's other networks it has none, since that convolution keeps the number of channels:
 3,794,322 and 3,794,274 parameters. Entries ``x3d_*`` are the former, for which PyTorchVideo's
-weights are completed by a batch norm that does nothing; entries ``x3d_ptv_*`` are the latter.
+weights receive an identity batch norm; entries ``x3d_ptv_*`` are the latter.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from zoopraxis.weights.keys.resnet3d import RENAME_PYTORCHVIDEO
 
 __all__ = ["SOURCES", "WEIGHTS"]
 
-_GATE = {"0": "reduce", "2": "expand"}  # numbers in PyTorchVideo's squeeze-and-excitation
+_GATE = {"0": "reduce", "2": "expand"}  # indices in PyTorchVideo's squeeze-and-excitation
 _RENAME_PYTORCHVIDEO: tuple[tuple[str, Replacement], ...] = (
     (r"^(?:model\.)?blocks\.0\.conv\.conv_t\.", "stem.spatial."),  # the names are swapped there
     (r"^(?:model\.)?blocks\.0\.conv\.conv_xy\.", "stem.temporal."),
@@ -80,7 +80,7 @@ _RENAME_MMACTION2: tuple[tuple[str, Replacement], ...] = (
 
 
 def add_identity_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the first shortcut, which has no batch norm, one that changes nothing."""
+    """Add an identity batch norm to the first shortcut."""
     conv = state.get("layer1.0.shortcut.conv.weight")
     if conv is None:
         return state
@@ -114,7 +114,7 @@ def _pyslowfast(size: str, top1: float) -> Weights:
 
 
 def _pytorchvideo(size: str, crop: int, top1: float, top5: float) -> tuple[Weights, Weights]:
-    """Return one checkpoint for both builds."""
+    """Return one checkpoint as entries of both builds."""
     views = f"10 uniform clips x 3 crops ({crop} pixels)"
     protocol = f"{views}, fully convolutional, mean of the probabilities"
     file = f"X3D_{size.upper()}"
@@ -125,7 +125,7 @@ def _pytorchvideo(size: str, crop: int, top1: float, top5: float) -> tuple[Weigh
 
 
 def _mobile(size: str, top1: float, top5: float) -> Weights:
-    """Return a checkpoint of PyTorchVideo's zoo for phones."""
+    """Return a checkpoint of PyTorchVideo's mobile zoo."""
     return pytorchvideo_weights(
         f"x3d_{size}",
         f"efficient_x3d_{size}_original_form",
@@ -137,7 +137,7 @@ def _mobile(size: str, top1: float, top5: float) -> Weights:
 
 
 def _mmaction2(model: str, file: str, top1: float) -> Weights:
-    """Return PySlowFast's checkpoint as mmaction2 has it."""
+    """Return PySlowFast's checkpoint as converted by mmaction2."""
     return mmaction2_weights(model, "x3d/facebook", file, top1, None)
 
 

@@ -5,7 +5,9 @@ names that pickled numpy arrays of Python 2 and 3 consist of, and has a harmless
 any other name is refused before it is looked up.
 """
 
+import io
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ _TORCH_ZIP = b"PK\x03\x04"
 _TORCH_LEGACY = (
     b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number 0x1950a86a20f9469cfc6c
 )
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
+_UNKNOWN_TO_NUMPY = ("BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER", "EXT1", "EXT2", "EXT4")
+_MOST_AXES = 32
+_LONGEST_TYPE = 8  # characters of "f4" and its like
 
 
 def is_torch_file(path: Path) -> bool:
@@ -50,28 +56,36 @@ def read_blobs(path: str | Path) -> dict[str, Tensor]:
         Not a pickle, or one that holds anything but arrays, dicts, lists, strings and numbers.
     """
     path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no file {path}")
+    data = path.read_bytes()
     try:
-        with path.open("rb") as file:
-            content = _ArrayUnpickler(file, encoding="latin1").load()
-        blobs = _blobs(content)
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
+        _check_sizes(data)
+        content = _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+        arrays = {name: b for name, b in _blobs(content).items() if isinstance(b, _Array)}
+        if sum(len(array.data) for array in arrays.values()) > 4 * len(data):
+            raise ValueError("many arrays are of the same data")  # memory for each, as a copy
+        return {name: torch.from_numpy(array.array()) for name, array in arrays.items()}
+    except Exception as error:  # a pickle is a program: a damaged one raises anything
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(
-            f"{path} cannot be read as arrays alone: {error}",
+            f"{path} cannot be read as arrays alone: {reason:.200}",
             "only pickled dicts of numpy arrays are read; nothing in the file was executed",
         ) from error
-    return {
-        name: torch.from_numpy(blob.array())
-        for name, blob in blobs.items()
-        if isinstance(blob, _Array)
-    }
+
+
+def _check_sizes(data: bytes) -> None:
+    """Refuse a pickle that makes the unpickler allocate more than the file holds.
+
+    The unpickler in C allocates what a length claims, and a memo as long as the largest number of
+    an entry, before it reads on; ``pickletools`` compares the lengths with the data. A pickler
+    numbers its entries as they come.
+    """
+    for number, (opcode, value, _) in enumerate(pickletools.genops(data)):
+        if opcode.name in _PUTS and int(value or 0) > number:
+            raise pickle.UnpicklingError(f"it has entry {value} of its memo after {number} steps")
+        if opcode.name in _UNKNOWN_TO_NUMPY:
+            raise pickle.UnpicklingError(f"it has the opcode {opcode.name}")
 
 
 def _blobs(content: object) -> Mapping[str, object]:
@@ -86,7 +100,9 @@ class _Type:
     """Stand-in for a numpy dtype: a letter, a size, a byte order."""
 
     def __init__(self, code: str, *_flags: object) -> None:
-        self.code = str(code)
+        if not isinstance(code, str) or len(code) > _LONGEST_TYPE:
+            raise ValueError("the type of an array is not a numpy letter and size")
+        self.code = code
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
         if state[1] in ("<", ">"):
@@ -114,6 +130,10 @@ class _Array:
 
     def array(self) -> NDArray[Any]:
         """Return the array, in the machine's byte order."""
+        if not isinstance(self.shape, tuple) or len(self.shape) > _MOST_AXES:
+            raise ValueError("the shape of an array is not a tuple of axes")
+        if not all(isinstance(size, int) and size >= 0 for size in self.shape):
+            raise ValueError(f"{self.shape} is not the shape of an array")
         values = np.frombuffer(self.data, dtype=self.type.dtype())
         array = values.reshape(self.shape, order="F" if self.columns_first else "C")
         return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).copy()
@@ -129,6 +149,8 @@ def _number(dtype: _Type, data: str | bytes) -> float:
 
 def _encode(text: str | bytes, _encoding: str = "latin1") -> bytes:
     """Bytes that Python 2 pickled as text."""
+    if not isinstance(text, (str, bytes)):  # bytes(10**12) is a terabyte of zeros
+        raise TypeError(f"the data of an array are a {type(text).__name__}")
     return text.encode("latin1") if isinstance(text, str) else bytes(text)
 
 
@@ -149,7 +171,10 @@ class _ArrayUnpickler(pickle.Unpickler):
     """An unpickler that knows the names of numpy arrays and no others."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """Return the stand-in of a name."""
+        """Return the stand-in of a name, as a function of this file's own.
+
+        A pickle may set attributes of what it finds: those of the stand-in itself would stay.
+        """
         if (module, name) not in _STAND_INS:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return _STAND_INS[module, name]
+        return lambda *args: _STAND_INS[module, name](*args)

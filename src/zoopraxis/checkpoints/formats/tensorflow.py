@@ -5,7 +5,10 @@ with the key before. An index block has the offsets of the blocks, and a footer 
 block. A value is a small protocol buffer that says which bytes of which data file are the tensor.
 """
 
+import math
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +35,9 @@ _TYPES = {  # DataType of TensorFlow: little-endian numpy type
     19: "<f2",
 }
 _STRING = 7
+_LONGEST_NAME = 4096  # bytes; names share their beginnings, so a small file could hold gigabytes
+_MOST_AXES = 32
+_LONGEST_AXIS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         cannot be read. Checksums are not verified.
     """
     path = Path(path)
-    entries = {name: e for name, e in read_index(path).items() if e.dtype != _STRING}
-    shards = _find_shards(path)
-    return {name: _tensor(name, entry, shards) for name, entry in entries.items()}
+    with _naming(path):
+        table = _table(path)
+        shards = _find_shards(path, table.pop(b""))
+        entries = _entries(table)
+        return {
+            name: _tensor(name, entry, shards)
+            for name, entry in entries.items()
+            if entry.dtype != _STRING
+        }
 
 
 def read_index(path: str | Path) -> dict[str, Entry]:
@@ -91,6 +103,27 @@ def read_index(path: str | Path) -> dict[str, Entry]:
         As in `read_checkpoint`.
     """
     path = Path(path)
+    with _naming(path):
+        table = _table(path)
+        table.pop(b"")
+        return _entries(table)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the checkpoint in every error."""
+    try:
+        yield
+    except CheckpointError as error:
+        if path.name in error.problem:
+            raise
+        raise CheckpointError(
+            f"{path} cannot be read: {error.problem}", error.hint or "download or copy it again"
+        ) from error
+
+
+def _table(path: Path) -> dict[bytes, bytes]:
+    """Records of the index by key; that of the empty key is the header."""
     if not path.is_file():
         raise CheckpointError(f"no file {path}", "name the .index file of the checkpoint")
     data = path.read_bytes()
@@ -101,12 +134,29 @@ def read_index(path: str | Path) -> dict[str, Entry]:
         )
     _, at = _handle(data, len(data) - _FOOTER)  # the meta block is empty
     index, _ = _handle(data, at)
-    entries = {}
-    for _, place in _records(_block(data, *index, path)):
+    table: dict[bytes, bytes] = {}
+    last: bytes | None = None
+    for _, place in _records(_block(data, *index)):
         block, _ = _handle(place, 0)
-        for key, value in _records(_block(data, *block, path)):
-            if key:  # the empty key holds the header
-                entries[key.decode()] = _entry(key.decode(), value)
+        for key, value in _records(_block(data, *block)):
+            if last is not None and key <= last:
+                raise CheckpointError("it is damaged: its keys are not in order")
+            table[key] = value
+            last = key
+    if b"" not in table:
+        raise CheckpointError("it is damaged: it has no header")
+    return table
+
+
+def _entries(table: dict[bytes, bytes]) -> dict[str, Entry]:
+    """Where each variable is stored."""
+    entries = {}
+    for key, value in table.items():
+        try:
+            name = key.decode()
+        except UnicodeDecodeError:
+            raise CheckpointError(f"it is damaged: {key!r:.80} is not a name") from None
+        entries[name] = _entry(name, value)
     return entries
 
 
@@ -117,18 +167,20 @@ def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     return (offset, size), at
 
 
-def _block(data: bytes, offset: int, size: int, path: Path) -> bytes:
+def _block(data: bytes, offset: int, size: int) -> bytes:
     """Return the records of a block, without its restart points."""
     if offset + size + 1 > len(data):
-        raise CheckpointError(f"{path} is truncated or damaged")
+        raise CheckpointError("it is truncated or damaged: a block lies beyond its end")
     if data[offset + size] != 0:
         raise CheckpointError(
-            f"{path} has compressed blocks, which TensorFlow itself does not write",
+            "it has compressed blocks, which TensorFlow itself does not write",
             "save the checkpoint again with TensorFlow",
         )
     block = data[offset : offset + size]
     restarts = int.from_bytes(block[-4:], "little")
-    return block[: len(block) - 4 * (restarts + 1)]
+    if 4 * (restarts + 1) > size:
+        raise CheckpointError("it is damaged: a block has more restart points than bytes")
+    return block[: size - 4 * (restarts + 1)]
 
 
 def _records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -141,6 +193,10 @@ def _records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         shared, at = read_varint(block, at)
         own, at = read_varint(block, at)
         size, at = read_varint(block, at)
+        if shared > len(key) or at + own + size > len(block):
+            raise CheckpointError("it is damaged: a record is longer than its block")
+        if shared + own > _LONGEST_NAME:
+            raise CheckpointError(f"it is damaged: a name of {shared + own} bytes")
         key = key[:shared] + block[at : at + own]
         at += own
         yield key, block[at : at + size]
@@ -155,16 +211,29 @@ def _entry(name: str, value: bytes) -> Entry:
             f"variable {name!r} is split into slices, which cannot be read",
             "save the checkpoint again without partitioned variables",
         )
-    numbers = [fields.get(number, 0) for number in (1, 3, 4, 5)]
-    dtype, shard, offset, size = (n for n in numbers if isinstance(n, int))
+    dtype, shard, offset, size = (_number(fields.get(n, 0), name) for n in (1, 3, 4, 5))
     shape = fields.get(2, b"")
-    return Entry(dtype, _shape(shape if isinstance(shape, bytes) else b""), shard, offset, size)
+    if isinstance(shape, int):
+        raise CheckpointError(f"variable {name!r} has no shape: it is damaged")
+    return Entry(dtype, _shape(shape, name), shard, offset, size)
 
 
-def _shape(value: bytes) -> tuple[int, ...]:
+def _number(value: int | bytes, name: str) -> int:
+    if not isinstance(value, int):
+        raise CheckpointError(f"variable {name!r} has a text where a number belongs: it is damaged")
+    return value
+
+
+def _shape(value: bytes, name: str) -> tuple[int, ...]:
     """Read a TensorShapeProto: field 2, repeated, is an axis; its field 1 is the size."""
-    axes = [dict(read_fields(axis)) for _, axis in read_fields(value) if isinstance(axis, bytes)]
-    return tuple(size for axis in axes if isinstance(size := axis.get(1, 0), int))
+    axes = [axis for number, axis in read_fields(value) if number == 2]
+    shape = []
+    for axis in axes:
+        sizes = dict(read_fields(axis)) if isinstance(axis, bytes) else {1: -1}
+        shape.append(_number(sizes.get(1, 0), name))
+    if len(shape) > _MOST_AXES or any(not 0 <= size < _LONGEST_AXIS for size in shape):
+        raise CheckpointError(f"variable {name!r} has an impossible shape: it is damaged")
+    return tuple(shape)
 
 
 def _tensor(name: str, entry: Entry, shards: dict[int, Path]) -> Tensor:
@@ -178,7 +247,7 @@ def _tensor(name: str, entry: Entry, shards: dict[int, Path]) -> Tensor:
             f"variable {name!r} is in data file {entry.shard}, which is missing",
             "put model.ckpt.data-... next to model.ckpt.index",
         )
-    dtype, count = np.dtype(_TYPES[entry.dtype]), int(np.prod(entry.shape))
+    dtype, count = np.dtype(_TYPES[entry.dtype]), math.prod(entry.shape)
     path = shards[entry.shard]
     size = path.stat().st_size
     if count * dtype.itemsize != entry.size or entry.offset + entry.size > size:
@@ -189,7 +258,18 @@ def _tensor(name: str, entry: Entry, shards: dict[int, Path]) -> Tensor:
     return torch.from_numpy(values.reshape(entry.shape))
 
 
-def _find_shards(path: Path) -> dict[int, Path]:
-    """Data files by number: ``model.ckpt.data-00000-of-00001`` is 0."""
-    prefix = path.name.removesuffix(".index")
-    return {int(p.name.split("-")[-3]): p for p in path.parent.glob(f"{prefix}.data-*-of-*")}
+def _find_shards(path: Path, header: bytes) -> dict[int, Path]:
+    """Data files that are there, by number: ``model.ckpt.data-00000-of-00001`` is 0.
+
+    The header says how many there are: those of another save may lie beside them.
+    """
+    fields = dict(read_fields(header))
+    total = _number(fields.get(1, 1), "of the header")
+    if fields.get(2, 0):
+        raise CheckpointError(
+            "its numbers are big-endian, which is not read", "save it on a usual machine"
+        )
+    prefix = re.escape(path.name.removesuffix(".index"))
+    pattern = re.compile(rf"{prefix}\.data-(\d{{5}})-of-{total:05}")
+    found = ((pattern.fullmatch(p.name), p) for p in path.parent.iterdir())
+    return {int(match[1]): p for match, p in found if match}

@@ -1,7 +1,7 @@
-"""Tables of keys that several sources share, and adaptations of tensors.
+"""Key tables that several sources share, and adaptations of tensors.
 
 An adaptation is a value for `Source.adapt`. It returns a tensor of an unexpected shape unchanged;
-the check of the fit then names it.
+the check of keys and shapes then reports it.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def merge(*steps: Adapt) -> Adapt:
 
 
 def replace_norm_eps(*, theirs: float, ours: float) -> Adapt:
-    """Carry weights between batch norms of different epsilon, exactly in evaluation.
+    """Adapt weights to batch norms of another epsilon; outputs in evaluation mode are equal.
 
     The running variance absorbs the difference: ``var + theirs == (var + theirs - ours) + ours``.
     """
@@ -52,7 +52,7 @@ def replace_norm_eps(*, theirs: float, ours: float) -> Adapt:
 
 
 def transpose_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Transpose kernels of TensorFlow, (T, H, W, in, out), to PyTorch's (out, in, T, H, W)."""
+    """Transpose TensorFlow's kernels (T, H, W, in, out) to PyTorch's (out, in, T, H, W)."""
     return {
         key: tensor.permute(4, 3, 0, 1, 2).contiguous() if tensor.ndim == 5 else tensor
         for key, tensor in state.items()
@@ -60,12 +60,12 @@ def transpose_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def kernels_of_one_frame(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turn kernels of 2D convolutions, (out, in, H, W), into 1 x H x W ones, (out, in, 1, H, W)."""
+    """Turn 2D kernels (out, in, H, W) into kernels of one frame (out, in, 1, H, W)."""
     return {key: t.unsqueeze(2) if t.ndim == 4 else t for key, t in state.items()}
 
 
 def flatten_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turn the 1x1x1 convolutions of a head, (K, C, 1, 1, 1), into linear layers, (K, C)."""
+    """Turn the 1x1x1 convolutions of a head (K, C, 1, 1, 1) into linear layers (K, C)."""
     return {
         key: tensor.flatten(1) if "head." in key and tensor.ndim == 5 else tensor
         for key, tensor in state.items()
@@ -89,7 +89,7 @@ deviation, which the forks' ``bn_convert_style.py`` turns into the variance.
 
 
 def squeeze_blobs(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Flatten Caffe's vectors, (1, C) or (1, 1, 1, C), to (C,), and matrices to (out, in)."""
+    """Flatten Caffe's vectors (1, C) or (1, 1, 1, C) to (C,), and matrices to (out, in)."""
     norms = {key.removesuffix(".running_var") for key in state if key.endswith(".running_var")}
 
     def squeeze(key: str, blob: Tensor) -> Tensor:
@@ -108,5 +108,5 @@ RENAME_SEGMENTS: tuple[tuple[str, Replacement], ...] = (
 )
 """Keys of the wrapper of the TSN lineage (TSN, TRN, TSM, GSM) in terms of `SegmentNetwork`.
 
-Its classifier is the last layer of the image network without dropout, else a layer of its own.
+Its classifier is the last layer of the image network without dropout, otherwise a separate layer.
 """

@@ -51,7 +51,7 @@ _SPLIT = {
     "tower_1_mixed_conv_1": "branch3x3dbl_3b.0",
     "tower_2_conv": "branch_pool.0",
 }
-# of modules 0 to 10
+# by module, 0 to 10
 _BRANCHES = (*(_SQUARE,) * 3, _HALVE, *(_LONG,) * 4, _HALVE_AGAIN, _SPLIT, _SPLIT)
 _PARTS = {"Conv2D": "conv", "batchnorm": "norm", "bn": "norm", "conv": "conv"}
 

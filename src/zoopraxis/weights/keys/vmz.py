@@ -1,6 +1,6 @@
 """Names of the blobs in VMZ's Caffe2 files, of R(2+1)D and CSN.
 
-Blocks are numbered through all stages, the first half of a convolution is called "middle", and a
+Blocks are numbered across the stages, the first half of a convolution is called "middle", and a
 batch norm has a scale (``s``), a bias (``b``), a running mean (``rm``) and a running variance,
 which is called ``riv`` although it is not inverted.
 """
@@ -21,27 +21,27 @@ def blobs(
     depth : int
         Layers; decides which stage a block is in.
     halves : (str, str), optional
-        Our names of the two halves of a convolution. By default it has none; files of such
-        networks leave out the number of the first half, so the third follows the first.
+        Our names of the two halves of a factorised convolution. By default none is factorised;
+        the convolutions of a block are then numbered 1, 3 and 4.
     halved : str, default="2"
-        Convolutions of a block that have halves, as a class of characters.
+        Numbers of a block's factorised convolutions, as a class of characters.
     stem : str, default=""
-        Half of the stem's convolution that is called ``conv1``, with its dot; none by default.
+        Name of the half of the stem's convolution that is called ``conv1``, with its dot.
 
     Examples
     --------
     In depth 34, block 3 is the first of stage 2:
     ``comp_3_conv_1_middle_w`` becomes ``layer2.0.conv1.spatial.weight``.
     """
-    places = [f"layer{s + 1}.{i}" for s, n in enumerate(DEPTHS[depth]) for i in range(n)]
+    blocks = [f"layer{s + 1}.{i}" for s, n in enumerate(DEPTHS[depth]) for i in range(n)]
     rules: list[tuple[str, Replacement]] = [
         (r"_[ws]$", ".weight"),
         (r"_b$", ".bias"),
         (r"_rm$", ".running_mean"),
         (r"_riv$", ".running_var"),
-        (r"^comp_(\d+)_", lambda m: f"{places[int(m[1])]}."),
-        (r"^shortcut_projection_(\d+)\.", lambda m: f"{places[int(m[1])]}.shortcut.conv."),
-        (r"^shortcut_projection_(\d+)_spatbn\.", lambda m: f"{places[int(m[1])]}.shortcut.norm."),
+        (r"^comp_(\d+)_", lambda m: f"{blocks[int(m[1])]}."),
+        (r"^shortcut_projection_(\d+)\.", lambda m: f"{blocks[int(m[1])]}.shortcut.conv."),
+        (r"^shortcut_projection_(\d+)_spatbn\.", lambda m: f"{blocks[int(m[1])]}.shortcut.norm."),
         (r"^conv1_middle\.", "stem.conv.spatial."),
         (r"^conv1_middle_spatbn_relu\.", "stem.conv.norm."),
         (r"^conv1\.", f"stem.conv.{stem}"),

@@ -1,0 +1,59 @@
+"""Text files of a user, in the encodings that spreadsheets and editors write."""
+
+import codecs
+from pathlib import Path
+
+from zoopraxis.errors import DataError
+
+__all__ = ["read_text"]
+
+# UTF-32's mark begins with UTF-16's, so it is asked first
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_text(path: Path, *, expected: str) -> str:
+    """Read UTF-8, or what the byte order mark of a file says; line ends stay as they are.
+
+    Other encodings are not guessed: in Latin-1 every file is text, and a wrong guess makes paths
+    and labels that exist nowhere.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str
+        What should be in it, for the hint.
+
+    Raises
+    ------
+    DataError
+        It cannot be opened, or is not text; the line is named.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", expected) from error
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
+        raise DataError(
+            f"{path}, line {line}: cannot be read as text: byte {data[error.start]:#04x} is not "
+            f"{encoding.upper().removesuffix('-SIG')}",
+            f"save it as UTF-8, with `iconv -f latin1 -t utf-8` for example; {expected}",
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(
+            f"{path}, line {line}: cannot be read as text: it has zero bytes, so it is a binary "
+            "file, or UTF-16 without its byte order mark",
+            f"save it as UTF-8; {expected}",
+        )
+    return text

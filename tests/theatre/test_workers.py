@@ -1,0 +1,47 @@
+"""Whatever ends the theatre ends its workers too."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+SCRIPT = """
+import multiprocessing, sys
+from zoopraxis.theatre import Settings, make_theatre
+
+def tell(done, total):
+    if done == 1:
+        print("started", len(multiprocessing.active_children()), flush=True)
+
+if __name__ == "__main__":
+    make_theatre(sys.argv[1], clips_per_class=50, settings=Settings(size=(32, 32)), workers=2,
+                 progress=tell)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(ending, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "theatre")],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert parent.stdout.readline() == "started 2\n"
+        parent.send_signal(ending)
+        # The workers share its stdout: it is at its end when the last of them is.
+        rest, _ = parent.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)  # orphans, if there are any
+        parent.stdout.close()
+        parent.wait()
+    assert rest == ""
+    assert parent.returncode == -ending
