@@ -15,6 +15,7 @@ from zoopraxis.models import (
     model_spec,
     registry,
 )
+from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.testing import count_macs, count_params, fill, noise_clip
 
 TINY = list_models("test_*")
@@ -119,6 +120,22 @@ def test_frame_order_matters_if_and_only_if_declared(spec, model, clip):
 
     changed = (forward - backward).abs().max() > 1e-4 * forward.abs().max()
     assert changed == spec.order_sensitive
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [4, 13, 33, None])
+@pytest.mark.parametrize("frames", [1, 2, 3, None])
+def test_clips_of_other_sizes_are_taken_or_refused(spec, model, frames, size):
+    channels, length, side, _ = spec.clip.shape
+    clip = torch.zeros(1, channels, frames or length, size or side, size or side)
+    try:
+        out = model(clip)
+    except (ShapeError, RuntimeError) as error:
+        known = isinstance(error, ShapeError) or is_wrong_clip_size(error)
+        if not known or not (frames or size):
+            raise
+    else:
+        assert torch.isfinite(out).all()
 
 
 @torch.no_grad()

@@ -110,6 +110,14 @@ def test_odd_sizes_become_even(tmp_path):
         assert (drawn.num_frames, drawn.width % 2, drawn.height % 2) == (3, 0, 0)
 
 
+def test_a_name_with_a_colon_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video = torch.zeros(3, 3, 36, 64, dtype=torch.uint8)
+    with open_video(write_overlay(video, "10:30:00.mp4", prediction())) as drawn:
+        assert drawn.num_frames == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["10:30:00.mp4"]
+
+
 def test_a_missing_video_leaves_nothing_behind(tmp_path):
     with pytest.raises(VideoError):
         write_overlay(tmp_path / "none.mp4", tmp_path / "o.mp4", prediction())

@@ -8,7 +8,7 @@ from colours import GREEN, RED, MeanColour, colours, opened, painted
 from videos import numbers_of, write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.create import create_model
-from zoopraxis.checkpoints.saved import save_model
+from zoopraxis.checkpoints.saved import OpenModel, save_model
 from zoopraxis.errors import ModelNotFoundError, ShapeError, VideoError, ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
 from zoopraxis.models import model_spec
@@ -146,6 +146,16 @@ def test_errors_pass_through(tmp_path):
     wrong = colours(labels=("red", "green"))
     with pytest.raises(ShapeError, match="2 labels"):
         predict(painted((4, RED)), wrong)
+
+
+@pytest.mark.parametrize("change", [{"num_frames": 1}, {"resize": 8, "size": 8}])
+def test_a_clip_that_does_not_fit_the_network(change):
+    config = ModelConfig(
+        name="test_s3d", clip=model_spec("test_s3d").clip.change(**change), labels=("a", "b")
+    )
+    net = OpenModel(config.build(), config, "small")
+    with pytest.raises(ShapeError, match="does not fit the network"):
+        predict(painted((40, RED)), net)
 
 
 def test_a_segment_is_looked_at_as_if_it_were_the_video():

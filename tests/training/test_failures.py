@@ -122,7 +122,7 @@ def test_frozen_norms_need_none(squares, tmp_path):
     ],
 )
 def test_a_clip_that_the_network_reduces_to_nothing(squares, tmp_path, model, change):
-    with pytest.raises(TrainingError, match=f"the clip is too small for {model}"):
+    with pytest.raises(TrainingError, match=f"the clip does not fit {model}"):
         run(squares, tmp_path / "run", change, model=model)
 
 

@@ -123,6 +123,7 @@ def test_overrides(path):
         ("augment.area=[0, 1]", "augment.area = [0.0, 1.0] is not a range within (0, 1]"),
         ("augment.ratio=[2, 0.5]", "augment.ratio = [2.0, 0.5] is not a range"),
         ("augment.scales=[]", "augment.scales is empty"),
+        ("augment.scales=[1.0, 2.0]", "augment.scales[1] = 2.0 is not between 0.01 and 1"),
         ("augment.max_distort=-1", "augment.max_distort = -1 is not between"),
         ("optim.warmup_epochs=4", "is not between 0 and 3"),
         ("data.val_fraction=1.0", "data.val_fraction = 1.0 is not between"),

@@ -73,9 +73,9 @@ def split_batch(x: Tensor, num_frames: int) -> Tensor:
     Raises
     ------
     ShapeError
-        The batch is not a multiple of ``num_frames``.
+        There are no frames, or the batch is not a multiple of ``num_frames``.
     """
-    if len(x) % num_frames:
+    if num_frames < 1 or len(x) % num_frames:
         raise ShapeError(
             f"a batch of {len(x)} images does not split into clips of {num_frames}",
             "merge clips of one length into the batch",

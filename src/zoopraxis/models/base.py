@@ -1,13 +1,27 @@
 """Base classes of the networks in the zoo."""
 
 import abc
+import re
 
 from torch import Tensor, nn
 
 from zoopraxis.layers.frames import BackboneFn, merge_time, split_time
 from zoopraxis.layers.head import FrameHead
 
-__all__ = ["SegmentNetwork", "VideoClassifier"]
+__all__ = ["SegmentNetwork", "VideoClassifier", "is_wrong_clip_size"]
+
+WRONG_CLIP_SIZE = re.compile(
+    r"Kernel size can't be greater than actual input size|[Oo]utput size is too small"
+    r"|smaller than kernel size|shapes cannot be multiplied"
+)
+
+
+def is_wrong_clip_size(error: BaseException) -> bool:
+    """Whether torch says that a clip has other sizes than a network is built for.
+
+    A clip that is too small is reduced to nothing, or a classifier has weights for positions.
+    """
+    return isinstance(error, RuntimeError) and bool(WRONG_CLIP_SIZE.search(str(error)))
 
 
 class VideoClassifier(nn.Module, abc.ABC):

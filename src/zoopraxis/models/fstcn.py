@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.errors import ShapeError
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.layers.frames import split_batch
 from zoopraxis.layers.head import linear_like
@@ -139,6 +140,11 @@ class FstCN(VideoClassifier):
         # L=3, s=2, d=1, T=6: frames 0, 2, 4; differences |0 - 1|, |2 - 3|, |4 - 5|
         """
         end = (self.length - 1) * self.stride + 1  # after the last frame: 21 for L=5, s=5
+        if x.shape[2] < end + self.distance:
+            raise ShapeError(
+                f"a clip of {x.shape[2]} frames, expected {end + self.distance}",
+                "leave out clip.num_frames; the network is built for clips of one size",
+            )
         x = x.transpose(1, 2)  # (B, T, 3, H, W)
         frames = x[:, : end : self.stride]  # (B, L, 3, H, W)
         later = x[:, self.distance : self.distance + end : self.stride]  # (B, L, 3, H, W)

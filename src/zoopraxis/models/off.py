@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoopraxis.errors import ShapeError
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.layers.bninception import BNInception
 from zoopraxis.layers.frames import merge_time, split_batch, split_time
@@ -265,6 +266,11 @@ class OFF(VideoClassifier):
     def forward_features(self, x: Tensor) -> Tensor:
         """Map clips (B, C, T * L, H, W) to features of frames and motion (B, 2048, 1, H', W')."""
         num_frames = x.shape[2] // self.stack
+        if num_frames < 2:
+            raise ShapeError(
+                "a clip of one segment has no motion between its segments",
+                "sample 2 segments or more: clip.num_frames",
+            )
         x = merge_time(x, stack=self.stack)  # (B * T, L * C, H, W)
         x, gradients = self.forward_backbone(x, num_frames)  # (B * T, 1024, H/32, W/32)
         motion = self.forward_motion(gradients)  # (B * (T - 1), 1024, H/32, W/32)

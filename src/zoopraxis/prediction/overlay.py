@@ -102,7 +102,8 @@ def _encode(
 ) -> None:
     """Draw onto every frame and encode it."""
     spans = _spans(result, video.duration)
-    with av.open(str(part), "w", format="mp4") as container:
+    # a file and no name: FFmpeg would read 10:30.mp4 as the protocol "10"
+    with part.open("wb") as file, av.open(file, "w", format="mp4") as container:
         size = _even(video.width, video.height, width)
         stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

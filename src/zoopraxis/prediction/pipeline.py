@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from zoopraxis.checkpoints.saved import OpenModel, open_model
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
 from zoopraxis.inputs.base import map_inputs, view_indices
 from zoopraxis.inputs.sampling import Indices
+from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.prediction.aggregate import Prediction, Times
 from zoopraxis.prediction.finite import check_inputs, check_outputs
 
@@ -221,6 +222,8 @@ def run(
     ------
     VideoError
         The input is not finite.
+    ShapeError
+        The clips have other sizes than the network takes.
     CheckpointError
         The output is not finite because a weight is not.
     ZoopraxisError
@@ -270,7 +273,16 @@ def usable_device(device: str | torch.device) -> torch.device:
 
 
 def _run_batch(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-    out: Tensor = model(*batch)
+    try:
+        out: Tensor = model(*batch)
+    except RuntimeError as error:
+        if not is_wrong_clip_size(error):
+            raise
+        shape = " x ".join(map(str, batch[0].shape[1:]))
+        raise ShapeError(
+            f"a clip of {shape} does not fit the network: {str(error).splitlines()[0]}",
+            "mend num_frames and size in the JSON beside its weights, or train with another clip",
+        ) from error
     return out
 
 

@@ -65,7 +65,7 @@ def contact_sheet(theatre: str | Path, image: str | Path, *, index: int = 0) -> 
 
 def _strip(path: Path, label: str, shown: int = 7) -> NDArray[np.uint8]:
     """Film strip of a clip: a title, and ``shown`` evenly spaced frames between perforations."""
-    with av.open(str(path), "r") as container:
+    with path.open("rb") as file, av.open(file, "r") as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     gap = np.full((frames[0].shape[0], 3, 3), _PAPER, np.uint8)
     chosen = np.linspace(1, len(frames) - 2, shown).round().astype(int)

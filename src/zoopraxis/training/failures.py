@@ -18,6 +18,7 @@ import torch
 from torch.utils.data._utils import signal_handling
 
 from zoopraxis.errors import TrainingError, ZoopraxisError
+from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.training.recipe import Recipe
 
 __all__ = ["named_failures"]
@@ -30,10 +31,6 @@ WORKER = re.compile(
     r"(?: is killed by signal: (?P<signal>[^.]+)|.*?exit code (?P<code>\d+))?"
 )
 NORM_OF_ONE = re.compile(r"Expected more than 1 (?:value per channel|spatial element)")
-CLIP_TOO_SMALL = re.compile(
-    r"Kernel size can't be greater than actual input size|[Oo]utput size is too small"
-    r"|smaller than kernel size"
-)
 SHARED_MEMORY = re.compile(r"</torch_\d+")  # the files in it
 OPEN_FILES = re.compile(r"[Tt]oo many open files|items of ancdata")
 MEMORY = re.compile(
@@ -66,10 +63,10 @@ def _named(error: BaseException, recipe: Recipe) -> TrainingError | None:
     text = "\n".join(texts)
     if isinstance(error, ValueError) and NORM_OF_ONE.search(text):
         return _norm_of_one(recipe)
-    if isinstance(error, RuntimeError) and CLIP_TOO_SMALL.search(text):
+    if is_wrong_clip_size(error):
         return TrainingError(
-            f"the clip is too small for {recipe.model.name}: {texts[0].splitlines()[0]}",
-            "leave out clip.num_frames, clip.size and clip.resize, or set larger ones; "
+            f"the clip does not fit {recipe.model.name}: {texts[0].splitlines()[0]}",
+            "leave out clip.num_frames, clip.size and clip.resize, or set others; "
             f"`zoopraxis info {recipe.model.name}` says what the model expects",
         )
     if OPEN_FILES.search(text):

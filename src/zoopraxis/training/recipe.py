@@ -325,7 +325,7 @@ def _check(recipe: Recipe) -> None:
     limits |= {f"optim.betas[{i}]": (beta, 0, 1) for i, beta in enumerate(o.betas)}
     limits |= {f"optim.lr_scale.{key}": (value, 0, 1e6) for key, value in o.lr_scale.items()}
     limits |= {f"augment.{key}": (getattr(a, key), 0, 1) for key in COLOURS}
-    limits |= {f"augment.scales[{i}]": (scale, 0.01, 100) for i, scale in enumerate(a.scales)}
+    limits |= {f"augment.scales[{i}]": (scale, 0.01, 1) for i, scale in enumerate(a.scales)}
     for name, (value, lowest, highest) in limits.items():
         if not lowest <= value <= highest:
             raise RecipeError(f"{name} = {value} is not between {lowest} and {highest}")
