@@ -1,16 +1,18 @@
 """What a run starts from."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.saved import convert_file, save_model
-from zoopraxis.errors import ConversionError, ModelNotFoundError
+from zoopraxis.errors import ConversionError, DataError, ModelNotFoundError
 from zoopraxis.models import model_spec
 from zoopraxis.models.tsm import TSM
-from zoopraxis.training.build import start_network
-from zoopraxis.training.recipe import ModelPart
+from zoopraxis.training.build import read_lists, start_network
+from zoopraxis.training.recipe import DataPart, ModelPart
 
 
 def config_of(name):
@@ -92,3 +94,15 @@ def test_a_stranger_is_refused(tmp_path):
 
     with pytest.raises(ConversionError, match="not of a related architecture"):
         started(name="test_tsm", weights=str(file))
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0, [2, 3]), (1, [1, 2])])
+def test_lists_of_numbers_count_from_where_the_recipe_says(tmp_path, first, expected):
+    file = tmp_path / "list.txt"
+    file.write_text("a.mp4 2\nb.mp4 3\n")
+    data = DataPart(train=str(file), val=str(file))
+    with pytest.raises(DataError, match=r"data\.first_label=1"):
+        read_lists(data, multi_label=False)
+
+    for samples in read_lists(replace(data, first_label=first), multi_label=False):
+        assert [sample.label for sample in samples] == expected

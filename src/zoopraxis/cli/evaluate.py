@@ -28,6 +28,9 @@ def evaluate(
     crops: Annotated[int, typer.Option(help="Crops of each clip: 1, 3, 5 or 10.")] = 1,
     mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
+    first_label: Annotated[
+        int | None, typer.Option(min=0, max=1, help="First class, where labels are numbers.")
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Play every clip backwards.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[
@@ -48,7 +51,7 @@ def evaluate(
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-    samples = read_samples(data, labels=net.labels)
+    samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
         samples = samples.of_groups(groups.split(","))
     print(class_line(samples), file=sys.stderr)

@@ -20,6 +20,10 @@ __all__ = ["Label", "Sample", "SampleList", "read_samples"]
 
 FOLDER_LIST = "clips.csv"  # a list inside the folder that it describes
 MOST_CLASSES = 1_000_000  # a greater index is the id of something
+FIRST_LABEL = (
+    "data.first_label=1 to train, --first-label 1 to evaluate, "
+    "read_samples(..., first_label=1) in Python, or 0"
+)
 
 Label = int | tuple[int, ...]
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|nan|NaN", re.ASCII)
@@ -150,7 +154,7 @@ def read_samples(
     *,
     labels: Sequence[str] | None = None,
     group: str = "group",
-    first_label: Literal[0, 1] | None = None,
+    first_label: int | None = None,
 ) -> SampleList:
     """Read a folder of classes, or a list of videos.
 
@@ -199,6 +203,8 @@ def read_samples(
         Nothing is there, a label is unknown, a line cannot be read, or two lines say different
         things of one video; it names file and line.
     """
+    if first_label not in (None, 0, 1):
+        raise DataError(f"first_label is {first_label!r}", "pass 0 or 1, or None to infer it")
     root = Path(os.path.expanduser(path))  # noqa: PTH111 - what is no user's name stays
     try:
         root.stat()
@@ -245,7 +251,7 @@ Cell = str | tuple[str, ...]
 
 
 def _with_indices(
-    rows: Rows, *, known: tuple[str, ...], first: Literal[0, 1] | None, root: Path
+    rows: Rows, *, known: tuple[str, ...], first: int | None, root: Path
 ) -> SampleList:
     """Replace the names of labels by their indices."""
     listed = set(known)
@@ -372,7 +378,7 @@ def _refuse_no_index(names: Sequence[str], where: Callable[[str], str]) -> None:
 
 
 def _indices(
-    names: Sequence[str], *, known: tuple[str, ...], first: Literal[0, 1] | None, root: Path
+    names: Sequence[str], *, known: tuple[str, ...], first: int | None, root: Path
 ) -> tuple[tuple[str, ...], Mapping[str, int]]:
     """All labels, and the index of each name that may occur in the list."""
     by_name = {name: index for index, name in enumerate(known)}
@@ -428,8 +434,7 @@ def _first(values: set[int], *, classes: int, named: bool, root: Path) -> Litera
         f"{root}: its labels are numbers from {min(values)} to {max(values)} without 0 and without "
         f"some others, so they may count from 0 or from 1"
         + (f" ({classes} labels are known)" if named else ""),
-        "write the names of the labels in place of numbers; or say which it is in Python: "
-        "read_samples(..., first_label=0), or 1",
+        f"write the names of the labels in place of numbers, or say which it is: {FIRST_LABEL}",
     )
 
 
@@ -437,8 +442,7 @@ def _unknown(name: str, labels: Sequence[str], index: Mapping[str, int], where: 
     some = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
     hint = f"known labels: {some}"
     if _is_index(name) and not any(map(_is_index, labels)):
-        hint += f" ({', '.join(labels[:3])}, ...); if the list counts from 1, write names instead, "
-        hint += "or say so in Python: read_samples(..., first_label=1)"
+        hint += f" ({', '.join(labels[:3])}, ...); if the list counts from 1, say so: {FIRST_LABEL}"
     return DataError(f"{where}: the label {name!r} is not one of the {len(index)} known ones", hint)
 
 

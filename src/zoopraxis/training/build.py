@@ -113,12 +113,13 @@ def read_lists(data: DataPart, *, multi_label: bool) -> tuple[SampleList, Sample
                 f"{'--data FOLDER' if setting == 'data.train' else 'data.val=FOLDER'}",
             )
     names = label_names(data.labels) if data.labels else None
-    read = partial(read_samples, group=data.group_column)
+    first = None if data.first_label < 0 else data.first_label
+    read = partial(read_samples, first_label=first, group=data.group_column)
     train = read(data.train, labels=names)
     if train.multi_label and not multi_label:
         raise DataError(f"{data.train} has videos of several labels", "set train.multi_label=true")
     if data.val:
-        return train, read_samples(data.val, labels=train.labels)
+        return train, read_samples(data.val, labels=train.labels, first_label=first)
     if data.val_fraction == 0:
         return train, None
     if data.group_pattern:

@@ -81,6 +81,8 @@ class DataPart:
     labels : str, default=""
         Names of the classes by index: see `zoopraxis.data.labels.label_names`. Empty takes the
         sorted names that occur in the training list.
+    first_label : {-1, 0, 1}, default=-1
+        Number of the first class, where the labels of the lists are numbers; -1 infers it.
     group_column : str, default="group"
         The column of a list that holds the groups of the split.
     group_pattern : str, default=""
@@ -96,6 +98,7 @@ class DataPart:
     val_fraction: float = 0.2
     split_seed: int = 0
     labels: str = ""
+    first_label: int = -1
     group_column: str = "group"
     group_pattern: str = ""
     workers: int = 0
@@ -304,6 +307,7 @@ def _check(recipe: Recipe) -> None:
     limits: dict[str, tuple[float, float, float]] = {  # setting: (value, lowest, highest)
         "train.epochs": (t.epochs, 1, 10**9),
         "data.val_fraction": (d.val_fraction, 0, 0.999),
+        "data.first_label": (d.first_label, -1, 1),
         "data.workers": (d.workers, 0, 1024),
         "optim.lr": (o.lr, 0, 1e6),
         "optim.momentum": (o.momentum, 0, 1),
