@@ -1,4 +1,4 @@
-"""What stands in a list of videos or a folder of classes, before its labels become indices.
+"""Lists of videos, in the forms that spreadsheets and other code bases write.
 
 Everything here works on whole columns: a list may have a million lines.
 """
@@ -10,24 +10,17 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
 
-from zoopraxis.data.text import read_text
+from zoopraxis.data.rows import LAYOUT, VIDEO_SUFFIXES, Rows
+from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
 
-__all__ = ["IMAGE_SUFFIXES", "LAYOUT", "VIDEO_SUFFIXES", "Rows", "folder_rows", "list_rows"]
-
-VIDEO_SUFFIXES = frozenset(
-    {".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m1v", ".m2ts"}
-    | {".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf"}
-    | {".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
-)
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-LAYOUT = "expected FOLDER/<class>/<clip>.mp4, or a list with a path and a label on each line"
+__all__ = ["list_rows"]
 
 # Names of columns, as lists of other code bases and of spreadsheets have them. The first of each
 # wins over the others; of the others only one may be there.
@@ -56,9 +49,6 @@ _OTHER_SEGMENTS = frozenset(
     for unit in ("frame", "timestamp", "index")
 )
 _SPLIT_COLUMNS = ("split", "subset")  # several lists in one file
-_TRAIN_FOLDERS = frozenset({"train", "training"})
-_TEST_FOLDERS = frozenset({"val", "valid", "validation", "validate", "test", "testing", "eval"})
-
 _SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
 _VIDEO_THEN_SPACE = re.compile(rf"(.*\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)
 _QUOTED_FIRST = re.compile(r'\s*"(?:[^"]|"")*"\s*([,;\t])')
@@ -66,177 +56,6 @@ _JSON = re.compile(r'\s*(?:\[\s*)?\{\s*"')
 _FILE_URL = re.compile(r"file://(?:localhost(?=/))?", re.IGNORECASE)
 _HMDB_SPLIT = re.compile(r"_test_split\d\.txt$")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Columns of N videos whose labels are still names.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        As they are opened.
-    cells : sequence of str or tuple of str
-        Labels: a cell that may hold several names, or the names.
-    groups, names, where : sequence of str
-        Group, name in reports, and the file and line that it was read from.
-    starts, ends : sequence of float or None
-        Seconds; empty where no line is a segment.
-    beside : mapping
-        Files beside the videos, by kind; "" where there is none.
-    """
-
-    paths: Sequence[str]
-    cells: Sequence[str | tuple[str, ...]]
-    groups: Sequence[str]
-    names: Sequence[str]
-    where: Sequence[str]
-    starts: Sequence[float | None] = ()
-    ends: Sequence[float | None] = ()
-    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-# Folders of classes
-
-
-def folder_rows(root: Path, *, known: Sequence[str]) -> Rows:
-    """Rows of ``root/<class>[/<group>]/<clip>``, sorted by path.
-
-    Parameters
-    ----------
-    root : Path
-        The folder.
-    known : sequence of str
-        Names that are classes whatever they look like.
-
-    Raises
-    ------
-    DataError
-        A class has no videos, a video no class, or the folders are not classes.
-    """
-    entries = _entries(root)
-    classes = [entry for entry in entries if entry.is_dir()]
-    loose = next((e for e in entries if _suffix(e) in VIDEO_SUFFIXES and not e.is_dir()), None)
-    if classes and loose is not None:
-        raise DataError(
-            f"{loose.path} lies beside the folders of the classes, and has no class",
-            f"move it into one of them; {LAYOUT}",
-        )
-    _refuse_splits(root, [entry.name for entry in classes], known)
-    here = 0 if root == Path() else len(str(root)) + 1  # length of what stands before a name
-    paths: list[str] = []
-    labels: list[str] = []
-    for folder in classes:
-        clips, images = _walk(folder.path, within=(_identity(root),))
-        if not clips:
-            raise _no_videos(folder.path, images=images)
-        paths += clips
-        labels += [folder.name] * len(clips)
-    if root == Path():
-        paths = [path.removeprefix(f".{os.sep}") for path in paths]
-    names = [path[here:].replace(os.sep, "/") for path in paths]
-    between = [name.split("/", 1)[1].rpartition("/")[0] for name in names]
-    if len(classes) == 1 and not known and len({*between}) > 1 and all(between):
-        raise DataError(
-            f"{root} has one class, {labels[0]!r}, with {len({*between})} folders in it: "
-            f"{_few(sorted({*between}))}",
-            f"if these are the classes, give {root / labels[0]}; one class alone teaches nothing",
-        )
-    return Rows(
-        paths=paths,
-        cells=[(label,) for label in labels],
-        groups=[group or name for group, name in zip(between, names, strict=True)],
-        names=names,
-        where=paths,
-    )
-
-
-def _refuse_splits(root: Path, names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse ``root/train/<class>`` and ``root/val/<class>``, whose classes would be the splits."""
-    training = [name for name in names if name.lower() in _TRAIN_FOLDERS]
-    testing = [name for name in names if name.lower() in _TEST_FOLDERS]
-    splits = [name for name in (*training, *testing) if name not in known]
-    if splits and ((training and testing) or len(splits) == len(names)):
-        first = training[0] if training else testing[0]
-        remedy = f"data.train={root / first}" if training else str(root / first)
-        if training and testing:
-            remedy += f" data.val={root / testing[0]}"
-        raise DataError(
-            f"the folders of {root} are the parts of a split, not classes: {', '.join(splits)}",
-            f"give each part alone: {remedy}",
-        )
-
-
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, sorted by name."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted((e for e in found if e.name[0] != "."), key=lambda e: e.name)
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be listed: {error.strerror}", "check its permissions and its disk"
-        ) from error
-    for entry in entries:
-        if entry.is_symlink() and not Path(entry.path).exists():
-            raise DataError(
-                f"{entry.path} is a link that leads nowhere", "mend the link, or remove it"
-            )
-    return entries
-
-
-def _walk(folder: str, *, within: tuple[tuple[int, int], ...]) -> tuple[list[str], bool]:
-    """Clips anywhere below a folder, sorted, and whether there are images in the folder itself.
-
-    A clip is a video file, or a folder of images. Images beside videos are thumbnails, no clip.
-    ``within`` identifies the folders that this one lies in.
-    """
-    identity = _identity(folder)
-    if identity in within:
-        raise DataError(f"{folder} is a link to a folder that it lies in", "remove the link")
-    clips: list[str] = []
-    has_images = False
-    for entry in _entries(folder):
-        if not entry.is_dir():
-            has_images |= _suffix(entry) in IMAGE_SUFFIXES
-            clips += [entry.path] if _suffix(entry) in VIDEO_SUFFIXES else []
-            continue
-        below, images = _walk(entry.path, within=(*within, identity))
-        # folders of images within a folder of images are masks or flow
-        one = images and all(Path(clip).is_dir() for clip in below)
-        clips += [entry.path] if one else below
-    return clips, has_images
-
-
-def _identity(folder: str | Path) -> tuple[int, int]:
-    status = Path(folder).stat()
-    return status.st_dev, status.st_ino
-
-
-def _suffix(entry: os.DirEntry[str]) -> str:
-    return os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - a Path for each is slow
-
-
-def _no_videos(folder: str, *, images: bool) -> DataError:
-    """Say what is in the folder of a class that has no videos."""
-    walked = (name for _, _, names in os.walk(folder) for name in names)
-    files = [Path(name) for name in walked if name[0] != "."]
-    suffixes = sorted({file.suffix.lower() or "no suffix" for file in files})
-    found = f"{len(files)} files ({_few(suffixes)})" if files else "nothing"
-    if images:
-        hint = f"the images of a clip have a folder of their own: {folder}/<clip>/0001.jpg"
-    elif files:
-        hint = f"rename videos to a suffix of {_few(sorted(VIDEO_SUFFIXES), 99)}; or write a list "
-        hint += "of paths and labels, whose files may have any suffix"
-    else:
-        hint = "put the videos of the class into it, or remove it"
-    return DataError(f"{folder} is a class without videos: it holds {found}", hint)
-
-
-def _few(names: Sequence[str], count: int = 5) -> str:
-    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
-
-
-# List files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -496,7 +315,7 @@ def _header(cells: Sequence[str], *, where: str) -> list[str] | None:
     lacking, known = ("label", _COLUMNS["label"]) if path else ("path", _COLUMNS["path"])
     raise DataError(
         f"{where}: the header has no column for the {lacking}: {', '.join(cells)}",
-        f"call it {lacking!r} (also read: {_few(known[1:], 8)})",
+        f"call it {lacking!r} (also read: {few(known[1:], 8)})",
     )
 
 
@@ -548,7 +367,7 @@ def _json_table(path: Path, text: str) -> _Table | None:
     if isinstance(entries, dict) and unit == "entry" and path.suffix.lower() == ".jsonl":
         entries = [entries]
     if not isinstance(entries, list):
-        keys = _few([*entries]) if isinstance(entries, dict) else type(entries).__name__
+        keys = few([*entries]) if isinstance(entries, dict) else type(entries).__name__
         raise DataError(f"{path} is not a JSON list of videos: it holds {_short(keys)}", expected)
     numbers = numbers or list(range(1, len(entries) + 1))
     for number, entry in zip(numbers, entries, strict=True):
@@ -560,7 +379,7 @@ def _json_table(path: Path, text: str) -> _Table | None:
     where = f"{path}, {unit} {numbers[0]}"
     _header(names, where=where)
     if not any(n in _COLUMNS["path"] for n in names) or len({*names}) != len(names):
-        raise DataError(f"{where}: the keys are {_few(names)}", expected)
+        raise DataError(f"{where}: the keys are {few(names)}", expected)
     plain = [{_column_name(key): value for key, value in entry.items()} for entry in entries]
     columns = {name: [entry.get(name, "") for entry in plain] for name in names}
     table = _Table(path=path, columns=columns, numbers=numbers, unit=unit)
@@ -678,7 +497,7 @@ def _refuse_unread(table: _Table, column: Mapping[str, str]) -> None:
         if len(parts) > 1:
             raise DataError(
                 f"{table.path} holds several parts of a data set: its column {name!r} has "
-                f"{_few(parts)}",
+                f"{few(parts)}",
                 "write a list for each part, for data.train and data.val; or remove the column",
             )
 

@@ -11,7 +11,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
-from zoopraxis.data.lists import LAYOUT, VIDEO_SUFFIXES, Rows, folder_rows, list_rows
+from zoopraxis.data.folders import folder_rows
+from zoopraxis.data.lists import list_rows
+from zoopraxis.data.rows import LAYOUT, VIDEO_SUFFIXES, Rows
 from zoopraxis.errors import DataError
 from zoopraxis.inputs import Media
 from zoopraxis.video import is_live

@@ -1,11 +1,12 @@
-"""Text files of a user, in the encodings that spreadsheets and editors write."""
+"""Text of a user's files, in the encodings that spreadsheets and editors write."""
 
 import codecs
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoopraxis.errors import DataError
 
-__all__ = ["read_text"]
+__all__ = ["few", "read_text"]
 
 # UTF-32's mark begins with UTF-16's, so it is asked first
 _MARKS = (
@@ -57,3 +58,8 @@ def read_text(path: Path, *, expected: str) -> str:
             f"save it as UTF-8; {expected}",
         )
     return text
+
+
+def few(names: Sequence[str], count: int = 5) -> str:
+    """Return the first names of many, for a message: ``"a, b, c, d, e, ..."``."""
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
