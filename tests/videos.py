@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import torch
 
@@ -201,6 +202,11 @@ def with_matrix(path: Path, out: Path, linear: list[int]) -> Path:
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     out.write_bytes(data)
     return out
+
+
+def ffmpeg() -> str:
+    """Path of an ffmpeg, which shows what others see, and runs the commands that we print."""
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def environment_for_torchcodec(folder: Path) -> dict[str, str]:

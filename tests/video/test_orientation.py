@@ -1,7 +1,6 @@
 """Frames are turned and mirrored as the display matrix says, or the file is refused."""
 
 import itertools
-import shutil
 import subprocess
 from fractions import Fraction
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from videos import HEIGHT, ONE, WIDTH, X264, numbered_frame, turn, with_matrix, write
+from videos import HEIGHT, ONE, WIDTH, X264, ffmpeg, numbered_frame, turn, with_matrix, write
 from zoopraxis.errors import VideoError
 from zoopraxis.video import open_video
 
@@ -59,12 +58,11 @@ def test_other_matrices_are_refused_by_name(linear, plain, tmp_path):
     assert raised.match("ffmpeg -display_rotation 0 -i FILE")
 
 
-@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg on this machine")
 @pytest.mark.parametrize(("rotation", "mirrored"), EIGHT)
 def test_ffmpeg_shows_the_same(rotation, mirrored, plain, tmp_path):
     path = with_matrix(plain, tmp_path / "turned.mp4", turn(rotation, mirrored))
     arguments = ["-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-    shown = subprocess.run(["ffmpeg", *arguments], capture_output=True, check=True).stdout
+    shown = subprocess.run([ffmpeg(), *arguments], capture_output=True, check=True).stdout
     with open_video(path) as video:
         frames = video.frames_at([0, 1, 2]).movedim(1, -1).numpy()  # (T, H, W, 3)
     difference = frames.astype(int) - np.frombuffer(shown, np.uint8).reshape(frames.shape)

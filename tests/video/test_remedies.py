@@ -1,12 +1,11 @@
 """The commands that messages recommend do what they promise."""
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
-from videos import X264, numbers_of, turn, with_matrix, write
+from videos import X264, ffmpeg, numbers_of, turn, with_matrix, write
 from zoopraxis.errors import VideoError
 from zoopraxis.video import _remedies, open_video
 from zoopraxis.video._remedies import KEEP_INTACT, REENCODE, UPRIGHT, arguments, command
@@ -14,8 +13,6 @@ from zoopraxis.video._remedies import KEEP_INTACT, REENCODE, UPRIGHT, arguments,
 REMEDIES = {name: getattr(_remedies, name) for name in _remedies.__all__ if name.isupper()}
 # Options that FFmpeg accepts for what it reads only, or that mean something else for writing.
 READING = {"-fflags", "-display_rotation"}
-
-needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg on this machine")
 
 
 @pytest.mark.parametrize("name", REMEDIES)
@@ -36,7 +33,6 @@ def test_messages_print_them(tmp_path):
     assert command(REENCODE) == "ffmpeg -i FILE -map 0:V:0 -c:v libx264 REPAIRED.mp4"
 
 
-@needs_ffmpeg
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv"])
 @pytest.mark.parametrize("remedy", [KEEP_INTACT, REENCODE], ids=["keep intact", "re-encode"])
 def test_a_truncated_file_is_repaired(remedy, suffix, tmp_path):
@@ -51,7 +47,6 @@ def test_a_truncated_file_is_repaired(remedy, suffix, tmp_path):
     assert numbers == sorted(numbers)
 
 
-@needs_ffmpeg
 def test_an_unreadable_display_matrix_is_dropped(tmp_path):
     plain = write(tmp_path / "a.mp4", options=X264, frames=3)
     path = with_matrix(plain, tmp_path / "turned.mp4", turn(45))
@@ -74,6 +69,6 @@ def cut(folder, suffix):
 def run(remedy, path, out):
     words = arguments(remedy, file=str(path), out=str(out))
     subprocess.run(
-        ["ffmpeg", "-v", "quiet", "-y", *words], stdin=subprocess.DEVNULL, check=True, timeout=60
+        [ffmpeg(), "-v", "quiet", "-y", *words], stdin=subprocess.DEVNULL, check=True, timeout=60
     )
     return out
