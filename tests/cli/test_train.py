@@ -132,7 +132,6 @@ main()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_worker_that_is_killed_takes_two_lines(squares, tmp_path):
     options = ["--data", squares, "--model", "test_r2plus1d", "--out", tmp_path / "run"]
     words = [*options, "--accelerator", "cpu", *SMALL, "data.workers=2", "train.epochs=1000"]

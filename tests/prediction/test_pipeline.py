@@ -179,7 +179,7 @@ def test_a_network_may_take_several_tensors():
     assert out.tolist() == [[2 * n + 0.5, n] for n in range(5)]
 
 
-@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "hpu", "meta"])
 def test_a_device_that_is_not_there(device):
     with pytest.raises(ZoopraxisError, match=f"device '{device}' cannot be used"):
         predict(painted((4, RED)), colours(), device=device)

@@ -1,7 +1,6 @@
 """Failures that torch and the system report, as errors that say what to do."""
 
 import errno
-import pickle
 import shutil
 
 import pytest
@@ -160,15 +159,6 @@ def test_when_nothing_can_be_read_nothing_is_learned(squares, tmp_path):
         run(tmp_path / "videos", tmp_path / "run", "train.on_bad_video=skip", "data.val_fraction=0")
 
     assert not (tmp_path / "run" / "final.safetensors").exists()
-
-
-def test_a_fault_travels_between_processes():
-    from zoopraxis.training.build import Fault
-
-    fault = pickle.loads(pickle.dumps(Fault(3, "a.mp4", "a problem", "a hint")))
-    assert isinstance(fault, Fault)
-    assert isinstance(fault.error, TrainingError)
-    assert fault == (3, "a.mp4", "a problem", "a hint")
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def run(
 
 
 def usable_device(device: str | torch.device) -> torch.device:
-    """Return a device on which a tensor can be made.
+    """Return a device on which tensors can be made and read.
 
     Raises
     ------
@@ -262,8 +262,9 @@ def usable_device(device: str | torch.device) -> torch.device:
     """
     try:
         place = torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.empty(1, device=place).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # in turn: no such hardware or name; not compiled in; the package of a vendor is missing
         reason = str(error).strip().split("\n")[0]
         raise ZoopraxisError(
             f"the device {str(device)!r} cannot be used: {reason}",

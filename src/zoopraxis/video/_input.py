@@ -235,7 +235,7 @@ def check_image_size(file: str | Path | BinaryIO, name: str) -> None:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         # Pillow's own limits, which are larger
         raise VideoError(f"{name}: its frames have over {MAX_PIXELS:,} pixels", SMALLER) from error
-    except Exception:  # the parsers of Pillow raise many kinds on damaged data
+    except (OSError, ValueError, UserWarning):  # damaged, or (-W error) its metadata is
         return
     check_size(name, *size)
 
