@@ -5,6 +5,7 @@ A list may have a million lines; an object for each would cost more than reading
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["IMAGE_SUFFIXES", "LAYOUT", "VIDEO_SUFFIXES", "Rows"]
 
@@ -29,10 +30,9 @@ class Rows:
         Labels: a cell that may hold several names, or the names.
     groups, names, where : sequence of str
         Group, name in reports, and the file and line that it was read from.
-    starts, ends : sequence of float or None
-        Seconds; empty where no line is a segment.
-    beside : mapping
-        Files beside the videos, by kind; "" where there is none.
+    media : mapping of str to sequence
+        Further fields of `zoopraxis.inputs.Media`, as many as the list has: ``start`` and ``end``
+        in seconds or None; files beside the videos, "" where there is none.
     """
 
     paths: Sequence[str]
@@ -40,6 +40,4 @@ class Rows:
     groups: Sequence[str]
     names: Sequence[str]
     where: Sequence[str]
-    starts: Sequence[float | None] = ()
-    ends: Sequence[float | None] = ()
-    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    media: Mapping[str, Sequence[Any]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoopraxis.errors import DataError
 
-__all__ = ["few", "read_text"]
+__all__ = ["few", "read_text", "short"]
 
 # UTF-32's mark begins with UTF-16's, so it is asked first
 _MARKS = (
@@ -63,3 +63,8 @@ def read_text(path: Path, *, expected: str) -> str:
 def few(names: Sequence[str], count: int = 5) -> str:
     """Return the first names of many, for a message: ``"a, b, c, d, e, ..."``."""
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def short(text: str, length: int = 80) -> str:
+    """Quote a text for a message, cut where it is long."""
+    return repr(text if len(text) <= length else text[: length - 3] + "...")
