@@ -19,7 +19,8 @@ from pathlib import Path
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
-from zoopraxis.evaluation.evaluate import Evaluation, evaluate
+from zoopraxis.evaluation.evaluate import evaluate
+from zoopraxis.evaluation.result import Evaluation
 from zoopraxis.metrics import pair_accuracy, top_k_accuracy
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path

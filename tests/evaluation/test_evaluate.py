@@ -11,8 +11,9 @@ from colours import opened
 from videos import write_frames
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError, VideoError, ZoopraxisError
-from zoopraxis.evaluation.evaluate import Evaluation, evaluate, read_evaluation
+from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.report import worst_clips, write_report
+from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.prediction.aggregate import MODES
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
-from zoopraxis.evaluation.evaluate import Evaluation, are_probabilities
+from zoopraxis.evaluation.result import Evaluation, are_probabilities
 from zoopraxis.files import write_atomically
 from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video

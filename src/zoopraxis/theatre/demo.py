@@ -13,8 +13,9 @@ from typing import Any
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import RecipeError
-from zoopraxis.evaluation.evaluate import Evaluation, evaluate
+from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.report import write_report
+from zoopraxis.evaluation.result import Evaluation
 from zoopraxis.files import write_atomically
 from zoopraxis.prediction.overlay import write_overlay
 from zoopraxis.prediction.pipeline import predict

@@ -1,0 +1,55 @@
+"""Which evaluation this is: everything that decides its logits, as one hash."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from zoopraxis.checkpoints.saved import OpenModel
+from zoopraxis.data.samples import Sample, SampleList
+from zoopraxis.prediction.pipeline import Precision
+
+__all__ = ["evaluation_key"]
+
+
+def evaluation_key(
+    net: OpenModel,
+    samples: SampleList,
+    *,
+    views: int,
+    crops: int,
+    precision: Precision,
+    reverse: bool,
+) -> str:
+    """Hash of all that decides the logits of an evaluation.
+
+    The model's identity with the hash of its weights, views, crops, precision and direction, and
+    of every sample its name, label, segment and files, with the size and modification time of
+    files on this machine.
+    """
+    values = {
+        "model": net.config.key,
+        "views": views,
+        "crops": crops,
+        "precision": precision,
+        "reverse": reverse,
+        "labels": samples.labels,
+        "samples": [_identity_of(sample) for sample in samples],
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _identity_of(sample: Sample) -> list[Any]:
+    """What makes a sample this one and no other."""
+    label = list(sample.label) if isinstance(sample.label, tuple) else sample.label
+    files = (sample.path, sample.flow, sample.skeleton, sample.boxes)
+    return [sample.name, label, sample.start, sample.end, *map(_file_stamp, files)]
+
+
+def _file_stamp(path: str) -> list[Any]:
+    """Path of a file, and its size and modification time where it is on this machine."""
+    try:
+        status = Path(path).stat() if path and "://" not in path else None
+    except OSError:  # reading it will say what is wrong
+        status = None
+    return [path, status and status.st_size, status and status.st_mtime_ns]
