@@ -1,5 +1,8 @@
 """Errors that a user can act on: what went wrong, and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "CheckpointError",
     "ConversionError",
@@ -11,6 +14,7 @@ __all__ = [
     "TrainingError",
     "VideoError",
     "ZoopraxisError",
+    "did_you_mean",
 ]
 
 
@@ -68,3 +72,12 @@ class RecipeError(ZoopraxisError):
 
 class TrainingError(ZoopraxisError):
     """Training cannot continue."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """Word a hint for an unknown name: near ones, else what ``otherwise`` says or all known."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return otherwise or f"known: {', '.join(known) or 'none'}"

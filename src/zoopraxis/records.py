@@ -1,13 +1,12 @@
 """Plain tables (JSON, TOML) to frozen dataclasses: every name, type and choice is checked."""
 
-import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from zoopraxis.errors import RecipeError, ZoopraxisError
+from zoopraxis.errors import RecipeError, ZoopraxisError, did_you_mean
 
 __all__ = ["build", "change", "convert"]
 
@@ -93,14 +92,9 @@ def _checked(
     for key, value in table.items():
         path = f"{where}.{key}" if where else str(key)
         if key not in names:
-            raise error(f"there is no setting {path!r}", _near(str(key), [*also, *names]))
+            raise error(f"there is no setting {path!r}", did_you_mean(str(key), [*also, *names]))
         values[key] = convert(value, hints[key], where=path, error=error)
     return values
-
-
-def _near(key: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
 
 
 def convert(value: Any, kind: Any, *, where: str, error: Error = RecipeError) -> Any:

@@ -1,0 +1,89 @@
+"""A method of optical flow: a name, parameters in plain JSON, and the flow of two frames."""
+
+import abc
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoopraxis.errors import ShapeError
+
+__all__ = ["FlowMethod", "compute_flow", "grey", "no_flow", "planes"]
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowMethod(abc.ABC):
+    """A method of optical flow. Subclasses are frozen dataclasses of plain JSON values."""
+
+    name: ClassVar[str]
+    """Name of the method in `zoopraxis.flow.METHODS`."""
+
+    @abc.abstractmethod
+    def between(self, first: Frame, second: Frame) -> NDArray[np.float32]:
+        """Compute the flow from one RGB frame (H, W, 3) to the next: (2, H, W) pixels, x then y."""
+
+    @property
+    def key(self) -> str:
+        """The method and its parameters as one line of JSON, for caches and manifests."""
+        return json.dumps({"method": self.name, **asdict(self)}, sort_keys=True)
+
+
+def grey(frame: Frame) -> Frame:
+    """Luminance (H, W) of an RGB frame (H, W, 3)."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def no_flow(frame: Frame) -> NDArray[np.float32]:
+    """Zeros (H, W, 2) into which OpenCV writes the flow of a frame (H, W, 3)."""
+    return np.zeros((*frame.shape[:2], 2), np.float32)
+
+
+def planes(flow: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn OpenCV's flow (H, W, 2) into (2, H, W)."""
+    return np.ascontiguousarray(flow.transpose(2, 0, 1), dtype=np.float32)
+
+
+def compute_flow(frames: Iterable[Tensor], method: FlowMethod) -> Tensor:
+    """Compute the flow from each frame to the next.
+
+    Parameters
+    ----------
+    frames : iterable of N uint8 Tensors of shape (3, H, W)
+        RGB frames in order; a tensor (N, 3, H, W) is one.
+    method : FlowMethod
+        How.
+
+    Returns
+    -------
+    Tensor of shape (N-1, 2, H, W)
+        Float32, in pixels of the frames, x (to the right) then y (downwards).
+
+    Raises
+    ------
+    ShapeError
+        There are fewer than two frames, or they differ in size.
+    """
+    fields: list[Tensor] = []
+    previous: Frame | None = None
+    for number, frame in enumerate(frames):
+        current = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())  # (H, W, 3)
+        if previous is not None:
+            if current.shape != previous.shape:
+                raise ShapeError(
+                    f"frame {number} is {current.shape[1]}x{current.shape[0]}, the one before it "
+                    f"{previous.shape[1]}x{previous.shape[0]}",
+                    "flow lies between frames of one size",
+                )
+            fields.append(torch.from_numpy(method.between(previous, current)))
+        previous = current
+    if not fields:
+        raise ShapeError("flow lies between two frames, and there are fewer", "give two or more")
+    return torch.stack(fields)
