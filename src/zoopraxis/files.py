@@ -1,11 +1,19 @@
-"""Atomic writes: a file is complete or not there."""
+"""Atomic writes (a file is complete or not there), and the cache folder."""
 
 import os
 from pathlib import Path
 
-__all__ = ["UNFINISHED", "flush", "write_atomically"]
+__all__ = ["UNFINISHED", "cache_folder", "flush", "write_atomically"]
 
 UNFINISHED = ".writing"
+
+
+def cache_folder() -> Path:
+    """Folder of what is downloaded or computed once: ``$ZOOPRAXIS_HOME``, or the user's cache."""
+    home = os.environ.get("ZOOPRAXIS_HOME")
+    if home:
+        return Path(home).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "zoopraxis"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -45,7 +45,7 @@ def test_a_key_says_the_method_and_every_parameter(name):
 def test_what_is_no_pair_of_frames_is_refused(frames):
     with pytest.raises(ShapeError, match="fewer"):
         compute_flow(frames[:1], flow_method("dis"))
-    with pytest.raises(ShapeError, match="frame 1 is 32x48, the one before it 64x48"):
+    with pytest.raises(ShapeError, match="frame 2 is 32x48, the one before it 64x48"):
         compute_flow([frames[0], frames[1][:, :, :32]], flow_method("dis"))
 
 

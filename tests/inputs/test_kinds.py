@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from zoopraxis.errors import RecipeError, VideoError
+from videos import write
+from zoopraxis.errors import RecipeError, VideoError, ZoopraxisError
+from zoopraxis.flow import Farneback, compute_flow
+from zoopraxis.flow.codes import to_codes
 from zoopraxis.inputs import (
     KINDS,
     RGB,
@@ -23,6 +26,7 @@ from zoopraxis.inputs import (
 )
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import segment_range, train_indices, view_indices
+from zoopraxis.video import open_video
 
 EXAMPLES = [
     RGB(resize=32, size=24, channel_order="bgr"),
@@ -276,7 +280,7 @@ def test_flow_with_gaps_twins_or_hidden_files(tmp_path):
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda p: Media(path="clip.mp4"), "expects optical flow, and none is given"),
+        (lambda p: Media(path=p / "clip.mp4"), r"clip\.mp4.*no such file"),
         (lambda p: Media(path="a.mp4", flow=str(p / "none")), "there is no flow here"),
         (lambda p: Media(path="a.mp4", flow=str(flow_folder(p / "v", 3, skip_y=(2,)))), "field 2"),
         (lambda p: Media(path="a.mp4", flow=str(p)), "no images of flow"),
@@ -294,3 +298,95 @@ def test_an_array_that_is_no_flow_is_refused(tmp_path):
     (tmp_path / "b.npz").write_bytes(b"no zip")
     with pytest.raises(VideoError, match=r"b\.npz: holds no flow"):
         Flow().open(Media(path="", flow=str(tmp_path / "b.npz")))
+
+
+# Flow that is computed
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """A video of 12 frames, and an empty cache."""
+    monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path / "cache"))
+    return write(tmp_path / "clip.mp4", frames=FRAMES)
+
+
+def fields_of(kind, clip, indices):
+    with kind.open(Media(path=clip)) as track:
+        assert track.num_frames == FRAMES - 1
+        return track.fields_at(np.array(indices), resize=(24, 32))
+
+
+def test_flow_that_lies_nowhere_is_computed(clip):
+    kind = Flow(resize=24, size=24, method="farneback")
+    with open_video(clip) as video:
+        frames = video.frames_at([3, 4], resize=(24, 32))
+
+    codes = fields_of(kind, clip, [[3]])
+
+    assert torch.equal(codes[0], to_codes(compute_flow(frames, Farneback())))
+
+
+def test_the_cache_changes_no_answer(clip, tmp_path, monkeypatch):
+    kind = Flow(resize=24, size=24)
+    computed = fields_of(kind, clip, [[2, 3, 7]])
+    kept = list((tmp_path / "cache" / "flow").glob("*/*.png"))
+    assert sorted(f.name for f in kept) == ["000002.png", "000003.png", "000007.png"]
+
+    monkeypatch.setattr("zoopraxis.inputs._flow_computed.compute_flow", None)  # it is not called
+    assert torch.equal(fields_of(kind, clip, [[2, 3, 7]]), computed)
+    monkeypatch.undo()
+
+    monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path / "cache"))
+    kept[0].write_bytes(kept[0].read_bytes()[:40])  # a machine lost its power
+    assert torch.equal(fields_of(kind, clip, [[2, 3, 7]]), computed)
+    monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", "off")
+    monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path / "none"))
+    assert torch.equal(fields_of(kind, clip, [[2, 3, 7]]), computed)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_cache_knows_content_method_size_and_bound(clip, tmp_path):
+    folders = tmp_path / "cache" / "flow"
+    fields_of(Flow(resize=24, size=24), clip, [[2]])
+    fields_of(Flow(resize=24, size=24), clip.rename(tmp_path / "moved.mp4"), [[2]])
+    assert len(list(folders.iterdir())) == 1
+
+    for kind in (
+        Flow(resize=24, size=24, method="farneback"),
+        Flow(resize=(24, 24), size=24),
+        Flow(resize=24, size=24, bound=8.0),
+    ):
+        before = len(list(folders.iterdir()))
+        fields_of(kind, tmp_path / "moved.mp4", [[2]])
+        assert len(list(folders.iterdir())) == before + 1
+    write(clip, frames=FRAMES, codec="mpeg4")  # other content under the old name
+    before = len(list(folders.iterdir()))
+    fields_of(Flow(resize=24, size=24), clip, [[2]])
+    assert len(list(folders.iterdir())) == before + 1
+
+
+def test_rgb_and_computed_flow_come_of_the_same_frames(clip):
+    kind = RGBFlow(resize=24, size=24)
+    with kind.open(Media(path=clip)) as track:
+        (draw,) = kind.crops(track, 1)
+        frames, flow = kind.read(track, np.array([[0, 10]]), draw)
+
+    assert frames.shape == (1, 2, 3, 24, 32)
+    assert torch.equal(flow, fields_of(Flow(resize=24, size=24), clip, [[0, 10]]))
+
+
+def test_a_still_has_no_flow(tmp_path):
+    still = write(tmp_path / "still.mp4", frames=1)
+    with pytest.raises(VideoError, match=r"still.mp4: one frame, and flow lies between two"):
+        Flow().open(Media(path=still))
+
+
+@pytest.mark.parametrize(("field", "value"), [("bound", 0.0), ("bound", float("nan"))])
+def test_a_bound_that_clips_nothing_or_all_is_refused(field, value):
+    with pytest.raises(RecipeError, match="cannot clip flow"):
+        Flow(**{field: value})
+
+
+def test_a_method_that_is_not_known_is_refused():
+    with pytest.raises(ZoopraxisError, match="unknown method of optical flow 'diss'"):
+        Flow(method="diss")

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from zoopraxis.checkpoints.download import Progress, download, reason_of
 from zoopraxis.errors import DownloadError
+from zoopraxis.files import cache_folder
 from zoopraxis.spec import Weights
 
 __all__ = [
-    "cache_folder",
     "cached_file",
     "fetch",
     "file_of",
@@ -25,14 +25,6 @@ _NON_COMMERCIAL = re.compile(
     r"\bCC[ -]BY[ -]NC\b|\bnon[ -]?commercial\b|\b(research|academic)( use| purposes)? only\b",
     re.IGNORECASE,
 )
-
-
-def cache_folder() -> Path:
-    """Folder of the downloaded checkpoints: ``$ZOOPRAXIS_HOME``, or the user's cache."""
-    home = os.environ.get("ZOOPRAXIS_HOME")
-    if home:
-        return Path(home).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "zoopraxis"
 
 
 def cached_file(weights: Weights) -> Path:

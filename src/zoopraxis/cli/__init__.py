@@ -10,7 +10,10 @@ from zoopraxis.cli._shown import show_error
 from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
-VERBS = ("models", "info", "convert", "train", "predict", "evaluate", "data", "doctor", "demo")
+VERBS = (
+    *("models", "info", "convert", "train", "predict", "evaluate"),
+    *("flow", "data", "doctor", "demo"),
+)
 
 app = typer.Typer(
     name="zoopraxis",

@@ -2,7 +2,7 @@
 
 import abc
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoopraxis.errors import ShapeError
 
-__all__ = ["FlowMethod", "compute_flow", "grey", "no_flow", "planes"]
+__all__ = ["FlowMethod", "compute_flow", "flow_fields", "grey", "no_flow", "planes"]
 
 Frame = NDArray[np.uint8]
 
@@ -52,7 +52,12 @@ def planes(flow: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def compute_flow(frames: Iterable[Tensor], method: FlowMethod) -> Tensor:
-    """Compute the flow from each frame to the next.
+    """Compute the flow from each frame to the next, (N-1, 2, H, W): `flow_fields`, stacked."""
+    return torch.stack(list(flow_fields(frames, method)))
+
+
+def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor]:
+    """Compute the flow from each frame to the next, one at a time.
 
     Parameters
     ----------
@@ -61,19 +66,19 @@ def compute_flow(frames: Iterable[Tensor], method: FlowMethod) -> Tensor:
     method : FlowMethod
         How.
 
-    Returns
-    -------
-    Tensor of shape (N-1, 2, H, W)
-        Float32, in pixels of the frames, x (to the right) then y (downwards).
+    Yields
+    ------
+    Tensor of shape (2, H, W)
+        N-1 of them, float32, in pixels of the frames, x (to the right) then y (downwards).
 
     Raises
     ------
     ShapeError
         There are fewer than two frames, or they differ in size.
     """
-    fields: list[Tensor] = []
     previous: Frame | None = None
-    for number, frame in enumerate(frames):
+    number = 0
+    for number, frame in enumerate(frames, start=1):
         current = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())  # (H, W, 3)
         if previous is not None:
             if current.shape != previous.shape:
@@ -82,8 +87,7 @@ def compute_flow(frames: Iterable[Tensor], method: FlowMethod) -> Tensor:
                     f"{previous.shape[1]}x{previous.shape[0]}",
                     "flow lies between frames of one size",
                 )
-            fields.append(torch.from_numpy(method.between(previous, current)))
+            yield torch.from_numpy(method.between(previous, current))
         previous = current
-    if not fields:
+    if number < 2:
         raise ShapeError("flow lies between two frames, and there are fewer", "give two or more")
-    return torch.stack(fields)

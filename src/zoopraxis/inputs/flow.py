@@ -1,105 +1,43 @@
 """Optical flow, alone and beside RGB.
 
-Flow is read from where a sample names it, or from beside its frames:
-
-- a folder of 8-bit images as TSN's tools write them, ``flow_x_00001.jpg`` and
-  ``flow_y_00001.jpg`` (or in folders ``x`` and ``y``): flow in [-bound, bound] pixels is stored
-  linearly as 0 to 255, so that 128 is (nearly) no motion;
-- an ``.npy`` of shape (N, 2, H, W), or an ``.npz`` that has it under ``flow``, in pixels.
+Flow is read from where a sample names it, or from beside its frames (`zoopraxis.inputs._flow_files`
+says how it is stored); what lies nowhere is computed from the video as it is asked for.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import VideoError
+from zoopraxis.errors import RecipeError
+from zoopraxis.flow import flow_method
+from zoopraxis.flow.codes import BOUND
+from zoopraxis.inputs._flow_computed import ComputedFlow
+from zoopraxis.inputs._flow_files import FlowTrack, flow_beside, stored_flow
 from zoopraxis.inputs.augment import Draw
 from zoopraxis.inputs.base import Media
-from zoopraxis.inputs.images import (
-    ImageInput,
-    apply_draw,
-    check_channels,
-    resize_frames,
-    stack_clips,
-)
+from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, stack_clips
 from zoopraxis.inputs.rgb import RGB
 from zoopraxis.inputs.sampling import Indices
 from zoopraxis.video import Video
 
 __all__ = ["Flow", "FlowTrack", "RGBFlow"]
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
-
-
-class FlowTrack:
-    """N flow fields: between each frame and the next.
-
-    Parameters
-    ----------
-    name : str
-        File or folder, for error messages.
-    fields : tuple of (Path, Path), or Tensor of shape (N, 2, H, W)
-        Images of the horizontal and vertical components, or flow in pixels (or uint8 codes).
-    fps : float
-        Fields per second.
-    """
-
-    def __init__(
-        self, name: str, fields: tuple[tuple[Path, Path], ...] | Tensor, *, fps: float = 25.0
-    ) -> None:
-        self.name, self.fps = name, fps
-        self.fields = fields
-        self.timestamps: NDArray[np.float64] = np.arange(len(fields)) / fps
-        self.duration = len(fields) / fps
-        self.height, self.width = self._field(0).shape[-2:]
-
-    @property
-    def num_frames(self) -> int:
-        """Number of flow fields."""
-        return len(self.fields)
-
-    def fields_at(self, indices: Indices, *, resize: tuple[int, int]) -> Tensor:
-        """Flow (*indices.shape, 2, h, w): uint8 codes of image files, else pixels."""
-        unique, where = np.unique(indices, return_inverse=True)
-        fields = torch.stack([resize_frames(self._field(int(i)), resize) for i in unique])
-        fields = fields[torch.from_numpy(where.ravel())]  # (n, 2, h, w)
-        return fields.reshape(*indices.shape, *fields.shape[1:])
-
-    def _field(self, index: int) -> Tensor:
-        """One field (2, H, W)."""
-        if isinstance(self.fields, Tensor):
-            return self.fields[index]
-        x, y = (_read_component(file) for file in self.fields[index])
-        if x.shape != y.shape:
-            raise VideoError(
-                f"{self.fields[index][0]} is {x.shape[1]}x{x.shape[0]}, but the vertical flow is "
-                f"{y.shape[1]}x{y.shape[0]}",
-                "extract the flow of this video again",
-            )
-        return torch.from_numpy(np.stack([x, y]))
-
-    def __enter__(self) -> "FlowTrack":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Flow(ImageInput[FlowTrack]):
+class Flow(ImageInput[FlowTrack | ComputedFlow]):
     """Optical flow between neighbouring frames: two channels, x then y.
 
     Parameters
     ----------
     bound : float, default=20.0
         Pixels per frame at which flow is clipped; [-bound, bound] becomes [0, value_range].
+    method : str, default="dis"
+        How flow is computed where none is given: a name in `zoopraxis.flow.METHODS`.
     resize, size, mean, std, value_range
         As for `zoopraxis.inputs.images.ImageInput`.
     """
@@ -109,17 +47,22 @@ class Flow(ImageInput[FlowTrack]):
 
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.226,)
-    bound: float = 20.0
+    bound: float = BOUND
+    method: str = "dis"
 
-    def open(self, media: Media) -> FlowTrack:
-        """Open the flow that a sample names, or that lies beside its frames."""
-        return open_flow(media)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_flow(self.bound, self.method)
 
-    def keep(self, track: FlowTrack) -> FlowTrack:
+    def open(self, media: Media) -> FlowTrack | ComputedFlow:
+        """Open the flow that a sample names or that lies beside its frames, or compute it."""
+        return open_flow(media, self)
+
+    def keep(self, track: FlowTrack | ComputedFlow) -> FlowTrack:
         """Read all fields into memory, at the size to which testing resizes them."""
         return keep_flow(track, self.scaled((track.height, track.width)))
 
-    def read(self, track: FlowTrack, indices: Indices, draw: Draw) -> Tensor:
+    def read(self, track: FlowTrack | ComputedFlow, indices: Indices, draw: Draw) -> Tensor:
         """Flow (V, T, 2, H, W): uint8 codes, or float in pixels."""
         return track.fields_at(indices, resize=draw.scaled)
 
@@ -136,6 +79,15 @@ class Flow(ImageInput[FlowTrack]):
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, 2, T, S, S) backwards: what moved there then moves back."""
         return negated(self, inputs.flip(2))
+
+
+def check_flow(bound: float, method: str) -> None:
+    """Refuse a bound that clips everything, and a method that is not known."""
+    if not 0 < bound < float("inf"):
+        raise RecipeError(
+            f"bound = {bound!r:.80} cannot clip flow", "give pixels per frame, above 0; papers 20"
+        )
+    flow_method(method)
 
 
 def negated(kind: ImageInput[Any], inputs: Tensor) -> Tensor:
@@ -163,6 +115,8 @@ class RGBFlow(ImageInput["_Pair"]):
     ----------
     bound : float, default=20.0
         Pixels per frame at which flow is clipped; [-bound, bound] becomes [0, value_range].
+    method : str, default="dis"
+        How flow is computed where none is given: a name in `zoopraxis.flow.METHODS`.
     resize, size, mean, std, value_range
         As for `zoopraxis.inputs.images.ImageInput`, one value or five.
     """
@@ -172,12 +126,17 @@ class RGBFlow(ImageInput["_Pair"]):
 
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)
-    bound: float = 20.0
+    bound: float = BOUND
+    method: str = "dis"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_flow(self.bound, self.method)
 
     def open(self, media: Media) -> "_Pair":
         """Open the video and its flow."""
-        flow = open_flow(media)
-        return _Pair(RGB().open(media), flow)
+        video = RGB().open(media)
+        return _Pair(video, open_flow(media, self, video))
 
     def keep(self, track: "_Pair") -> "_Pair":
         """Read frames and flow into memory, at the size to which testing resizes them."""
@@ -210,7 +169,7 @@ class RGBFlow(ImageInput["_Pair"]):
 class _Pair:
     """Frames that have flow, and that flow."""
 
-    def __init__(self, video: Video, flow: FlowTrack) -> None:
+    def __init__(self, video: Video, flow: FlowTrack | ComputedFlow) -> None:
         self.video, self.flow = video, flow
         self.name, self.fps = video.name, video.fps
         self.height, self.width = video.height, video.width
@@ -229,97 +188,39 @@ class _Pair:
         self.video.close()
 
 
-def open_flow(media: Media) -> FlowTrack:
-    """Open the flow that a sample names, or that lies among its frames.
+def open_flow(
+    media: Media, kind: "Flow | RGBFlow", video: Video | None = None
+) -> FlowTrack | ComputedFlow:
+    """Open the flow that a sample names, or that lies among its frames; else compute it.
+
+    Parameters
+    ----------
+    media : Media
+        The sample.
+    kind : Flow or RGBFlow
+        How flow is computed, at which size.
+    video : Video, optional
+        The video of the sample, where it is open already.
 
     Raises
     ------
     VideoError
-        There is none, or it is not whole.
+        The flow is not whole, or the video cannot be read.
     """
-    place = Path(media.flow) if media.flow else _folder_of(media.path)
-    if place is None:
-        raise VideoError(
-            f"{media.title}: this model expects optical flow, and none is given",
-            "name its files in the column `flow` of a list, or pass Media(path=..., flow=...)",
-        )
-    if place.is_dir():
-        return FlowTrack(str(place), _pairs_of_images(place))
-    if place.suffix in (".npy", ".npz") and place.is_file():
-        return FlowTrack(str(place), _read_array(place))
-    raise VideoError(
-        f"{place}: there is no flow here",
-        "give a folder of flow_x_*.jpg and flow_y_*.jpg, or an .npy or .npz of (N, 2, H, W)",
+    place = Path(media.flow) if media.flow else flow_beside(media.path)
+    if place is not None:
+        return stored_flow(place)
+    video = video or RGB().open(media)
+    return ComputedFlow(
+        video,
+        media.path,
+        method=flow_method(kind.method),
+        size=kind.scaled((video.height, video.width)),
+        bound=kind.bound,
     )
 
 
-def keep_flow(track: FlowTrack, size: tuple[int, int]) -> FlowTrack:
+def keep_flow(track: FlowTrack | ComputedFlow, size: tuple[int, int]) -> FlowTrack:
     """Read a whole track of flow into memory, resized to a height and width."""
     fields = track.fields_at(np.arange(track.num_frames), resize=size)
     return FlowTrack(track.name, fields, fps=track.fps)
-
-
-def _folder_of(path: Any) -> Path | None:
-    """Folder of frames that holds images of flow too."""
-    if not isinstance(path, str | Path) or not Path(path).is_dir():
-        return None
-    return Path(path) if _images(Path(path), "x") else None
-
-
-def _pairs_of_images(folder: Path) -> tuple[tuple[Path, Path], ...]:
-    x, y = _images(folder, "x"), _images(folder, "y")
-    if not x or x.keys() != y.keys():
-        lacking = sorted(x.keys() ^ y.keys())
-        what = f"field {lacking[0]} has only one component" if lacking else "no images of flow"
-        raise VideoError(
-            f"{folder}: {what}",
-            "a folder of flow holds flow_x_00001.jpg, flow_y_00001.jpg, flow_x_00002.jpg, ...",
-        )
-    first, last = min(x), max(x)
-    if len(x) != last - first + 1:
-        absent = next(number for number in range(first, last) if number not in x)
-        raise VideoError(
-            f"{folder}: field {absent} is missing between fields {first} and {last}",
-            "extract the flow of this video again",
-        )
-    return tuple((x[number], y[number]) for number in sorted(x))
-
-
-def _images(folder: Path, axis: Literal["x", "y"]) -> dict[int, Path]:
-    """Images of one component by number: ``flow_x_00001.jpg``, or ``x/00001.jpg``."""
-    inside = folder / axis if (folder / axis).is_dir() else folder
-    pattern = re.compile(r"(?:.*_)?(\d+)" if inside != folder else rf"(?:.*_)?{axis}_(\d+)")
-    images: dict[int, Path] = {}
-    for file in sorted(inside.iterdir()):
-        match = pattern.fullmatch(file.stem)
-        if file.name.startswith(".") or file.suffix.lower() not in SUFFIXES or not match:
-            continue  # macOS writes ._flow_x_00001.jpg beside a file
-        if int(match[1]) in images:
-            raise VideoError(
-                f"{inside}: {file.name} and {images[int(match[1])].name} are the same field",
-                "keep the images of one extraction in a folder",
-            )
-        images[int(match[1])] = file
-    return images
-
-
-def _read_component(file: Path) -> NDArray[np.uint8]:
-    try:
-        data = np.frombuffer(file.read_bytes(), dtype=np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise VideoError(f"{file}: cannot be read: {error}", "extract this flow again") from error
-    if image is None:
-        raise VideoError(f"{file}: not a complete image", "extract this flow again")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def _read_array(file: Path) -> Tensor:
-    try:
-        content = np.load(file)
-        flow = content["flow"] if file.suffix == ".npz" else content
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise VideoError(f"{file}: holds no flow: {error}", "expected (N, 2, H, W)") from error
-    if flow.ndim != 4 or flow.shape[1] != 2 or len(flow) == 0:
-        raise VideoError(f"{file}: flow of shape {flow.shape}", "expected (N, 2, H, W)")
-    return torch.from_numpy(flow.astype(np.float32))

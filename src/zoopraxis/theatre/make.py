@@ -8,16 +8,13 @@ clip run backwards: the decoded frames of a ``stand_up`` are bit-exact with thos
 import csv
 import io
 import json
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
@@ -25,7 +22,7 @@ from numpy.typing import NDArray
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
-from zoopraxis.theatre.workers import start_worker
+from zoopraxis.workers import num_cores, run_jobs
 
 __all__ = ["Job", "Settings", "encode", "make_theatre"]
 
@@ -246,7 +243,8 @@ def make_theatre(
     jobs = [Job(action, i, settings) for i in range(clips_per_class) for action in ACTS]
     pending = [job for job in jobs if not job.done(out)]
     done = len(jobs) - len(pending)
-    for _ in _run_all(pending, out, workers or _num_cores()):
+    filming = [partial(job.run, out) for job in pending]
+    for _ in run_jobs(filming, workers=workers or num_cores()):
         done += 1
         if progress is not None:
             progress(done, len(jobs))
@@ -277,35 +275,3 @@ def _check_settings(out: Path, settings: Settings) -> None:
         raise DataError(f"{out} exists and is not a theatre", "choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     _write(path, json.dumps(requested, indent=1).encode())
-
-
-def _run_all(jobs: list[Job], out: Path, workers: int) -> Iterator[Job]:
-    """Run jobs in this process or in several; yield each job when it is done."""
-    if workers == 1 or len(jobs) < 2:
-        for job in jobs:
-            job.run(out)
-            yield job
-        return
-    # Spawn, not fork: forking a process that has threads can deadlock.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=spawn, initializer=start_worker, initargs=(_start_worker,)
-    ) as pool:
-        running = {pool.submit(job.run, out): job for job in jobs}
-        try:
-            for future in as_completed(running):
-                future.result()
-                yield running[future]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Limit OpenCV to one thread per process: the processes share the cores."""
-    cv2.setNumThreads(1)
-
-
-def _num_cores() -> int:
-    """Number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,197 @@
+"""Extract the flow of many videos into files that training reads: parallel, and resumable.
+
+- ``jpeg``: a folder of pairs ``flow_x_00001.jpg``, ``flow_y_00001.jpg``, 8-bit codes of flow in
+  [-20, 20] pixels (`zoopraxis.flow.codes`), as the papers store it.
+- ``npz``: one file with ``flow`` of shape (N, 2, H, W), float16, in pixels.
+"""
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoopraxis.errors import DataError, VideoError, ZoopraxisError
+from zoopraxis.files import UNFINISHED, write_atomically
+from zoopraxis.flow.base import FlowMethod, flow_fields
+from zoopraxis.flow.codes import BOUND, to_codes
+from zoopraxis.video import Video, open_video
+from zoopraxis.workers import num_cores, run_jobs
+
+__all__ = ["Extracted", "Form", "extract_flow"]
+
+Form = Literal["jpeg", "npz"]
+
+MANIFEST = "flow.json"
+QUALITY = 95  # of JPEG files, OpenCV's default, as TSN's tools write them
+AT_ONCE = 64  # frames, which bounds memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extracted:
+    """What became of one video.
+
+    Parameters
+    ----------
+    video : str
+        The video.
+    flow : str
+        Folder or file of its flow; empty where it could not be read.
+    num_fields : int
+        Number of fields.
+    error : ZoopraxisError or None
+        Why there is none.
+    """
+
+    video: str
+    flow: str = ""
+    num_fields: int = 0
+    error: ZoopraxisError | None = None
+
+
+def extract_flow(
+    videos: Sequence[str],
+    places: Sequence[Path],
+    *,
+    method: FlowMethod,
+    form: Form = "jpeg",
+    resize: int | None = 256,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Extracted]:
+    """Extract the flow of videos, or resume it: finished videos are kept.
+
+    Parameters
+    ----------
+    videos : sequence of str
+        What `zoopraxis.video.open_video` takes.
+    places : sequence of Path
+        Folder, or for ``npz`` file without its suffix, of each video's flow.
+    method : FlowMethod
+        How it is computed.
+    form : {"jpeg", "npz"}, default="jpeg"
+        How it is stored.
+    resize : int or None, default=256
+        Shorter side in pixels to which frames are resized first, or None.
+    workers : int, optional
+        Number of processes. The default is the number of cores.
+    progress : callable, optional
+        Called with the number of videos done and their total.
+
+    Returns
+    -------
+    list of Extracted
+        In the order of the videos; a video that cannot be read has an error, and stops no other.
+
+    Raises
+    ------
+    DataError
+        Two videos have one place.
+    """
+    owners: dict[Path, str] = {}
+    for video, place in zip(videos, places, strict=True):
+        if owners.setdefault(place, video) != video:
+            raise DataError(
+                f"{owners[place]} and {video} would both have their flow in {place}",
+                "rename one of them: they differ in their suffix alone",
+            )
+    jobs = [
+        partial(_extract, video, place, method=method, form=form, resize=resize)
+        for video, place in zip(videos, places, strict=True)
+    ]
+    results: dict[int, Extracted] = {}
+    for number, result in run_jobs(jobs, workers=workers or num_cores()):
+        results[number] = result
+        if progress is not None:
+            progress(len(results), len(jobs))
+    return [results[number] for number in range(len(jobs))]
+
+
+def _extract(
+    name: str, place: Path, *, method: FlowMethod, form: Form, resize: int | None
+) -> Extracted:
+    """Extract the flow of one video; its errors are a result."""
+    try:
+        with open_video(name) as video:
+            if video.num_frames < 2:
+                raise VideoError(f"{name}: one frame, and flow lies between two", "leave it out")
+            asked = {
+                "flow": json.loads(method.key),
+                "resize": resize,
+                "num_fields": video.num_frames - 1,
+                "bound": BOUND if form == "jpeg" else None,
+            }
+            target = place if form == "jpeg" else place.with_name(place.name + ".npz")
+            if not _is_finished(target, asked):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write = _write_images if form == "jpeg" else _write_array
+                write(target, flow_fields(_frames(video, resize), method), asked)
+            return Extracted(video=name, flow=str(target), num_fields=video.num_frames - 1)
+    except ZoopraxisError as error:
+        return Extracted(video=name, error=error)
+
+
+def _frames(video: Video, resize: int | None) -> Iterator[Tensor]:
+    """Yield all frames (3, H, W) of a video in order."""
+    for first in range(0, video.num_frames, AT_ONCE):
+        last = min(first + AT_ONCE, video.num_frames)
+        yield from video.frames_at(np.arange(first, last), resize=resize)
+
+
+def _is_finished(target: Path, asked: dict[str, Any]) -> bool:
+    """Whether the flow is there already, computed as is asked for.
+
+    Raises
+    ------
+    DataError
+        It was computed in another way, or something else lies there.
+    """
+    if not target.exists():
+        return False
+    try:
+        if target.is_dir():
+            found = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        else:
+            with target.open("rb") as file, np.load(file) as content:
+                found = json.loads(str(content["manifest"]))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise DataError(
+            f"{target} holds no flow that was extracted here: {error}",
+            "choose another OUT, or remove it",
+        ) from error
+    if found != asked:
+        raise DataError(
+            f"{target} holds flow that was extracted with {found}, and {asked} is asked for",
+            "choose another OUT, or remove it",
+        )
+    return True
+
+
+def _write_images(target: Path, fields: Iterator[Tensor], manifest: dict[str, Any]) -> None:
+    """Write pairs of JPEG files and the manifest; the folder has its name when it is whole."""
+    unfinished = target.with_name(f".{target.name}{UNFINISHED}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    for number, field in enumerate(fields, start=1):
+        for axis, codes in zip("xy", to_codes(field), strict=True):
+            _, image = cv2.imencode(".jpg", codes.numpy(), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            (unfinished / f"flow_{axis}_{number:05d}.jpg").write_bytes(image.tobytes())
+    (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    unfinished.replace(target)
+
+
+def _write_array(target: Path, fields: Iterator[Tensor], manifest: dict[str, Any]) -> None:
+    """Write a compressed array of float16 with the manifest."""
+    flow = torch.stack([field.half() for field in fields]).numpy()
+    data = io.BytesIO()
+    np.savez_compressed(data, flow=flow, manifest=np.array(json.dumps(manifest)))
+    write_atomically(target, data.getvalue())
