@@ -1,6 +1,6 @@
 """FFmpeg commands that messages recommend, as the tests run them."""
 
-__all__ = ["KEEP_INTACT", "REENCODE", "UPRIGHT", "arguments", "command"]
+__all__ = ["KEEP_INTACT", "ONE_REFERENCE", "REENCODE", "UPRIGHT", "arguments", "command"]
 
 # The order matters: an option applies to the file named next. Before -i it concerns reading,
 # after it writing, where FFmpeg accepts +discardcorrupt silently and discards nothing.
@@ -10,6 +10,9 @@ __all__ = ["KEEP_INTACT", "REENCODE", "UPRIGHT", "arguments", "command"]
 KEEP_INTACT = "-fflags +discardcorrupt+genpts -i FILE -map 0:V:0 -c copy OUT"
 # Decode, concealing what is damaged, and encode again.
 REENCODE = "-i FILE -map 0:V:0 -c:v libx264 OUT"
+# Encode such that every frame is predicted from the one before, with an I-frame in every 12, as
+# CoViAR does; at nearly the best quality.
+ONE_REFERENCE = "-i FILE -map 0:V:0 -c:v mpeg4 -bf 0 -g 12 -q:v 2 OUT"
 # Copy the packets, and replace the display matrix by none.
 UPRIGHT = "-display_rotation 0 -i FILE -map 0:V:0 -c copy OUT"
 

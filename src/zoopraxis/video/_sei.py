@@ -7,7 +7,13 @@ decoders skip. The slices stay as they are.
 
 from collections.abc import Iterator
 
-__all__ = ["SEI_CODECS", "header_without_sei", "nal_length_size", "without_malformed_sei"]
+__all__ = [
+    "SEI_CODECS",
+    "header_without_sei",
+    "nal_length_size",
+    "nal_units",
+    "without_malformed_sei",
+]
 
 SEI_CODECS = ("h264", "hevc")
 # Messages that no picture depends on: buffering period, registered user data (captions), active
@@ -49,7 +55,7 @@ def header_without_sei(extradata: bytes) -> bytes | None:
 def without_malformed_sei(data: bytes, codec: str, length_size: int) -> bytes | None:
     """Packet with malformed and unused SEI messages marked as filler; None if there are none."""
     out: bytearray | None = None
-    for start, end in _nal_units(data, length_size):
+    for start, end in nal_units(data, length_size):
         header = data[start]
         if codec == "h264":
             body, is_sei, filler = start + 1, header & 0x1F == 6, 12
@@ -65,7 +71,7 @@ def without_malformed_sei(data: bytes, codec: str, length_size: int) -> bytes | 
     return None if out is None else bytes(out)
 
 
-def _nal_units(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
+def nal_units(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each NAL unit that is not empty."""
     if length_size:
         at = 0

@@ -1,0 +1,428 @@
+"""Motion that a video's encoder found: vectors of blocks, accumulated vectors, residuals.
+
+A P-frame is coded as blocks of an earlier frame, moved by vectors, and what remains. FFmpeg's
+decoder exports the vectors. `accumulate` traces them back to the last I-frame, so that a frame is
+described by the motion since a frame that stands for itself, and by the residual that this motion
+leaves (Wu et al., Compressed Video Action Recognition, CVPR 2018, arXiv:1712.00636, section 3.1;
+code: https://github.com/chaoyuaw/pytorch-coviar). DMC-Net takes both.
+
+As in their reader, vectors are whole pixels; blocks that were not moved have the vector 0, and so
+have pixels that come from outside the earlier frame.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from zoopraxis.errors import VideoError
+from zoopraxis.video._address import as_file, parse_address
+from zoopraxis.video._base import Deadline
+from zoopraxis.video._h264 import reference_frames
+from zoopraxis.video._index import read_index
+from zoopraxis.video._input import Demuxer
+from zoopraxis.video._orientation import Orientation, orientation_of
+from zoopraxis.video._pyav import _Converter
+from zoopraxis.video._remedies import ONE_REFERENCE, command
+from zoopraxis.video._sei import nal_length_size, nal_units
+
+__all__ = [
+    "CODECS",
+    "AccumulatedMotion",
+    "MotionFrame",
+    "accumulate",
+    "compensated_residual",
+    "read_motion",
+    "trace_back",
+]
+
+Vectors = NDArray[np.int32]
+Picture = Literal["I", "P", "B"]
+
+CODECS = {
+    "flv1",
+    "h263",
+    "h264",
+    "mpeg4",
+    "msmpeg4v2",
+    "msmpeg4v3",
+    "wmv1",
+    "wmv2",
+}
+"""Codecs whose motion vectors are read.
+
+Of MPEG-1 and MPEG-2, FFmpeg exports the vectors of every frame but the last.
+"""
+
+REMEDY = f"re-encode it: {command(ONE_REFERENCE, out='REENCODED.avi')}"
+PICTURES: dict[int, Picture] = {1: "I", 2: "P", 3: "B"}  # by FFmpeg's number
+SPS = 7  # type of the NAL unit that holds H.264's sequence parameter set
+
+
+@dataclass(frozen=True)
+class MotionFrame:
+    """A decoded frame and the motion vectors from which it was predicted.
+
+    Parameters
+    ----------
+    name : str
+        Name of its video, for error messages.
+    index : int
+        Its rank in presentation order, from 0.
+    time : float
+        Seconds since the first frame.
+    picture : {"I", "P", "B"}
+        How it was coded: by itself, from earlier frames, or from earlier and later ones.
+    vectors : int32 ndarray of shape (2, H, W), or None
+        Motion of each pixel since the earlier frame, in pixels, x (to the right) then y
+        (downwards): pixel (x, y) was predicted from (x - dx, y - dy). Vectors from later frames
+        are left out. None for the last frame of MPEG-4 with B-frames, of which FFmpeg exports
+        none.
+    references : int
+        Most frames from which the codec may predict one. Above 1, the earlier frame of a vector
+        need not be the one before; which it is, FFmpeg does not say.
+    image : uint8 ndarray of shape (H, W, 3)
+        The frame in RGB.
+    """
+
+    name: str
+    index: int
+    time: float
+    picture: Picture
+    vectors: Vectors | None
+    references: int
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class AccumulatedMotion:
+    """The motion of a frame since the last I-frame, and what it leaves unexplained.
+
+    Parameters
+    ----------
+    index, time, picture
+        As of `MotionFrame`.
+    vectors : int32 ndarray of shape (2, H, W)
+        Motion of each pixel since the I-frame, in pixels, x then y.
+    residual : int16 ndarray of shape (3, H, W)
+        RGB of the frame less that of the pixels of the I-frame that moved there, -255 to 255.
+        CoViAR's reader has the channels in the order BGR.
+    """
+
+    index: int
+    time: float
+    picture: Picture
+    vectors: Vectors
+    residual: NDArray[np.int16]
+
+
+def read_motion(
+    video: str | PathLike[str], *, timeout: float = 60.0, stream: int | None = None
+) -> Iterator[MotionFrame]:
+    """Decode a video and the motion vectors of its frames.
+
+    Parameters
+    ----------
+    video : str or path
+        File or URL.
+    timeout : float, default=60
+        Time limit in seconds for opening, and for each frame.
+    stream : int, optional
+        Index of the video stream in its container. The default is FFmpeg's best stream.
+
+    Yields
+    ------
+    MotionFrame
+        In presentation order.
+
+    Raises
+    ------
+    VideoError
+        FFmpeg exports no motion vectors of the codec, frames are stored turned or mirrored, or
+        the video cannot be opened or decoded.
+    """
+    address = parse_address(video)
+    path = address if isinstance(address, str) else as_file(address)
+    deadline = Deadline(str(address), timeout)
+    demuxer = Demuxer(path, name=str(address), timeout=timeout, stream=stream)
+    try:
+        if demuxer.codec not in CODECS:
+            raise VideoError(
+                f"{demuxer.name}: FFmpeg exports no motion vectors of {demuxer.codec}, or not of "
+                f"every frame; of {', '.join(sorted(CODECS))} it does",
+                REMEDY,
+            )
+        yield from _read(demuxer, deadline)
+    finally:
+        demuxer.close()
+
+
+def _read(demuxer: Demuxer, deadline: Deadline) -> Iterator[MotionFrame]:
+    index = read_index(demuxer, deadline)
+    if len(index.pts) == 0:
+        raise VideoError(
+            f"{demuxer.name}: the video stream holds no frame that can be decoded",
+            "copy or download it again; check that it plays in a player",
+        )
+    times = (index.pts - index.pts[0]) * float(demuxer.time_base)
+    rank = {pts: i for i, pts in enumerate(index.pts.tolist())}
+    converter = _Converter(Orientation())
+    done = 0
+    for decoded, (frame, references, flushed) in enumerate(_decode(demuxer, deadline)):
+        # frames before the first key frame are decoded, but not in the index
+        i = decoded if index.counted else rank.get(frame.pts)
+        if i is None or i >= len(times):
+            continue
+        if i != done:
+            break
+        picture = _picture(frame, demuxer.name)
+        # decoders derived from MPEG-1 export nothing with a frame that they held back to the end
+        lost = flushed and picture != "I" and demuxer.codec != "h264"
+        yield MotionFrame(
+            name=demuxer.name,
+            index=i,
+            time=float(times[i]),
+            picture=picture,
+            vectors=None if lost else _vectors(frame, demuxer.name),
+            references=references,
+            image=converter.image(frame, None).numpy(),
+        )
+        deadline.restart()
+        done += 1
+    if done < len(times):
+        raise VideoError(
+            f"{demuxer.name}: frame {done} of {len(times)} cannot be decoded: the decoder skipped "
+            "it",
+            REMEDY,
+        )
+
+
+def _decode(demuxer: Demuxer, deadline: Deadline) -> Iterator[tuple[VideoFrame, int, bool]]:
+    """Yield upright frames from the start of the file.
+
+    With each come the most references that it may have, and whether it came after all packets.
+    """
+    demuxer.rewind()
+    context = demuxer.stream.codec_context
+    context.options = {**context.options, "flags2": "+export_mvs"}
+    size = nal_length_size(demuxer.codec, context.extradata)
+    is_h264, references, decoded = demuxer.codec == "h264", 1, 0
+    if is_h264:
+        references = _references(_header(context.extradata, size), 0, demuxer.name)
+    for packet in demuxer.packets():
+        deadline.check()
+        if is_h264:  # raw and transport streams have their parameter sets here
+            references = _references(_units(bytes(packet), size), references, demuxer.name)
+        try:
+            frames = demuxer.decode(packet)
+        except av.error.FFmpegError as error:
+            raise VideoError(
+                f"{demuxer.name}: the data of frame {decoded}, or of a frame that it references, "
+                f"is damaged ({error.strerror})",
+                "copy or download the file again, or read only frames before the damage",
+            ) from error
+        for frame in frames:
+            if orientation_of(frame, demuxer.name) != Orientation():
+                raise VideoError(
+                    f"{demuxer.name}: its frames are stored turned or mirrored, and so would be "
+                    "their motion vectors",
+                    REMEDY,
+                )
+            yield frame, references, packet.size == 0
+            decoded += 1
+
+
+def _units(data: bytes, length_size: int) -> list[bytes]:
+    return [data[start:end] for start, end in nal_units(data, length_size)]
+
+
+def _header(extradata: bytes | None, length_size: int) -> list[bytes]:
+    """Parameter sets in a header: avcC, of which the first units have lengths, or Annex B."""
+    if not extradata or not length_size:
+        return _units(extradata or b"", 0)
+    return _units(extradata[6:], 2)[: extradata[5] & 31]  # avcC: lengths of two bytes
+
+
+def _references(units: Iterable[bytes], known: int, name: str) -> int:
+    """Most references, according to the parameter sets among some NAL units and to those before."""
+    try:
+        return max((known, *(reference_frames(unit) for unit in units if unit[0] & 31 == SPS)))
+    except IndexError as error:
+        raise VideoError(f"{name}: its sequence parameter set is cut off", REMEDY) from error
+
+
+def _picture(frame: VideoFrame, name: str) -> Picture:
+    number = int(frame.pict_type)
+    if number not in PICTURES:  # S: a whole frame moved, turned and scaled, as DivX can
+        raise VideoError(
+            f"{name}: a frame of FFmpeg's picture type {number}; I, P and B-frames are read",
+            REMEDY,
+        )
+    return PICTURES[number]
+
+
+def _vectors(frame: VideoFrame, name: str) -> Vectors:
+    """Motion vectors of a frame from earlier frames, painted block by block: (2, H, W)."""
+    field = np.zeros((2, frame.height, frame.width), np.int32)
+    try:
+        blocks = frame.side_data.get("MOTION_VECTORS")
+    except ValueError as error:  # PyAV lists all side data of a frame or none
+        raise VideoError(f"{name}: side data that PyAV does not know ({error})", REMEDY) from error
+    return field if blocks is None else paint(field, blocks.to_ndarray())
+
+
+def paint(field: Vectors, blocks: NDArray[Any]) -> Vectors:
+    """Write the vectors of blocks into a field (2, H, W), and return it.
+
+    Parameters
+    ----------
+    field : int32 ndarray of shape (2, H, W)
+        Zeros.
+    blocks : structured ndarray of shape (N,)
+        FFmpeg's ``AVMotionVector``: `dst_x` and `dst_y` is the centre of a block of `w` x `h`
+        pixels, `src_x` and `src_y` where it came from, `source` negative for an earlier frame.
+    """
+    height, width = field.shape[1:]
+    blocks = blocks[blocks["source"] < 0]
+    vectors = np.stack([blocks[f"dst_{c}"].astype(np.int32) - blocks[f"src_{c}"] for c in "xy"])
+    for w, h in np.unique(blocks[["w", "h"]]).tolist():  # 16x16, and its halves and quarters
+        same = (blocks["w"] == w) & (blocks["h"] == h)
+        dx, dy = vectors[:, same, None, None]  # (N', 1, 1) each
+        y = blocks["dst_y"][same, None, None] + (np.arange(h) - h // 2)[:, None]  # (N', h, 1)
+        x = blocks["dst_x"][same, None, None] + (np.arange(w) - w // 2)  # (N', 1, w)
+        y, x, dx, dy = np.broadcast_arrays(y, x, dx, dy)  # (N', h, w) each
+        inside = (_within(y, height) & _within(x, width)) & (
+            _within(y - dy, height) & _within(x - dx, width)
+        )
+        field[:, y[inside], x[inside]] = dx[inside], dy[inside]
+    return field
+
+
+def _within(places: NDArray[Any], size: int) -> NDArray[np.bool_]:
+    return (places >= 0) & (places < size)
+
+
+def _grid(height: int, width: int) -> Vectors:
+    """Place of each pixel, x then y: (2, H, W)."""
+    y, x = np.mgrid[:height, :width].astype(np.int32)
+    return np.stack((x, y))
+
+
+def trace_back(origins: Vectors, vectors: Vectors) -> Vectors:
+    """Follow the vectors of a frame to the frame before, and from there to its origins.
+
+    Parameters
+    ----------
+    origins : int32 ndarray of shape (2, H, W)
+        Of each pixel of the frame before, the place in the I-frame from which it came, x then y.
+    vectors : int32 ndarray of shape (2, H, W)
+        Motion from the frame before to this one, in pixels, x then y.
+
+    Returns
+    -------
+    int32 ndarray of shape (2, H, W)
+        The same of this frame: its pixel (x, y) was at (x - dx, y - dy) in the frame before.
+    """
+    x, y = _grid(*vectors.shape[1:]) - vectors
+    return origins[:, y, x]
+
+
+def compensated_residual(
+    image: NDArray[np.uint8], reference: NDArray[np.uint8], vectors: Vectors
+) -> NDArray[np.int16]:
+    """Difference of a frame and a reference whose pixels are moved by vectors.
+
+    Parameters
+    ----------
+    image, reference : uint8 ndarray of shape (H, W, 3)
+        The frame, and the one from which it is predicted.
+    vectors : int32 ndarray of shape (2, H, W)
+        Motion from the reference to the frame, in pixels, x then y.
+
+    Returns
+    -------
+    int16 ndarray of shape (3, H, W)
+        From -255 to 255.
+    """
+    x, y = _grid(*vectors.shape[1:]) - vectors
+    difference = image.astype(np.int16) - reference[y, x]  # (H, W, 3)
+    return np.ascontiguousarray(difference.transpose(2, 0, 1))
+
+
+def accumulate(frames: Iterable[MotionFrame]) -> Iterator[AccumulatedMotion]:
+    """Trace the motion of frames back to the last I-frame.
+
+    An I-frame has the vectors 0 and the residual 0. A data set should not sample it: CoViAR and
+    DMC-Net take the frame before it.
+
+    Parameters
+    ----------
+    frames : iterable of MotionFrame
+        All frames in order, as of `read_motion`.
+
+    Yields
+    ------
+    AccumulatedMotion
+        One for each frame.
+
+    Raises
+    ------
+    VideoError
+        The first is no I-frame, a frame was predicted from later ones or may have been from
+        others than the one before, its vectors are unknown, the frame size changes, or frames are
+        left out.
+    """
+    start: MotionFrame | None = None
+    origins, following = np.zeros((2, 0, 0), np.int32), 0
+    for frame in frames:
+        grid = _grid(*frame.image.shape[:2])
+        if frame.picture == "I":
+            start, origins = frame, grid
+        elif start is not None and frame.index != following:
+            raise VideoError(
+                f"{frame.name}: frame {frame.index} came where {following} follows",
+                "pass every frame, in order",
+            )
+        start = _checked(frame, start)
+        following = frame.index + 1
+        origins = trace_back(origins, _known(frame))
+        vectors = grid - origins
+        residual = compensated_residual(frame.image, start.image, vectors)
+        yield AccumulatedMotion(frame.index, frame.time, frame.picture, vectors, residual)
+
+
+def _checked(frame: MotionFrame, start: MotionFrame | None) -> MotionFrame:
+    """Return the I-frame to which a frame is traced back, or raise if it cannot be."""
+    where = f"{frame.name}: frame {frame.index}"
+    if start is None:
+        raise VideoError(f"{where} is a {frame.picture}-frame with no I-frame before it", REMEDY)
+    if frame.picture == "B":
+        raise VideoError(
+            f"{where} is a B-frame, predicted from later frames, and cannot be traced back", REMEDY
+        )
+    if frame.references > 1:
+        raise VideoError(
+            f"{where} may be predicted from {frame.references} frames, and FFmpeg does not say "
+            "from which: vectors can be traced back only from each frame to the one before",
+            REMEDY,
+        )
+    (height, width), (before, across) = frame.image.shape[:2], start.image.shape[:2]
+    if (height, width) != (before, across):
+        raise VideoError(
+            f"{where} is {width}x{height}, the I-frame before it {across}x{before}", REMEDY
+        )
+    return start
+
+
+def _known(frame: MotionFrame) -> Vectors:
+    if frame.vectors is None:
+        raise VideoError(
+            f"{frame.name}: FFmpeg exports no motion vectors of frame {frame.index}, the last",
+            REMEDY,
+        )
+    return frame.vectors
