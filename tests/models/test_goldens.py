@@ -24,6 +24,8 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "dmc_contextnetwork",
     "dmc_estimatordensenet",
     "dmc_estimatordensenettiny",
+    "gcn_kipf_cora_shape",
+    "gcn_kipf_small",
     "gsm_module_c16_t4",
     "psf_slow_8x8_r50_fullconv_v2",
     "psf_x3d_s_fullconv_v2",
@@ -39,8 +41,6 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "twostream_cross_modality",
 }
 LATER = {  # families that are not here yet
-    "gcn_kipf_cora_shape",
-    "gcn_kipf_small",
     "mm_stgcn",
     "stgcn_kinetics_openpose",
     "stgcn_kinetics_openpose_u",
