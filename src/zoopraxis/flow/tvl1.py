@@ -4,14 +4,16 @@ Zach, Pock and Bischof, A Duality Based Approach for Realtime TV-L1 Optical Flow
 Sánchez, Meinhardt-Llopis and Facciolo, TV-L1 Optical Flow Estimation, IPOL 2013.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from zoopraxis.flow.base import FlowMethod, Frame, grey, no_flow, planes
+from zoopraxis.errors import ZoopraxisError
+from zoopraxis.flow.base import FlowMethod, Frame, grey
 
 __all__ = ["TVL1"]
 
@@ -55,11 +57,51 @@ class TVL1(FlowMethod):
     scale_step: float = 0.8
     median_filtering: int = 5
 
+    def __post_init__(self) -> None:
+        """Check the parameters.
+
+        Raises
+        ------
+        ZoopraxisError
+            One is out of its range.
+        """
+        for name in ("tau", "lambda_", "theta"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise _out_of_range(name, value, "a positive number")
+        if not 0 <= self.epsilon < math.inf:
+            raise _out_of_range("epsilon", self.epsilon, "zero or a positive number")
+        if not 0 < self.scale_step < 1:
+            raise _out_of_range("scale_step", self.scale_step, "between 0 and 1, exclusive")
+        for name in ("scales", "warps", "inner_iterations", "outer_iterations"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise _out_of_range(name, value, "a whole number, 1 or more")
+        if self.median_filtering not in (1, 3, 5):
+            raise _out_of_range("median_filtering", self.median_filtering, "1, 3 or 5")
+
     def between(self, first: Frame, second: Frame) -> NDArray[np.float32]:
         """Compute the flow (2, H, W) from one RGB frame (H, W, 3) to the next."""
-        solver = cv2.optflow.DualTVL1OpticalFlow.create(
-            self.tau, self.lambda_, self.theta, self.scales, self.warps, self.epsilon,
-            self.inner_iterations, self.outer_iterations, self.scale_step, 0.0,
-            self.median_filtering,
-        )  # fmt: skip
-        return planes(solver.calc(grey(first), grey(second), no_flow(first)))
+        from zoopraxis.flow import _tvl1_numba as numba_solver  # compiles on its first call
+
+        return numba_solver.solve(
+            grey(first),
+            grey(second),
+            weights=numba_solver.Weights(
+                threshold=self.lambda_ * self.theta, theta=self.theta, step=self.tau / self.theta
+            ),
+            limits=numba_solver.Limits(
+                scales=self.scales,
+                scale_step=self.scale_step,
+                warps=self.warps,
+                outer_iterations=self.outer_iterations,
+                inner_iterations=self.inner_iterations,
+                epsilon=self.epsilon,
+                median_filtering=self.median_filtering,
+            ),
+            threads=torch.get_num_threads(),
+        )
+
+
+def _out_of_range(name: str, value: object, expected: str) -> ZoopraxisError:
+    return ZoopraxisError(f"{name} of TV-L1 flow is {value!r}", f"give {expected}")
