@@ -73,7 +73,7 @@ def partition_matrices(
         )
     hops = hop_distances(layout, max_hop=max_hop)  # (J, J)
     adjacency = np.isfinite(hops).astype(np.float64)
-    normalised = adjacency / adjacency.sum(axis=0)  # A D^-1, (J, J)
+    normalised: NDArray[np.float64] = adjacency / adjacency.sum(axis=0)  # A D^-1, (J, J)
     if strategy == "uniform":
         return normalised[None]
     rings = [np.where(hops == hop, normalised, 0.0) for hop in range(max_hop + 1)]
