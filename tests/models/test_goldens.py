@@ -41,13 +41,6 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "twostream_cross_modality",
 }
 LATER = {  # families that are not here yet
-    "mm_stgcn",
-    "stgcn_kinetics_openpose",
-    "stgcn_kinetics_openpose_u",
-    "stgcn_ntu",
-    "stgcn_ntu_u",
-    "stgcn_ntu_uniform",
-    "stgcn_openpose_noweight",
     "strg_resnet50_16f",
     "strg_rgcn",
     "strg_st_graph",

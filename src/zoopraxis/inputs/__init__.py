@@ -9,6 +9,7 @@ from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
 from zoopraxis.inputs.flow import Flow, RGBFlow
 from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
 from zoopraxis.inputs.sampling import Sampling
+from zoopraxis.inputs.skeleton import Skeleton
 from zoopraxis.records import build, change
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RGBDiff",
     "RGBFlow",
     "Sampling",
+    "Skeleton",
     "Track",
     "change_clip",
     "clip_from_dict",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow)
+    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Skeleton)
 }
 """Kinds of input by the name that they have in JSON."""
 

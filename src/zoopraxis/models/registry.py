@@ -47,6 +47,7 @@ FAMILIES = (
     "off",
     "tdn",
     "x3d",
+    "stgcn",
 )
 """Files of `zoopraxis.models`, one paper each."""
 

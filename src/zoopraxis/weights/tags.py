@@ -40,6 +40,9 @@ DATA = (
     "diving48",
     "epic55",
     "jester",
+    "ntu60_xsub",
+    "ntu60_xview",
+    "ntu120_xsub",
 )
 """Data sets; ``ucf101_1`` is split 1, ``ucf101`` where the split is not published."""
 

@@ -1,0 +1,6 @@
+"""Skeletons: layouts of joints, and the partition matrices of their graphs."""
+
+from zoopraxis.skeletons.layouts import LAYOUTS, Layout, skeleton_layout
+from zoopraxis.skeletons.partitions import hop_distances, partition_matrices
+
+__all__ = ["LAYOUTS", "Layout", "hop_distances", "partition_matrices", "skeleton_layout"]

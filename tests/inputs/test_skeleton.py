@@ -1,0 +1,210 @@
+"""Skeletons: their files, the people that are chosen, flips and motion."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from zoopraxis.errors import RecipeError, ShapeError, VideoError
+from zoopraxis.inputs import Media, Skeleton
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.inputs.skeleton import SkeletonDraw
+from zoopraxis.skeletons import LAYOUTS
+
+J = 18
+
+
+def person(x, y, score):
+    """Pose and score of one person of 18 joints, all at one point."""
+    return {"pose": [x, y] * J, "score": [score] * J}
+
+
+def write(file, frames, **more):
+    data = [{"frame_index": n, "skeleton": people} for n, people in frames.items()]
+    file.write_text(json.dumps({"data": data, "label": "juggling", "label_index": 3, **more}))
+    return Media(path="juggling.mp4", skeleton=str(file))
+
+
+def clip_of(kind, media, indices, draw=None):
+    with kind.open(media) as track:
+        return kind.prepare(kind.read(track, np.array([indices]), draw), draw or SkeletonDraw())[0]
+
+
+def test_kinetics_skeleton_is_read_as_the_official_code_does(tmp_path):
+    frames = {0: [person(0.25, 1.0, 0.5)], 2: [person(0.5, 0.0, 0.9)]}
+    media = write(tmp_path / "a.json", frames)
+    with Skeleton().open(media) as track:
+        assert track.num_frames == 3
+        assert track.fps == 30
+
+    x = clip_of(Skeleton(), media, [0, 1, 2])  # (C, T, J, P)
+
+    assert x.shape == (3, 3, J, 2)
+    torch.testing.assert_close(x[:, 0, 5, 0], torch.tensor([-0.25, 0.5, 0.5]))
+    assert not x[:, 1].any()  # nobody was found in frame 1
+    torch.testing.assert_close(x[:, 2, 0, 0], torch.tensor([0.0, -0.5, 0.9]))
+    assert not x[..., 1].any()  # nor a second person
+
+
+def test_the_people_with_the_highest_scores_are_kept_in_every_frame(tmp_path):
+    frames = {
+        0: [person(0.1, 0, 0.2), person(0.2, 0, 0.9), person(0.3, 0, 0.5)],
+        1: [person(0.1, 0, 0.7), person(0.2, 0, 0.1), person(0.3, 0, 0.3)],
+    }
+    x = clip_of(Skeleton(), write(tmp_path / "a.json", frames), [0, 1])
+
+    torch.testing.assert_close(x[0, :, 0] + 0.5, torch.tensor([[0.2, 0.3], [0.1, 0.3]]))
+
+
+def test_missing_joints_are_zero(tmp_path):
+    joints = np.full((1, J, 3), 0.3)
+    joints[0, 4, 2] = 0  # no score
+    joints[0, 7, 1] = np.nan
+    np.save(tmp_path / "a.npy", joints)
+    moved = SkeletonDraw(first=(90.0, 1.0, 0.5, 0.5), last=(90.0, 1.0, 0.5, 0.5))
+    for draw in (SkeletonDraw(), moved):
+        x = clip_of(Skeleton(), Media(path=tmp_path / "a.npy"), [0], draw)
+        assert [j for j in range(J) if not x[:, 0, j, 0].any()] == [4, 7]
+
+
+def test_arrays_may_have_people_and_a_rate_and_no_scores(tmp_path):
+    joints = np.random.default_rng(0).random((3, 5, J, 2)) + 0.1  # (P, T, J, C)
+    np.savez(tmp_path / "a.npz", skeleton=joints, fps=12.5)
+    media = Media(path="", skeleton=str(tmp_path / "a.npz"))
+    with Skeleton(people=4).open(media) as track:
+        assert (track.num_frames, track.fps, track.duration) == (5, 12.5, 0.4)
+
+    x = clip_of(Skeleton(people=4), media, [3])
+
+    assert x[2, 0, :, :3].eq(1).all()
+    np.testing.assert_allclose(x[:2, 0, :, 2], joints[2, 3].T, rtol=1e-6)
+    assert not x[..., 3].any()
+
+
+def test_people_with_depth_stay_in_their_order(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(3, 4, 25, 3))
+    np.save(tmp_path / "a.npy", joints)
+
+    x = clip_of(Skeleton(layout="ntu-25"), Media(path=str(tmp_path / "a.npy")), [0, 3])
+
+    np.testing.assert_allclose(x.numpy(), joints[:2, [0, 3]].transpose(3, 1, 2, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_flip_negates_x_and_swaps_the_sides(name, tmp_path):
+    layout = LAYOUTS[name]
+    joints = np.random.default_rng(0).random((1, layout.num_joints, 3)) + 0.1
+    np.save(tmp_path / "a.npy", joints)
+    kind, media = Skeleton(layout=name, people=1), Media(path=str(tmp_path / "a.npy"))
+
+    plain, flipped = (clip_of(kind, media, [0], SkeletonDraw(flip=f)) for f in (False, True))
+
+    left, right = (layout.joints.index(f"{side}_knee") for side in ("left", "right"))
+    torch.testing.assert_close(flipped[0, 0, left], -plain[0, 0, right])
+    torch.testing.assert_close(flipped[1:, 0, right], plain[1:, 0, left])
+    middle = layout.centre
+    torch.testing.assert_close(flipped[1:, 0, middle], plain[1:, 0, middle])
+
+
+def test_motion_is_even_from_the_first_frame_to_the_last(tmp_path):
+    joints = np.tile([0.2, 0.0, 1.0], (3, J, 1))
+    np.save(tmp_path / "a.npy", joints)
+    draw = SkeletonDraw(first=(0.0, 1.0, 0.0, 0.0), last=(90.0, 3.0, 0.0, 0.2))
+
+    x = clip_of(Skeleton(people=1), Media(path=str(tmp_path / "a.npy")), [0, 1, 2], draw)
+
+    half = 0.2 * 2 * np.sqrt(0.5)  # turned by 45 degrees and twice as large
+    expected = [[0.2, half, 0.0], [0.0, half + 0.1, 0.6 + 0.2], [1.0, 1.0, 1.0]]
+    torch.testing.assert_close(x[:, :, 0, 0], torch.tensor(expected, dtype=torch.float32))
+
+
+def test_draws_stay_within_the_strength(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, J, 3)))
+    track = Skeleton().open(Media(path=str(tmp_path / "a.npy")))
+    rng = np.random.default_rng(0)
+
+    still = [Skeleton().draw(track, Augment(), rng=rng) for _ in range(20)]
+    half = [Skeleton(move=0.5).draw(track, Augment(flip=0), rng=rng) for _ in range(200)]
+
+    assert {(d.first, d.last) for d in still} == {(SkeletonDraw().first, SkeletonDraw().last)}
+    assert {d.flip for d in still} == {False, True}
+    assert not any(d.flip for d in half)
+    angles, scales, right, down = np.array([d.first for d in half]).T
+    assert (angles.min(), angles.max()) == (-5, 5)
+    np.testing.assert_allclose((scales.min(), scales.max()), (0.95, 1.05))
+    np.testing.assert_allclose((right.min(), down.max()), (-0.1, 0.1))
+
+
+def test_ten_crops_are_five_and_their_flips(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, J, 3)))
+    track = Skeleton().open(Media(path=str(tmp_path / "a.npy")))
+
+    assert [d.flip for d in Skeleton().crops(track, 10)] == [False] * 5 + [True] * 5
+    assert not any(d.flip for d in Skeleton().crops(track, 5))
+    with pytest.raises(VideoError, match="crops must be 1, 3, 5 or 10, not 4"):
+        Skeleton().crops(track, 4)
+
+
+def test_a_reference_may_have_people_first():
+    x = torch.randn(1, 2, 7, 17, 3)
+    kind = Skeleton(layout="coco-17")
+
+    assert torch.equal(kind.from_reference(x, stack=1), x.transpose(1, 4))
+    assert kind.from_reference(x.transpose(1, 4), stack=1).shape == (1, 3, 7, 17, 2)
+
+
+def files(folder):
+    def array(name, values):
+        np.save(folder / name, values)
+        return Media(path="v.mp4", skeleton=str(folder / name))
+
+    def text(content):
+        (folder / "a.json").write_text(content)
+        return Media(path="v.mp4", skeleton=str(folder / "a.json"))
+
+    empty = {"frame_index": 1, "skeleton": []}
+    short = {"pose": [0.1] * 4, "score": [1.0] * 2}
+    return {
+        "expects skeletons, and none are given": Media(path="v.mp4"),
+        "there are no skeletons here": Media(path="", skeleton=str(folder / "none.npy")),
+        r"v\.txt: there are no": Media(path="", skeleton=str(folder / "v.txt")),
+        r"shape \(3, 1, 17, 3\) are not": array("a.npy", np.zeros((3, 17, 3))),
+        r"shape \(0, 1, 18, 3\) are not": array("b.npy", np.zeros((0, 18, 3))),
+        r"shape \(18, 3\) at 30": array("c.npy", np.zeros((18, 3))),
+        "a coordinate is infinite": array("d.npy", np.full((3, 18, 3), np.inf)),
+        "holds no skeletons: .*words": array("e.npy", np.array([["words"]])),
+    }, {
+        "holds no skeletons: KeyError": lambda: text("{}"),
+        "holds no skeletons: JSONDecodeError": lambda: text("{"),
+        "holds no skeletons: TypeError": lambda: text("[]"),
+        "nobody in any frame": lambda: write(folder / "a.json", {0: [], 4: []}),
+        "pose of 4 and score of 2 numbers": lambda: write(folder / "a.json", {0: [short]}),
+        "a negative or a huge index": lambda: write(folder / "a.json", {-1: [person(0, 0, 1)]}),
+        "the same, a negative": lambda: text(json.dumps({"data": [empty, empty]})),
+    }
+
+
+def test_files_that_hold_no_skeletons_are_refused(tmp_path):
+    (tmp_path / "v.txt").write_text("")
+    ready, made = files(tmp_path)
+    for problem, media in ready.items():
+        with pytest.raises(VideoError, match=problem):
+            Skeleton().open(media)
+    for problem, make in made.items():
+        with pytest.raises(VideoError, match=problem):
+            Skeleton().open(make())
+    np.save(tmp_path / "flat.npy", np.zeros((3, 25, 2)))
+    with pytest.raises(VideoError, match="skeletons without depth"):
+        Skeleton(layout="ntu-25").open(Media(path=str(tmp_path / "flat.npy")))
+
+
+def test_values_out_of_range_are_refused():
+    for values in ({"people": 0}, {"move": -1.0}, {"move": float("nan")}):
+        with pytest.raises(RecipeError, match="out of range"):
+            Skeleton(**values)
+    with pytest.raises(RecipeError, match="unknown layout") as caught:
+        Skeleton(layout="ntu")
+    assert "ntu-25" in caught.value.hint
+    with pytest.raises(ShapeError, match="J = 18"):
+        Skeleton().prepare(torch.zeros(1, 2, 1, 25, 3), SkeletonDraw())
