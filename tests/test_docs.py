@@ -1,5 +1,6 @@
 """What the README and the docs show, runs."""
 
+import doctest
 import re
 import shlex
 import sys
@@ -54,6 +55,16 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     assert len(names["prediction"].labels) == 5
     assert names["features"].shape == (1, 128)
     assert "head.linear.weight" in names["ours"]
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if ">>>" in p.read_text()], ids=lambda page: page.name
+)
+def test_the_python_of_a_page_gives_what_it_shows(page):
+    done = doctest.testfile(str(page), module_relative=False)
+
+    assert done.attempted > 0
+    assert done.failed == 0
 
 
 def test_the_page_of_models_is_current(monkeypatch):

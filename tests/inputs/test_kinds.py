@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from videos import write
-from zoopraxis.errors import RecipeError, VideoError, ZoopraxisError
+from zoopraxis.errors import RecipeError, VideoError
 from zoopraxis.flow import Farneback, compute_flow
 from zoopraxis.flow.codes import to_codes
 from zoopraxis.inputs import (
@@ -392,5 +392,5 @@ def test_a_bound_that_clips_nothing_or_all_is_refused(field, value):
 
 
 def test_a_method_that_is_not_known_is_refused():
-    with pytest.raises(ZoopraxisError, match="unknown method of optical flow 'diss'"):
+    with pytest.raises(RecipeError, match="unknown method of optical flow 'diss'"):
         Flow(method="diss")

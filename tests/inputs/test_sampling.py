@@ -1,8 +1,6 @@
 """Frame choice, held to tables worked out by hand."""
 
-import doctest
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,10 +182,3 @@ def test_rates_are_the_fractions_they_stand_for():
     # 100 000 frames of 29.97 fps at 30: the error of a decimal rate would add up to 3 frames
     track = resample(100_000, 30000 / 1001, 30.0)
     assert len(track) == int(100_000 * Fraction(1001, 1000))
-
-
-def test_the_page_on_sampling_is_true():
-    page = Path(__file__).parents[2] / "docs" / "sampling.md"
-    done = doctest.testfile(str(page), module_relative=False)
-    assert done.attempted == 14
-    assert done.failed == 0

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import RecipeError
+from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.flow import flow_method
 from zoopraxis.flow.codes import BOUND
 from zoopraxis.inputs._flow_computed import ComputedFlow
@@ -87,7 +87,10 @@ def check_flow(bound: float, method: str) -> None:
         raise RecipeError(
             f"bound = {bound!r:.80} cannot clip flow", "give pixels per frame, above 0; papers 20"
         )
-    flow_method(method)
+    try:
+        flow_method(method)
+    except ZoopraxisError as error:
+        raise RecipeError(error.problem, error.hint) from error
 
 
 def negated(kind: ImageInput[Any], inputs: Tensor) -> Tensor:
