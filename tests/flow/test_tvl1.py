@@ -162,6 +162,20 @@ def test_a_parameter_out_of_range_is_refused(name, value, expected):
     assert expected in caught.value.hint
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_threads_of_torch_stay_as_they_are(threads):
+    """With one thread no pool is started, with more PyTorch's own number survives the start."""
+    code = f"""
+import sys, numpy, torch
+from zoopraxis.flow import TVL1
+torch.set_num_threads({threads})
+frame = numpy.zeros((120, 120, 3), numpy.uint8)
+TVL1(scales=1, warps=1).between(frame, frame)
+sys.exit(torch.get_num_threads() != {threads})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_numba_is_imported_by_the_first_flow_only():
     code = "import sys, zoopraxis.flow; sys.exit('numba' in sys.modules)"
 

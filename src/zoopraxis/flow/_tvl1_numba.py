@@ -27,6 +27,7 @@ from typing import TypeVar, cast
 import cv2
 import numba
 import numpy as np
+import torch
 from numba import njit, prange
 from numpy.typing import NDArray
 
@@ -196,15 +197,19 @@ def _iterate(
     """Run iterations until the flow's summed squared change is at most ``stop``; return it."""
     threshold, theta = np.float32(weights.threshold), np.float32(weights.theta)
     step = np.float32(weights.step)
-    blocks = min(blocks, numba.get_num_threads())
     if blocks > 1 and not _forked and _ALONE.acquire(blocking=False):
-        before = numba.get_num_threads()
+        torch_threads = torch.get_num_threads()
+        numba_threads = numba.get_num_threads()
         try:
+            blocks = min(blocks, numba_threads)
             numba.set_num_threads(blocks)
             rows = np.linspace(0, u.shape[1], blocks + 1).astype(np.intp)
             return _sweeps_in_blocks(u, dual, data, threshold, theta, step, stop, count, rows)
         finally:
-            numba.set_num_threads(before)
+            numba.set_num_threads(numba_threads)
+            # Where both use one OpenMP, numba's start sets it to all processors, for PyTorch too.
+            if torch.get_num_threads() != torch_threads:
+                torch.set_num_threads(torch_threads)
             _ALONE.release()
     return _sweeps(u, dual, data, threshold, theta, step, stop, count)
 
