@@ -1,20 +1,21 @@
 """Time and error of TV-L1 flow, beside OpenCV's solver, and error of every method of flow.
 
     python benchmarks/bench_tvl1.py
-    python benchmarks/bench_tvl1.py --threads 2 --json tvl1.json VIDEO VIDEO
+    python benchmarks/bench_tvl1.py --rounds 5 --json tvl1.json VIDEO VIDEO
 
 Prediction, written before the first run: an iteration of ours at 320x240 moves 64 bytes for each
 pixel, 4.9 MB, and takes 0.1 to 0.15 ms on one core, where OpenCV's, in ten passes and with a
 `hypot` for each pixel, takes 3.8 ms; with the warps and the median filters, which both leave to
 OpenCV, at least 8 times its speed remains, with the same errors.
 
-Both solvers take turns on the same pairs of frames, with the same number of threads; the ratio is
-of the two times in one round. Endpoint errors, in pixels, are against the true flow of a film of
+Both solvers take turns on the same pairs of frames; the ratio is of the two times in one round. Endpoint errors, in pixels, are against the true flow of a film of
 `zoopraxis.theatre`, occluded pixels included; grain and light vary between its frames. Videos have
 no true flow: their error is the mean difference, in grey levels, of the first frame and the second
 warped back by the flow.
 
-On an AMD EPYC of 2024, with one thread: RESULT_ONE; with two: RESULT_TWO.
+On an AMD EPYC (family 26) with one thread, on cores that others used as well: 15.3 times OpenCV's
+speed (12.5 to 17.6), endpoint errors 1.9585 and 1.9568 pixels, mean difference 0.02 pixels. Ours
+uses one thread for a pair of frames; ``--threads`` is for OpenCV's.
 """
 
 import argparse

@@ -164,13 +164,15 @@ def test_a_parameter_out_of_range_is_refused(name, value, expected):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_threads_of_torch_stay_as_they_are(threads):
-    """With one thread no pool is started, with more PyTorch's own number survives the start."""
     code = f"""
 import sys, numpy, torch
-from zoopraxis.flow import TVL1
+from zoopraxis.flow._tvl1_numba import Limits, Weights, solve
 torch.set_num_threads({threads})
-frame = numpy.zeros((120, 120, 3), numpy.uint8)
-TVL1(scales=1, warps=1).between(frame, frame)
+frame = numpy.zeros((120, 120), numpy.uint8)
+weights = Weights(threshold=0.045, theta=0.3, step=0.8)
+limits = Limits(scales=1, scale_step=0.8, warps=1, outer_iterations=1, inner_iterations=1,
+                epsilon=0, median_filtering=5)
+solve(frame, frame, weights=weights, limits=limits, threads={threads})
 sys.exit(torch.get_num_threads() != {threads})
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
