@@ -8,10 +8,10 @@ pixel, 4.9 MB, and takes 0.1 to 0.15 ms on one core, where OpenCV's, in ten pass
 `hypot` for each pixel, takes 3.8 ms; with the warps and the median filters, which both leave to
 OpenCV, at least 8 times its speed remains, with the same errors.
 
-Both solvers take turns on the same pairs of frames; the ratio is of the two times in one round. Endpoint errors, in pixels, are against the true flow of a film of
-`zoopraxis.theatre`, occluded pixels included; grain and light vary between its frames. Videos have
-no true flow: their error is the mean difference, in grey levels, of the first frame and the second
-warped back by the flow.
+Both solvers take turns on the same pairs of frames; the ratio is of the two times in one round.
+Endpoint errors, in pixels, are against the true flow of a film of `zoopraxis.theatre`, occluded
+pixels included; grain and light vary between its frames. Videos have no true flow: their error is
+the mean difference, in grey levels, of the first frame and the second warped back by the flow.
 
 On an AMD EPYC (family 26) with one thread, on cores that others used as well: 15.3 times OpenCV's
 speed (12.5 to 17.6), endpoint errors 1.9585 and 1.9568 pixels, mean difference 0.02 pixels. Ours
@@ -168,7 +168,7 @@ def main() -> None:
     films = list(filmed(args.pairs))
     sets = [films, *(list(recorded(path, args.pairs)) for path in args.videos)]
     TVL1().between(films[0].first, films[0].second)  # compiles
-    print(f"{processor()}, {args.threads} thread(s), {args.rounds} rounds")
+    print(f"{processor()}, {args.threads} thread(s) of OpenCV, {args.rounds} rounds")
     result: dict[str, object] = {"processor": processor(), "threads": args.threads}
     compared = {}
     for pairs in sets:
