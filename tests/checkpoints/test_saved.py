@@ -51,7 +51,7 @@ def test_a_saved_model_opens_as_it_was(saved):
 @pytest.mark.parametrize(("name", "source"), BUILDS)
 def test_what_is_fine_tuned_again_and_again_stays_the_same_network(name, source, tmp_path):
     # source, arguments and clip of a file must reach the files of the runs that start from it
-    clip = model_spec(name).clip.change(mean=(0.25,))
+    clip = model_spec(name).clip.change(fps=12.5)
     config = config_of(name, source=source, clip=clip)
     model = config.build()
     file = save_model(tmp_path / "converted.safetensors", model, config)
