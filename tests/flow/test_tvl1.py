@@ -66,20 +66,24 @@ def test_it_is_as_near_the_true_flow_as_opencv_and_nearer_to_it(clip):
         {"median_filtering": 1},
         {"median_filtering": 3, "outer_iterations": 3},
         {"scales": 1, "warps": 2},
-        {"tau": 0.2, "lambda_": 0.3, "theta": 0.2},
+        {"tau": 0.2, "lambda_": 0.1, "theta": 0.2},
         {"scale_step": 0.5, "scales": 3, "inner_iterations": 7},
     ],
     ids=str,
 )
 def test_every_parameter_means_what_it_means_in_opencv(changed):
-    """A fixed number of iterations: no rounding decides when they end."""
+    """A fixed number of iterations: no rounding decides when they end.
+
+    Twice the data term (lambda 0.3) would enlarge rounding a hundredfold.
+    """
     method = TVL1(epsilon=0, **{"outer_iterations": 2, **changed})
     first, second = shifted(61, 83)
 
     ours, theirs = method.between(first, second), opencv(method, first, second)
 
-    assert endpoint_error(ours, theirs) < 0.01
+    assert endpoint_error(ours, theirs) < 0.001
     assert endpoint_error(theirs, 0 * theirs) > 0.5
+    assert endpoint_error(ours, TVL1(epsilon=0).between(first, second)) > 0.001
 
 
 def test_it_and_scikit_image_find_a_smooth_shift():
