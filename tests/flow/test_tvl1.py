@@ -1,4 +1,4 @@
-"""TV-L1 flow agrees with OpenCV's and scikit-image's solvers, at every size and thread count."""
+"""TV-L1 flow agrees with OpenCV's and scikit-image's solvers, at every size."""
 
 import subprocess
 import sys
@@ -10,7 +10,6 @@ from skimage.registration import optical_flow_tvl1
 
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.flow import TVL1
-from zoopraxis.flow._tvl1_numba import Limits, Weights, solve
 from zoopraxis.flow.base import grey
 from zoopraxis.theatre.film import film
 
@@ -126,23 +125,6 @@ def test_a_frame_has_no_flow_to_itself(clip):
     assert np.abs(TVL1().between(frame, frame)).max() < 1e-3
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-def test_threads_change_no_more_than_rounding(clip, threads):
-    """Rows are divided, not sums: only the total that ends the iterations is added differently."""
-    first, second = (grey(clip.frames[t]) for t in (0, 1))
-    weights = Weights(threshold=0.045, theta=0.3, step=0.25 / 0.3)
-    limits = Limits(
-        scales=2, scale_step=0.8, warps=2, outer_iterations=2, inner_iterations=20, epsilon=0,
-        median_filtering=5,
-    )  # fmt: skip
-
-    one, several = (
-        solve(first, second, weights=weights, limits=limits, threads=n) for n in (1, threads)
-    )
-
-    np.testing.assert_allclose(several, one, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
@@ -164,22 +146,6 @@ def test_a_parameter_out_of_range_is_refused(name, value, expected):
     with pytest.raises(ZoopraxisError, match=f"{name} of TV-L1 flow is") as caught:
         TVL1(**{name: value})
     assert expected in caught.value.hint
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_threads_of_torch_stay_as_they_are(threads):
-    code = f"""
-import sys, numpy, torch
-from zoopraxis.flow._tvl1_numba import Limits, Weights, solve
-torch.set_num_threads({threads})
-frame = numpy.zeros((120, 120), numpy.uint8)
-weights = Weights(threshold=0.045, theta=0.3, step=0.8)
-limits = Limits(scales=1, scale_step=0.8, warps=1, outer_iterations=1, inner_iterations=1,
-                epsilon=0, median_filtering=5)
-solve(frame, frame, weights=weights, limits=limits, threads={threads})
-sys.exit(torch.get_num_threads() != {threads})
-"""
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_numba_is_imported_by_the_first_flow_only():

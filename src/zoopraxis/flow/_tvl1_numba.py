@@ -13,22 +13,19 @@ and every value is read from memory and written to it once.
 An iteration moves 10 values in and 6 out for each pixel, 64 bytes, and needs two square roots and
 two divisions for it. At 320x240 that is 4.9 MB, 0.1 ms at 50 GB/s from a third-level cache.
 
+One thread: numba's pool of threads and PyTorch's are one OpenMP, and each changes the other's.
 numba takes long to import and is a dependency of this file only: import it where it is called.
 """
 
 import contextlib
 import math
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import cv2
-import numba
 import numpy as np
-import torch
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Limits", "Weights", "solve"]
@@ -39,9 +36,6 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 SMALLEST = 16
 """Shorter side, in pixels, of the coarsest level of the pyramid."""
-
-ROWS = 48
-"""Fewest rows for which another thread pays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +76,6 @@ def solve(
     *,
     weights: Weights,
     limits: Limits,
-    threads: int,
 ) -> Plane:
     """Compute the flow from one grey frame to the next.
 
@@ -94,8 +87,6 @@ def solve(
         What one iteration does.
     limits : Limits
         How often what is done.
-    threads : int
-        Threads to use, at most.
 
     Returns
     -------
@@ -109,9 +100,7 @@ def solve(
         if u.shape[1:] != (height, width):
             u = np.stack([cv2.resize(plane, (width, height)) for plane in u])
             u *= np.float32(1 / limits.scale_step)
-        u = _solve_level(
-            first_level, second_level, u, weights=weights, limits=limits, threads=threads
-        )
+        u = _solve_level(first_level, second_level, u, weights=weights, limits=limits)
     return u
 
 
@@ -128,7 +117,7 @@ def _pyramid(frame: NDArray[np.uint8], *, limits: Limits) -> list[Plane]:
 
 
 def _solve_level(
-    first: Plane, second: Plane, start: Plane, *, weights: Weights, limits: Limits, threads: int
+    first: Plane, second: Plane, start: Plane, *, weights: Weights, limits: Limits
 ) -> Plane:
     """Flow (2, H, W) at one level, from a first guess of it."""
     height, width = first.shape
@@ -140,7 +129,8 @@ def _solve_level(
     target = _with_gradients(second)
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
     stop = limits.epsilon**2 * first.size
-    blocks = max(1, min(threads, height // ROWS))
+    threshold, theta = np.float32(weights.threshold), np.float32(weights.theta)
+    step = np.float32(weights.step)
     for _ in range(limits.warps):
         x, y = xs + u[0, :, :width], ys + u[1, :, :width]
         warped = np.asarray(cv2.remap(target, x, y, cv2.INTER_CUBIC), np.float32)  # (H, W, 3)
@@ -149,10 +139,7 @@ def _solve_level(
             if limits.median_filtering > 1:
                 for plane in u:
                     plane[:, :width] = cv2.medianBlur(plane[:, :width], limits.median_filtering)
-            change = _iterate(
-                u, dual, data, weights=weights, stop=stop, count=limits.inner_iterations,
-                blocks=blocks,
-            )  # fmt: skip
+            change = _sweeps(u, dual, data, threshold, theta, step, stop, limits.inner_iterations)
             if change <= stop:
                 break
     return np.ascontiguousarray(u[:, :, :width])
@@ -167,68 +154,16 @@ def _with_gradients(frame: Plane) -> Plane:
     return np.dstack([frame, x, y])
 
 
-_ALONE = threading.Lock()
-"""Held by the one thread that may run the parallel kernel: numba's own pool of threads ends the
-process when two enter it."""
-
-_forked = False
-
-
-def _after_fork() -> None:
-    """Keep to one thread from here on: a pool of OpenMP does not survive a fork."""
-    global _forked, _ALONE
-    _forked, _ALONE = True, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _iterate(
-    u: Plane,
-    dual: Plane,
-    data: Plane,
-    *,
-    weights: Weights,
-    stop: float,
-    count: int,
-    blocks: int,
-) -> float:
-    """Run iterations until the flow's summed squared change is at most ``stop``; return it."""
-    threshold, theta = np.float32(weights.threshold), np.float32(weights.theta)
-    step = np.float32(weights.step)
-    if blocks > 1 and not _forked and _ALONE.acquire(blocking=False):
-        torch_threads = torch.get_num_threads()
-        numba_threads = numba.get_num_threads()
-        try:
-            blocks = min(blocks, numba_threads)
-            numba.set_num_threads(blocks)
-            rows = np.linspace(0, u.shape[1], blocks + 1).astype(np.intp)
-            return _sweeps_in_blocks(u, dual, data, threshold, theta, step, stop, count, rows)
-        finally:
-            numba.set_num_threads(numba_threads)
-            # Where both use one OpenMP, numba's start sets it to all processors, for PyTorch too.
-            if torch.get_num_threads() != torch_threads:
-                torch.set_num_threads(torch_threads)
-            _ALONE.release()
-    return _sweeps(u, dual, data, threshold, theta, step, stop, count)
-
-
-def _kernel(*, parallel: bool = False) -> Callable[[Kernel], Kernel]:
+def _compiled(function: Kernel) -> Kernel:
     """Compile with numba: fast mathematics, no test for division by zero, no lock held."""
-
-    def compiled(function: Kernel) -> Kernel:
-        compiler = njit(fastmath=True, nogil=True, error_model="numpy", parallel=parallel)
-        dispatcher = compiler(function)
-        # Where no folder can be written, numba refuses to cache: each process compiles anew then.
-        with contextlib.suppress(RuntimeError):
-            dispatcher.enable_caching()
-        return cast("Kernel", dispatcher)
-
-    return compiled
+    dispatcher = njit(fastmath=True, nogil=True, error_model="numpy")(function)
+    # Where no folder can be written, numba refuses to cache: each process compiles anew then.
+    with contextlib.suppress(RuntimeError):
+        dispatcher.enable_caching()
+    return cast("Kernel", dispatcher)
 
 
-@_kernel()
+@_compiled
 def _linearise(first: Plane, warped: Plane, u: Plane, data: Plane) -> None:
     """Write gradients, the inverse of their squared norm and the constant part of the residual.
 
@@ -245,7 +180,7 @@ def _linearise(first: Plane, warped: Plane, u: Plane, data: Plane) -> None:
             data[3, y, x] = warped[y, x, 0] - first[y, x] - ix * u[0, y, x] - iy * u[1, y, x]
 
 
-@_kernel()
+@_compiled
 def _flow_row(
     u1: Row,
     u2: Row,
@@ -279,7 +214,7 @@ def _flow_row(
     return change
 
 
-@_kernel()
+@_compiled
 def _dual_row(u: Row, below: Row, p1: Row, p2: Row, step: np.float32) -> None:
     """Update one row of the two dual variables of one component of the flow."""
     one = np.float32(1)
@@ -291,7 +226,7 @@ def _dual_row(u: Row, below: Row, p1: Row, p2: Row, step: np.float32) -> None:
         p2[x + 1] = (p2[x + 1] + gy) * scale
 
 
-@_kernel()
+@_compiled
 def _flow_at(
     u: Plane, p: Plane, data: Plane, y: int, threshold: np.float32, theta: np.float32
 ) -> np.float32:
@@ -306,7 +241,7 @@ def _flow_at(
     return change
 
 
-@_kernel()
+@_compiled
 def _dual_at(u: Plane, p: Plane, y: int, step: np.float32) -> None:
     """Update row y of the dual variables; the row after the last repeats it."""
     below = min(y + 1, u.shape[1] - 1)
@@ -314,7 +249,7 @@ def _dual_at(u: Plane, p: Plane, y: int, step: np.float32) -> None:
     _dual_row(u[1, y], u[1, below], p[2, y + 1], p[3, y + 1], step)
 
 
-@_kernel()
+@_compiled
 def _sweeps(
     u: Plane,
     p: Plane,
@@ -325,7 +260,7 @@ def _sweeps(
     stop: float,
     count: int,
 ) -> float:
-    """Run iterations, each one sweep over the rows."""
+    """Run iterations, each one sweep over the rows; return the last summed squared change."""
     height = u.shape[1]
     change = math.inf
     for _ in range(count):
@@ -335,42 +270,6 @@ def _sweeps(
             if y > 0:
                 _dual_at(u, p, y - 1, step)
         _dual_at(u, p, height - 1, step)
-        if change <= stop:
-            break
-    return change
-
-
-@_kernel(parallel=True)
-def _sweeps_in_blocks(
-    u: Plane,
-    p: Plane,
-    data: Plane,
-    threshold: np.float32,
-    theta: np.float32,
-    step: np.float32,
-    stop: float,
-    count: int,
-    rows: NDArray[np.intp],
-) -> float:
-    """Run iterations, each one sweep over every block of rows at the same time.
-
-    The last row of a block waits for the first of the next, which needs its old dual variables.
-    """
-    blocks = rows.shape[0] - 1
-    changes = np.zeros(blocks)
-    change = math.inf
-    for _ in range(count):
-        for block in prange(blocks):
-            begin, end = rows[block], rows[block + 1]
-            total = 0.0
-            for y in range(begin, end):
-                total += float(_flow_at(u, p, data, y, threshold, theta))
-                if y > begin:
-                    _dual_at(u, p, y - 1, step)
-            changes[block] = total
-        for block in range(blocks):
-            _dual_at(u, p, rows[block + 1] - 1, step)
-        change = float(changes.sum())
         if change <= stop:
             break
     return change

@@ -98,9 +98,6 @@ class TVL1(FlowMethod):
                 epsilon=self.epsilon,
                 median_filtering=self.median_filtering,
             ),
-            # Threads wait for one another at every iteration, which takes many times longer where
-            # other processes use the cores. Pairs of frames run side by side without waiting.
-            threads=1,
         )
 
 
