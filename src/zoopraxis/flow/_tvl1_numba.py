@@ -20,7 +20,6 @@ numba takes long to import and is a dependency of this file only: import it wher
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import cv2
@@ -28,7 +27,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Limits", "Weights", "solve"]
+from zoopraxis.flow._tvl1_parameters import TVL1Parameters
+
+__all__ = ["solve"]
 
 Plane = NDArray[np.float32]
 Row = NDArray[np.float32]
@@ -38,44 +39,11 @@ SMALLEST = 16
 """Shorter side, in pixels, of the coarsest level of the pyramid."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What one iteration does.
-
-    Parameters
-    ----------
-    threshold : float
-        Largest step of the thresholding, in pixels at a gradient of one: ``lambda * theta``.
-    theta : float
-        Coupling of the flow and its auxiliary copy.
-    step : float
-        Step of the dual variables: ``tau / theta``.
-    """
-
-    threshold: float
-    theta: float
-    step: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How often what is done; names and meaning are those of `zoopraxis.flow.TVL1`."""
-
-    scales: int
-    scale_step: float
-    warps: int
-    outer_iterations: int
-    inner_iterations: int
-    epsilon: float
-    median_filtering: int
-
-
 def solve(
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
     *,
-    weights: Weights,
-    limits: Limits,
+    parameters: TVL1Parameters,
 ) -> Plane:
     """Compute the flow from one grey frame to the next.
 
@@ -83,42 +51,44 @@ def solve(
     ----------
     first, second : uint8 ndarray of shape (H, W)
         Grey frames.
-    weights : Weights
-        What one iteration does.
-    limits : Limits
-        How often what is done.
+    parameters : TVL1Parameters
+        Weights, and how often what is done.
 
     Returns
     -------
     float32 ndarray of shape (2, H, W)
         Pixels, x then y.
     """
-    levels = list(zip(_pyramid(first, limits=limits), _pyramid(second, limits=limits), strict=True))
+    levels = list(
+        zip(
+            _pyramid(first, parameters=parameters),
+            _pyramid(second, parameters=parameters),
+            strict=True,
+        )
+    )
     u = np.zeros((2, *levels[-1][0].shape), np.float32)  # (2, H, W) of the coarsest level
     for first_level, second_level in reversed(levels):
         height, width = first_level.shape
         if u.shape[1:] != (height, width):
             u = np.stack([cv2.resize(plane, (width, height)) for plane in u])
-            u *= np.float32(1 / limits.scale_step)
-        u = _solve_level(first_level, second_level, u, weights=weights, limits=limits)
+            u *= np.float32(1 / parameters.scale_step)
+        u = _solve_level(first_level, second_level, u, parameters=parameters)
     return u
 
 
-def _pyramid(frame: NDArray[np.uint8], *, limits: Limits) -> list[Plane]:
+def _pyramid(frame: NDArray[np.uint8], *, parameters: TVL1Parameters) -> list[Plane]:
     """Levels (H, W) of a frame, from fine to coarse; the first is the frame."""
     levels = [frame.astype(np.float32)]
-    while len(levels) < limits.scales:
-        shape = [round(side * limits.scale_step) for side in levels[-1].shape]
+    while len(levels) < parameters.scales:
+        shape = [round(side * parameters.scale_step) for side in levels[-1].shape]
         if min(shape) < SMALLEST:
             break
-        step = limits.scale_step
+        step = parameters.scale_step
         levels.append(np.asarray(cv2.resize(levels[-1], None, fx=step, fy=step), np.float32))
     return levels
 
 
-def _solve_level(
-    first: Plane, second: Plane, start: Plane, *, weights: Weights, limits: Limits
-) -> Plane:
+def _solve_level(first: Plane, second: Plane, start: Plane, *, parameters: TVL1Parameters) -> Plane:
     """Flow (2, H, W) at one level, from a first guess of it."""
     height, width = first.shape
     # A column after the last and a row before the first spare the sweep its special cases.
@@ -128,18 +98,21 @@ def _solve_level(
     data = np.empty((4, height, width), np.float32)
     target = _with_gradients(second)
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    stop = limits.epsilon**2 * first.size
-    threshold, theta = np.float32(weights.threshold), np.float32(weights.theta)
-    step = np.float32(weights.step)
-    for _ in range(limits.warps):
+    stop = parameters.epsilon**2 * first.size
+    threshold = np.float32(parameters.lambda_ * parameters.theta)  # pixels at a gradient of one
+    theta = np.float32(parameters.theta)
+    step = np.float32(parameters.tau / parameters.theta)
+    for _ in range(parameters.warps):
         x, y = xs + u[0, :, :width], ys + u[1, :, :width]
         warped = np.asarray(cv2.remap(target, x, y, cv2.INTER_CUBIC), np.float32)  # (H, W, 3)
         _linearise(first, warped, u, data)
-        for _ in range(limits.outer_iterations):
-            if limits.median_filtering > 1:
+        for _ in range(parameters.outer_iterations):
+            if parameters.median_filtering > 1:
                 for plane in u:
-                    plane[:, :width] = cv2.medianBlur(plane[:, :width], limits.median_filtering)
-            change = _sweeps(u, dual, data, threshold, theta, step, stop, limits.inner_iterations)
+                    plane[:, :width] = cv2.medianBlur(plane[:, :width], parameters.median_filtering)
+            change = _sweeps(
+                u, dual, data, threshold, theta, step, stop, parameters.inner_iterations
+            )
             if change <= stop:
                 break
     return np.ascontiguousarray(u[:, :, :width])
