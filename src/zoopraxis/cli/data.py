@@ -11,11 +11,6 @@ from zoopraxis.cli._shown import counting_bar
 data = typer.Typer(help="Make data sets.", no_args_is_help=True)
 
 
-@data.callback()
-def _data() -> None:
-    """Keep ``theatre`` a subcommand while it is the only one."""
-
-
 @data.command()
 def theatre(
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
@@ -59,3 +54,29 @@ def theatre(
     print(f"list: {table}")
     if sheet is not None:
         print(f"sheet: {sheet}")
+
+
+@data.command()
+def groups(
+    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
+    films: Annotated[int, typer.Option(help="Number of films.")] = 10,
+    performers: Annotated[int, typer.Option(help="Performers in a film.")] = 3,
+    acts: Annotated[int, typer.Option(help="Actions of each, one after the other.")] = 4,
+    size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (480, 270),
+    seed: Annotated[int, typer.Option(help="Another seed gives other performers and films.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Film the theatre with several performers, who act differently at once."""
+    from zoopraxis.theatre import GroupSettings, make_groups
+
+    settings = GroupSettings(performers=performers, acts=acts, size=size, seed=seed)
+    with counting_bar("filming") as progress:
+        table = make_groups(out, films=films, settings=settings, workers=workers, progress=progress)
+    if as_json:
+        print(json.dumps({"list": str(table), "films": films}))
+        return
+    print(f"{films} films of {performers} performers with {acts} actions each")
+    print(f"list: {table}")

@@ -24,7 +24,7 @@ from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
 from zoopraxis.workers import num_cores, run_jobs
 
-__all__ = ["Job", "Settings", "encode", "make_theatre"]
+__all__ = ["Job", "Settings", "check_settings", "encode", "make_theatre"]
 
 CODEC = "libx264"
 QUANTISER = 25
@@ -239,7 +239,7 @@ def make_theatre(
     out, settings = Path(out), settings or Settings()
     if clips_per_class < 1:
         raise DataError(f"clips_per_class is {clips_per_class}", "pass 1 or more")
-    _check_settings(out, settings)
+    check_settings(out, settings)
     jobs = [Job(action, i, settings) for i in range(clips_per_class) for action in ACTS]
     pending = [job for job in jobs if not job.done(out)]
     done = len(jobs) - len(pending)
@@ -256,8 +256,8 @@ def make_theatre(
     return out / LIST
 
 
-def _check_settings(out: Path, settings: Settings) -> None:
-    """Write the settings to a new folder, or check that a theatre was made with the same."""
+def check_settings(out: Path, settings: Any) -> None:
+    """Write the settings, a dataclass, to a new folder, or check that it was made with the same."""
     requested = json.loads(json.dumps({"style": _STYLE, **asdict(settings)}))
     path = out / SETTINGS
     if path.exists():

@@ -186,6 +186,8 @@ class Layer:
         What the layer is. A ``shade`` darkens or tints the layers below and owns no pixel.
     wraps : bool, default=False
         Whether the sprite tiles the plane.
+    actor : int, default=0
+        Number of the performer that the layer belongs to, where there are several.
     """
 
     name: str
@@ -193,6 +195,7 @@ class Layer:
     transform: Array
     kind: str
     wraps: bool = False
+    actor: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from zoopraxis.theatre.figure import hue
 from zoopraxis.theatre.render import Canvas, Image, Layer, Sprite, affine, compose
 
 __all__ = [
+    "DENSITY",
     "VIEW",
     "Camera",
     "Light",
@@ -31,6 +32,7 @@ __all__ = [
 
 Rng = np.random.Generator
 VIEW = 2.2  # frame height in metres at zoom 1
+DENSITY = 1.25  # sprite pixels per frame pixel
 _EYE = 0.95  # height in metres above the floor at the centre of the frame
 
 
