@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from zoopraxis.checkpoints.layout import without_values
 from zoopraxis.errors import ConversionError
 from zoopraxis.spec import Replacement, Source
 from zoopraxis.weights.registry import build_network, find_source, sources_of
@@ -262,7 +263,7 @@ def _shapes(
     name: str, *, source: str, num_classes: int | None, **args: Any
 ) -> dict[str, torch.Size]:
     """Shapes of a network's state, without allocating it."""
-    with torch.device("meta"):
+    with without_values():
         network = build_network(name, source=source, num_classes=num_classes, **args)
     return {key: tensor.shape for key, tensor in network.state_dict().items()}
 

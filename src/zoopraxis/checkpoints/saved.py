@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.module import (
@@ -27,6 +26,7 @@ from zoopraxis.checkpoints.convert import convert_checkpoint, count_classes
 from zoopraxis.checkpoints.create import create_model, load_published
 from zoopraxis.checkpoints.download import Progress
 from zoopraxis.checkpoints.hub import file_of
+from zoopraxis.checkpoints.layout import without_values
 from zoopraxis.checkpoints.read import read_safetensors, read_state_dict
 from zoopraxis.data.labels import label_names
 from zoopraxis.errors import CheckpointError, ConversionError, ModelNotFoundError, ZoopraxisError
@@ -175,7 +175,7 @@ def _check_fit(config: ModelConfig, state: Mapping[str, Tensor], path: Path) -> 
     On the meta device a network of any size costs no memory, and while one is laid out its tensors
     are counted: a depth of a million is stopped once it is larger than the file.
     """
-    with torch.device("meta"), _bounded(state, path, config):
+    with without_values(), _bounded(state, path, config):
         network = _build(config, path)
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     held = {key: tuple(tensor.shape) for key, tensor in state.items()}

@@ -47,7 +47,7 @@ class TransformPermute(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.permutation = nn.Parameter(torch.eye(channels))
+        self.permutation = nn.Parameter(torch.ones(channels).diag())
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, T, F, H, W) to (B, H * W, T, F)."""

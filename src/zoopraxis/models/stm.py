@@ -77,11 +77,11 @@ class TemporalFilters(nn.Module):
     def initialise_as_shift(self) -> None:
         """Let a quarter of the channels take the previous frame, and a quarter the next."""
         # C = 8: taps 0 0 1 1 1 1 2 2; tap 0 is the previous frame, 1 this one, 2 the next
-        channels = len(self.conv.weight)
-        taps = torch.ones(channels, dtype=torch.int64)
-        taps[: channels // 4] = 0
-        taps[channels - channels // 4 :] = 2
-        self.conv.weight.copy_(F.one_hot(taps, 3)[:, None, :, None])  # (C, 1, 3, 1)
+        quarter = len(self.conv.weight) // 4
+        nn.init.zeros_(self.conv.weight)  # (C, 1, 3, 1)
+        self.conv.weight[:quarter, :, 0] = 1
+        self.conv.weight[quarter : len(self.conv.weight) - quarter, :, 1] = 1
+        self.conv.weight[len(self.conv.weight) - quarter :, :, 2] = 1
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to the same shape."""

@@ -174,10 +174,10 @@ class ShiftFilters(TemporalFilters):
         """Let an eighth of the channels take the next segment, an eighth the previous."""
         # C = 8: taps 2 0 1 1 1 1 1 1; tap 0 is the previous segment, 1 this one, 2 the next
         eighth = len(self.conv.weight) // 8
-        taps = torch.ones(len(self.conv.weight), dtype=torch.int64)
-        taps[:eighth] = 2
-        taps[eighth : 2 * eighth] = 0
-        self.conv.weight.copy_(F.one_hot(taps, 3)[:, None, :, None])  # (C, 1, 3, 1)
+        nn.init.zeros_(self.conv.weight)  # (C, 1, 3, 1)
+        self.conv.weight[:eighth, :, 2] = 1
+        self.conv.weight[eighth : 2 * eighth, :, 0] = 1
+        self.conv.weight[2 * eighth :, :, 1] = 1
 
 
 def choose_block(depth: int, stage: int, index: int) -> Block2d:
