@@ -47,7 +47,7 @@ class TransformPermute(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.permutation = nn.Parameter(torch.ones(channels).diag())
+        self.permutation = nn.Parameter(torch.zeros(channels, channels).fill_diagonal_(1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, T, F, H, W) to (B, H * W, T, F)."""
