@@ -33,7 +33,6 @@ where they do not, the plain name is the order of the data set's own files:
 ============================= ====================================================================
 """
 
-import difflib
 import io
 import json
 import os
@@ -43,7 +42,7 @@ from importlib import resources
 from pathlib import Path
 
 from zoopraxis.data.text import read_text
-from zoopraxis.errors import DataError
+from zoopraxis.errors import DataError, did_you_mean
 
 __all__ = ["label_names"]
 
@@ -78,12 +77,10 @@ def label_names(name: str | Path) -> tuple[str, ...]:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - what is no user's name stays
     if path.is_file():
         return _labels_in(path)
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    listed = f"known: {', '.join(known)}; or give a text file with one label a line"
     raise DataError(
         f"there is no label list called {str(name)!r}",
-        f"did you mean {', '.join(near)}?"
-        if near
-        else f"known: {', '.join(known)}; or give a text file with one label a line",
+        did_you_mean(str(name), known, otherwise=listed),
     )
 
 

@@ -5,14 +5,13 @@ time wraps the first convolution of every residual block: as the blocks are timm
 changed after it has been built.
 """
 
-import difflib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoopraxis.errors import ModelNotFoundError, ShapeError
+from zoopraxis.errors import ModelNotFoundError, ShapeError, did_you_mean
 
 __all__ = ["TimmBackbone", "Wrap", "blocks_of", "on_timm"]
 
@@ -112,9 +111,10 @@ def _create(name: str, **options: Any) -> Any:
             "pip install 'zoopraxis[timm]'",
         ) from error
     if not timm.is_model(name.split(".")[0]):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
-        raise ModelNotFoundError(f"timm has no network called {name!r}", hint)
+        raise ModelNotFoundError(
+            f"timm has no network called {name!r}",
+            did_you_mean(name, timm.list_models(), otherwise="timm.list_models() lists them"),
+        )
     return timm.create_model(name, **options)
 
 

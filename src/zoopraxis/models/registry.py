@@ -1,14 +1,13 @@
 """Look-up of the zoo's entries by name."""
 
 import csv
-import difflib
 import fnmatch
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from typing import NamedTuple
 
-from zoopraxis.errors import ModelNotFoundError
+from zoopraxis.errors import ModelNotFoundError, did_you_mean
 from zoopraxis.spec import ModelSpec
 
 __all__ = ["FAMILIES", "ModelSize", "family_of", "list_models", "model_size", "model_spec"]
@@ -117,9 +116,10 @@ def model_spec(name: str) -> ModelSpec:
     """
     if name in _entries():
         return _entries()[name][1]
-    near = difflib.get_close_matches(name, _entries(), n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "`zoopraxis models` lists them all"
-    raise ModelNotFoundError(f"there is no model called {name!r}", hint)
+    raise ModelNotFoundError(
+        f"there is no model called {name!r}",
+        did_you_mean(name, _entries(), otherwise="`zoopraxis models` lists them all"),
+    )
 
 
 def family_of(name: str) -> str:

@@ -1,6 +1,5 @@
 """What a run is built from before its first step: processes, lists, network, loaders."""
 
-import difflib
 import inspect
 import os
 import sys
@@ -26,7 +25,13 @@ from zoopraxis.data.dataset import BadVideo, Batch, Clip, ClipDataset, collate
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
-from zoopraxis.errors import DataError, RecipeError, TrainingError, ZoopraxisError
+from zoopraxis.errors import (
+    DataError,
+    RecipeError,
+    TrainingError,
+    ZoopraxisError,
+    did_you_mean,
+)
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.models import VideoClassifier, model_spec
 from zoopraxis.training.recipe import DataPart, ModelPart, Recipe, TrainPart
@@ -218,11 +223,11 @@ def _named_arguments(model: ModelPart) -> Iterator[None]:
         build = model_spec(model.name).build
         known = inspect.signature(build).parameters
         unknown = [key for key in model.args if key not in known]
-        near = difflib.get_close_matches(unknown[0], known, n=3, cutoff=0.5) if unknown else []
+        arguments = f"its arguments: {', '.join(known)}"
         raise RecipeError(
             f"{model.name} cannot be built with model.args = {dict(model.args)}: "
             f"{type(error).__name__}: {error}",
-            f"did you mean {' or '.join(near)}?" if near else f"its arguments: {', '.join(known)}",
+            did_you_mean(unknown[0], known, otherwise=arguments) if unknown else arguments,
         ) from error
 
 

@@ -1,13 +1,12 @@
 """Recipes: everything that decides the outcome of a training run, as one TOML file."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from zoopraxis.errors import RecipeError
+from zoopraxis.errors import RecipeError, did_you_mean
 from zoopraxis.inputs import KINDS, ClipSpec, Sampling, change_clip
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.records import build
@@ -300,9 +299,9 @@ def _check(recipe: Recipe) -> None:
     """Refuse values out of range."""
     unknown = [key for key in recipe.clip if key not in CLIP_FIELDS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], CLIP_FIELDS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIP_FIELDS)}"
-        raise RecipeError(f"there is no setting 'clip.{unknown[0]}'", hint)
+        raise RecipeError(
+            f"there is no setting 'clip.{unknown[0]}'", did_you_mean(unknown[0], CLIP_FIELDS)
+        )
     o, t, d, a = recipe.optim, recipe.train, recipe.data, recipe.augment
     limits: dict[str, tuple[float, float, float]] = {  # setting: (value, lowest, highest)
         "train.epochs": (t.epochs, 1, 10**9),
@@ -395,8 +394,4 @@ def recipe_path(name: str | Path) -> Path:
         return shipped[text]
     if path.exists():
         return path
-    near = difflib.get_close_matches(text, shipped, n=3, cutoff=0.5)
-    raise RecipeError(
-        f"there is no recipe called {text!r}",
-        f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(shipped))}",
-    )
+    raise RecipeError(f"there is no recipe called {text!r}", did_you_mean(text, sorted(shipped)))

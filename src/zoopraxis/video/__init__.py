@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoopraxis.errors import VideoError
+from zoopraxis.errors import VideoError, did_you_mean
 from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Video
 from zoopraxis.video._images import ArrayVideo, FolderVideo
@@ -147,14 +147,11 @@ def _is_folder(path: Path) -> bool:
 
 
 def _suggestion(path: Path) -> str:
-    """Hint for a missing file: its missing folder, or the nearest name in the folder."""
+    """Hint for a missing file: its missing folder, or near names in the folder."""
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either"
-    import difflib
-
     try:
         names = [p.name for p in path.parent.iterdir()]
     except OSError:
         return "check the path; its folder cannot be listed"
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {path.with_name(near[0])}?" if near else "check the path"
+    return did_you_mean(path.name, names, otherwise="check the path")

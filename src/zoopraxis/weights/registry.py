@@ -1,6 +1,5 @@
 """Sources and published checkpoints by the name of their model."""
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -8,7 +7,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
-from zoopraxis.errors import ModelNotFoundError
+from zoopraxis.errors import ModelNotFoundError, did_you_mean
 from zoopraxis.models.base import VideoClassifier
 from zoopraxis.models.registry import family_of, model_spec
 from zoopraxis.spec import Source, Weights
@@ -61,9 +60,7 @@ def find_weights(name: str, tag: str) -> Weights:
     tags = {weights.tag: weights for weights in weights_of(name)}
     if tag in tags:
         return tags[tag]
-    near = difflib.get_close_matches(tag, tags, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(tags) or 'none'}"
-    raise ModelNotFoundError(f"{name} has no weights called {tag!r}", hint)
+    raise ModelNotFoundError(f"{name} has no weights called {tag!r}", did_you_mean(tag, tags))
 
 
 def build_network(
