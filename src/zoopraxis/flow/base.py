@@ -30,6 +30,10 @@ class FlowMethod(abc.ABC):
     def between(self, first: Frame, second: Frame) -> NDArray[np.float32]:
         """Compute the flow from one RGB frame (H, W, 3) to the next: (2, H, W) pixels, x then y."""
 
+    def check(self) -> None:
+        """Raise what would stop every pair of frames: a package or a network that is missing."""
+        return
+
     @property
     def key(self) -> str:
         """The method and its parameters as one line of JSON, for caches and manifests."""

@@ -96,7 +96,10 @@ def extract_flow(
     ------
     DataError
         Two videos have one place.
+    ZoopraxisError
+        The method needs what is not there, as `FlowMethod.check` says.
     """
+    method.check()
     owners: dict[Path, str] = {}
     for video, place in zip(videos, places, strict=True):
         if owners.setdefault(place, video) != video:
