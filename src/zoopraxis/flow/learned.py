@@ -83,7 +83,7 @@ def run(network: torch.nn.Module, first: Frame, second: Frame) -> NDArray[np.flo
     Raises
     ------
     ZoopraxisError
-        The network cannot process frames of this size.
+        The network fails on these frames, or gives values that are not finite.
     """
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     pair = np.ascontiguousarray(np.stack([first, second])[..., ::-1])  # (2, H, W, 3), BGR
@@ -92,11 +92,17 @@ def run(network: torch.nn.Module, first: Frame, second: Frame) -> NDArray[np.flo
         with torch.inference_mode():
             flow = network({"images": images})["flows"][0, 0]  # (2, H, W)
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise ZoopraxisError(
-            f"the network of flow fails on frames of {first.shape[1]}x{first.shape[0]}: {error}",
-            "small frames are too small for some networks: choose a larger size, or another one",
-        ) from error
+        raise _too_small(first, f"fails: {error}".splitlines()[0]) from error
+    if not flow.isfinite().all():
+        raise _too_small(first, "gives values that are not finite")
     return np.ascontiguousarray(flow.float().cpu().numpy())
+
+
+def _too_small(frame: Frame, problem: str) -> ZoopraxisError:
+    return ZoopraxisError(
+        f"on frames of {frame.shape[1]}x{frame.shape[0]} the network of flow {problem}",
+        "some networks need 128x128 pixels or more: choose a larger size, or another one",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +119,7 @@ def _load(network: str, checkpoint: str) -> torch.nn.Module:
     if network not in names:
         raise ZoopraxisError(
             f"ptlflow {ptlflow.__version__} has no network called {network!r}",
-            did_you_mean(network, names),
+            did_you_mean(network, names, otherwise="ptlflow.get_model_names() lists them"),
         )
     known = getattr(ptlflow.get_model_reference(network), "pretrained_checkpoints", {})
     if checkpoint not in known and not Path(checkpoint).is_file():

@@ -1,23 +1,19 @@
 """A video with the predictions drawn onto it: labels, scores and a time line."""
 
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import matplotlib
 import numpy as np
-from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zoopraxis.errors import VideoError
 from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.timeline import Timeline
-from zoopraxis.video import Video, open_video
+from zoopraxis.video import Video, open_video, write_video
 
 __all__ = ["draw", "write_overlay"]
 
@@ -26,7 +22,6 @@ Spans = tuple[tuple[float, float, str], ...]  # start and end, 0 to 1, of a labe
 Picture = NDArray[np.uint8]
 
 ROWS = 3  # labels shown of a prediction
-TICKS = 90_000  # of a second: MPEG's clock
 INK = (255, 255, 255, 255)
 SHADE = (12, 14, 18, 205)
 BAR = (46, 50, 58, 215)
@@ -74,52 +69,28 @@ def write_overlay(
     VideoError
         The video cannot be read, or ``out`` cannot be written.
     """
-    out = Path(out)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with open_video(video) as opened:
-            _encode(opened, part, result, width=width, progress=progress)
-        part.replace(out)
-    except (OSError, av.FFmpegError, UnknownCodecError) as error:
-        raise VideoError(
-            f"{out} cannot be written: {error}",
-            "choose another place with room; H.264 needs PyAV from a wheel",
-        ) from error
-    finally:
-        if part.is_file():
-            part.unlink()
-    return out
+    with open_video(video) as opened:
+        drawn = _drawn(opened, result, width=width, progress=progress)
+        return write_video(Path(out), drawn, fps=opened.fps)
 
 
-def _encode(
+def _drawn(
     video: Video,
-    part: Path,
     result: Prediction | Timeline,
     *,
     width: int,
     progress: Callable[[float], None] | None,
-) -> None:
-    """Draw onto every frame and encode it."""
+) -> Iterator[tuple[float, Picture]]:
+    """Draw onto every frame: its time, and the picture."""
     spans = _spans(result, video.duration)
-    # a file and no name: FFmpeg would read 10:30.mp4 as the protocol "10"
-    with part.open("wb") as file, av.open(file, "w", format="mp4") as container:
-        size = _even(video.width, video.height, width)
-        stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, TICKS)
-        stream.options = {"crf": "20", "preset": "veryfast"}
-        times = video.timestamps.tolist()
-        for number, (frame, time) in enumerate(zip(video, times, strict=True), start=1):
-            pixels = frame.movedim(0, -1).numpy()  # (H, W, 3)
-            picture = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-            drawn = draw(picture, rows_at(result, time), spans, now=time / video.duration)
-            image = av.VideoFrame.from_ndarray(drawn, format="rgb24")
-            image.pts, image.time_base = round(time * TICKS), Fraction(1, TICKS)
-            container.mux(stream.encode(image))
-            if progress:
-                progress(number / len(times))
-        container.mux(stream.encode(None))
+    size = _even(video.width, video.height, width)
+    times = video.timestamps.tolist()
+    for number, (frame, time) in enumerate(zip(video, times, strict=True), start=1):
+        pixels = frame.movedim(0, -1).numpy()  # (H, W, 3)
+        picture = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+        yield time, draw(picture, rows_at(result, time), spans, now=time / video.duration)
+        if progress:
+            progress(number / len(times))
 
 
 def rows_at(result: Prediction | Timeline, time: float) -> Rows:

@@ -17,8 +17,17 @@ from zoopraxis.video._images import ArrayVideo, FolderVideo
 from zoopraxis.video._live import grab, live_frames
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
+from zoopraxis.video._write import write_video
 
-__all__ = ["ArrayVideo", "Video", "is_live", "live_frames", "open_video", "torchcodec_problem"]
+__all__ = [
+    "ArrayVideo",
+    "Video",
+    "is_live",
+    "live_frames",
+    "open_video",
+    "torchcodec_problem",
+    "write_video",
+]
 
 Decoder = Literal["auto", "pyav", "torchcodec"]
 
