@@ -1,4 +1,4 @@
-"""zoopraxis flow VIDEO|FOLDER|LIST OUT: optical flow as files that training reads."""
+"""zoopraxis flow VIDEO|FOLDER|LIST OUT: optical flow as files to train with, or to look at."""
 
 import csv
 import io
@@ -23,11 +23,23 @@ LIST = "clips.csv"
 def flow(
     videos: Annotated[str, typer.Argument(help="A video, a folder of classes, or a list.")],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
-    method: Annotated[str, typer.Option(help="dis, farneback or tvl1.")] = "dis",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="dis, farneback, tvl1; warped:METHOD, without the camera's motion; "
+            "ptlflow:NETWORK, learned."
+        ),
+    ] = "dis",
     form: Annotated[
-        Literal["jpeg", "npz"],
-        typer.Option(help="Pairs of 8-bit images clipped at 20 pixels, or float16 arrays."),
+        Literal["jpeg", "npz", "video"],
+        typer.Option(
+            help="Pairs of 8-bit images clipped at 20 pixels, float16 arrays, or a video "
+            "of frames beside their flow in colours."
+        ),
     ] = "jpeg",
+    full: Annotated[
+        float, typer.Option(help="Pixels per frame in full colour, of the form video.")
+    ] = 8.0,
     short: Annotated[
         int, typer.Option(min=0, help="Shorter side of the frames in pixels; 0 leaves them.")
     ] = 256,
@@ -36,7 +48,7 @@ def flow(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Extract optical flow, and a list that names it beside each video."""
+    """Extract optical flow, and a list to train with that names it beside each video."""
     from zoopraxis.data.samples import read_samples
     from zoopraxis.flow import flow_method
     from zoopraxis.flow.extract import extract_flow
@@ -56,6 +68,7 @@ def flow(
             method=chosen,
             form=form,
             resize=short or None,
+            full=full,
             workers=workers,
             progress=progress,
         )
@@ -63,7 +76,7 @@ def flow(
     for result in failed:
         if result.error is not None:
             show_error(result.error)
-    table = out / LIST if samples is not None else None
+    table = out / LIST if samples is not None and form != "video" else None
     if samples is not None and table is not None:
         _write_list(table, samples, results)
     facts = {
@@ -78,7 +91,9 @@ def flow(
         print(json.dumps(facts))
     else:
         print(f"{sum(r.num_fields for r in results)} fields of {len(results) - len(failed)} videos")
-        print(f"list: {table}" if table else f"flow: {results[0].flow}")
+        print(
+            f"list: {table}" if table else f"flow: {results[0].flow if len(results) == 1 else out}"
+        )
     if failed:
         print(f"{len(failed)} of {len(results)} videos have no flow", file=sys.stderr)
         raise SystemExit(1)

@@ -78,7 +78,7 @@ def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor
     Raises
     ------
     ShapeError
-        There are fewer than two frames, or they differ in size.
+        There are fewer than two frames, they differ in size, or flow is not finite.
     """
     previous: Frame | None = None
     number = 0
@@ -91,7 +91,13 @@ def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor
                     f"{previous.shape[1]}x{previous.shape[0]}",
                     "flow lies between frames of one size",
                 )
-            yield torch.from_numpy(method.between(previous, current))
+            flow = torch.from_numpy(method.between(previous, current))  # (2, H, W)
+            if not flow.isfinite().all():
+                raise ShapeError(
+                    f"{method.name} gives flow that is not finite after frame {number - 1}",
+                    "choose another method or size",
+                )
+            yield flow
         previous = current
     if number < 2:
         raise ShapeError("flow lies between two frames, and there are fewer", "give two or more")

@@ -1,20 +1,27 @@
-"""Extract the flow of many videos into files that training reads: parallel, and resumable.
+"""Extract the flow of many videos into files: parallel, and resumable.
 
 - ``jpeg``: a folder of pairs ``flow_x_00001.jpg``, ``flow_y_00001.jpg``, 8-bit codes of flow in
   [-20, 20] pixels (`zoopraxis.flow.codes`), as the papers store it.
 - ``npz``: one file with ``flow`` of shape (N, 2, H, W), float16, in pixels.
+- ``video``: an ``.flow.mp4`` for people: each frame beside its flow in colours
+  (`zoopraxis.flow.picture`).
+
+Training reads the first two.
 """
 
 import io
 import json
+import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -24,16 +31,18 @@ from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.files import UNFINISHED, write_atomically
 from zoopraxis.flow.base import FlowMethod, flow_fields
 from zoopraxis.flow.codes import BOUND, to_codes
-from zoopraxis.video import Video, open_video
+from zoopraxis.flow.picture import FULL_COLOUR, side_by_side
+from zoopraxis.video import Video, open_video, write_video
 from zoopraxis.workers import num_cores, run_jobs
 
 __all__ = ["Extracted", "Form", "extract_flow"]
 
-Form = Literal["jpeg", "npz"]
+Form = Literal["jpeg", "npz", "video"]
 
 MANIFEST = "flow.json"
 QUALITY = 95  # of JPEG files, OpenCV's default, as TSN's tools write them
-AT_ONCE = 64  # frames, which bounds memory
+SUFFIXES: dict[Form, str] = {"jpeg": "", "npz": ".npz", "video": ".flow.mp4"}
+AT_ONCE, BYTES_AT_ONCE = 64, 2**28  # frames that are decoded together, which bounds memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +74,7 @@ def extract_flow(
     method: FlowMethod,
     form: Form = "jpeg",
     resize: int | None = 256,
+    full: float = FULL_COLOUR,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Extracted]:
@@ -75,13 +85,15 @@ def extract_flow(
     videos : sequence of str
         What `zoopraxis.video.open_video` takes.
     places : sequence of Path
-        Folder, or for ``npz`` file without its suffix, of each video's flow.
+        Folder, or else file without its suffix, of each video's flow.
     method : FlowMethod
         How it is computed.
-    form : {"jpeg", "npz"}, default="jpeg"
+    form : {"jpeg", "npz", "video"}, default="jpeg"
         How it is stored.
     resize : int or None, default=256
         Shorter side in pixels to which frames are resized first, or None.
+    full : float, default=8
+        Of the form ``video``: pixels per frame that are drawn in full colour.
     workers : int, optional
         Number of processes. The default is the number of cores.
     progress : callable, optional
@@ -97,8 +109,12 @@ def extract_flow(
     DataError
         Two videos have one place.
     ZoopraxisError
-        The method needs what is not there, as `FlowMethod.check` says.
+        The method needs what is not there, as `FlowMethod.check` says; or ``full`` is not above 0.
     """
+    if not 0 < full < math.inf:
+        raise ZoopraxisError(
+            f"flow of {full} pixels cannot be full colour", "give a number above 0"
+        )
     method.check()
     owners: dict[Path, str] = {}
     for video, place in zip(videos, places, strict=True):
@@ -108,7 +124,7 @@ def extract_flow(
                 "rename one of them: they differ in their suffix alone",
             )
     jobs = [
-        partial(_extract, video, place, method=method, form=form, resize=resize)
+        partial(_extract, video, place, method=method, form=form, resize=resize, full=full)
         for video, place in zip(videos, places, strict=True)
     ]
     results: dict[int, Extracted] = {}
@@ -120,9 +136,10 @@ def extract_flow(
 
 
 def _extract(
-    name: str, place: Path, *, method: FlowMethod, form: Form, resize: int | None
+    name: str, place: Path, *, method: FlowMethod, form: Form, resize: int | None, full: float
 ) -> Extracted:
     """Extract the flow of one video; its errors are a result."""
+    target = place.with_name(place.name + SUFFIXES[form])
     try:
         with open_video(name) as video:
             if video.num_frames < 2:
@@ -131,22 +148,36 @@ def _extract(
                 "flow": json.loads(method.key),
                 "resize": resize,
                 "num_fields": video.num_frames - 1,
-                "bound": BOUND if form == "jpeg" else None,
+                "bound": {"jpeg": BOUND, "npz": None, "video": full}[form],
             }
-            target = place if form == "jpeg" else place.with_name(place.name + ".npz")
             if not _is_finished(target, asked):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write = _write_images if form == "jpeg" else _write_array
-                write(target, flow_fields(_frames(video, resize), method), asked)
+                frames = _frames(video, resize)
+                if form == "jpeg":
+                    _write_images(target, flow_fields(frames, method), asked)
+                elif form == "npz":
+                    _write_array(target, flow_fields(frames, method), asked)
+                else:
+                    frames, again = tee(frames)  # one frame ahead, no more
+                    pairs = zip(again, flow_fields(frames, method), strict=False)
+                    _write_video(target, pairs, asked, video=video)
             return Extracted(video=name, flow=str(target), num_fields=video.num_frames - 1)
+    except OSError as error:
+        problem = DataError(f"{target} cannot be written: {error}", "choose another OUT with room")
+        return Extracted(video=name, error=problem)
     except ZoopraxisError as error:
-        return Extracted(video=name, error=error)
+        if name in error.problem or str(target) in error.problem:
+            return Extracted(video=name, error=error)
+        return Extracted(video=name, error=type(error)(f"{name}: {error.problem}", error.hint))
 
 
 def _frames(video: Video, resize: int | None) -> Iterator[Tensor]:
     """Yield all frames (3, H, W) of a video in order."""
-    for first in range(0, video.num_frames, AT_ONCE):
-        last = min(first + AT_ONCE, video.num_frames)
+    scale = (resize or math.inf) / min(video.height, video.width)
+    size = 3 * video.height * video.width * min(scale, 1) ** 2  # bytes, at most
+    step = int(min(max(BYTES_AT_ONCE // size, 1), AT_ONCE))
+    for first in range(0, video.num_frames, step):
+        last = min(first + step, video.num_frames)
         yield from video.frames_at(np.arange(first, last), resize=resize)
 
 
@@ -163,10 +194,13 @@ def _is_finished(target: Path, asked: dict[str, Any]) -> bool:
     try:
         if target.is_dir():
             found = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        elif target.suffix == ".mp4":
+            with target.open("rb") as file, av.open(file) as container:
+                found = json.loads(container.metadata["comment"])
         else:
             with target.open("rb") as file, np.load(file) as content:
                 found = json.loads(str(content["manifest"]))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, av.FFmpegError) as error:
         raise DataError(
             f"{target} holds no flow that was extracted here: {error}",
             "choose another OUT, or remove it",
@@ -198,3 +232,16 @@ def _write_array(target: Path, fields: Iterator[Tensor], manifest: dict[str, Any
     data = io.BytesIO()
     np.savez_compressed(data, flow=flow, manifest=np.array(json.dumps(manifest)))
     write_atomically(target, data.getvalue())
+
+
+def _write_video(
+    target: Path, pairs: Iterable[tuple[Tensor, Tensor]], manifest: dict[str, Any], *, video: Video
+) -> None:
+    """Write frames (3, H, W) beside their flow (2, H, W) as a video that has the manifest."""
+    pictures = (
+        side_by_side(frame.permute(1, 2, 0).numpy(), flow.numpy(), full=manifest["bound"])
+        for frame, flow in pairs
+    )
+    times = video.timestamps[:-1].tolist()
+    comment = {"comment": json.dumps(manifest)}
+    write_video(target, zip(times, pictures, strict=True), fps=video.fps, metadata=comment)

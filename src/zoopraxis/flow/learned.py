@@ -83,7 +83,7 @@ def run(network: torch.nn.Module, first: Frame, second: Frame) -> NDArray[np.flo
     Raises
     ------
     ZoopraxisError
-        The network fails on these frames, or gives values that are not finite.
+        The network fails on these frames.
     """
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     pair = np.ascontiguousarray(np.stack([first, second])[..., ::-1])  # (2, H, W, 3), BGR
@@ -92,17 +92,12 @@ def run(network: torch.nn.Module, first: Frame, second: Frame) -> NDArray[np.flo
         with torch.inference_mode():
             flow = network({"images": images})["flows"][0, 0]  # (2, H, W)
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise _too_small(first, f"fails: {error}".splitlines()[0]) from error
-    if not flow.isfinite().all():
-        raise _too_small(first, "gives values that are not finite")
+        reason = str(error).partition("\n")[0]
+        raise ZoopraxisError(
+            f"the network of flow fails on frames of {first.shape[1]}x{first.shape[0]}: {reason}",
+            "some networks need 128x128 pixels or more: choose a larger size, or another one",
+        ) from error
     return np.ascontiguousarray(flow.float().cpu().numpy())
-
-
-def _too_small(frame: Frame, problem: str) -> ZoopraxisError:
-    return ZoopraxisError(
-        f"on frames of {frame.shape[1]}x{frame.shape[0]} the network of flow {problem}",
-        "some networks need 128x128 pixels or more: choose a larger size, or another one",
-    )
 
 
 @lru_cache(maxsize=1)
