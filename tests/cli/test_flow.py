@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -67,6 +69,39 @@ def test_one_video(videos, tmp_path):
     assert done.exit_code == 0, done.output
     assert "7 fields of 1 videos" in done.stdout
     assert (tmp_path / "out" / "0.npz").is_file()
+
+
+def test_a_video_to_look_at_and_no_list(videos, tmp_path):
+    done = run(videos, tmp_path / "out", "--form", "video", "--workers", 1, "--full", 4, "--json")
+
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["list"] is None
+    assert Path(facts["videos"][0]["flow"]) == tmp_path / "out" / "left" / "0.flow.mp4"
+    assert not (tmp_path / "out" / "clips.csv").exists()
+
+
+def test_a_folder_of_frames_is_one_video_and_an_image_is_none(tmp_path):
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        image = np.random.default_rng(number).integers(0, 256, (17, 33, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), image)
+
+    done = run(tmp_path / "frames", tmp_path / "out", "--short", 0, "--method", "warped:farneback")
+
+    assert done.exit_code == 0, done.output
+    assert "2 fields of 1 videos" in done.stdout
+    alone = run(tmp_path / "frames" / "0.png", tmp_path / "out")
+    assert alone.exit_code == 1
+    assert "0.png" in alone.stderr
+
+
+def test_an_unknown_method_is_refused_with_a_near_one(videos, tmp_path):
+    done = run(videos, tmp_path / "out", "--method", "warped:tvl")
+
+    assert done.exit_code == 1
+    assert done.exception.hint == "did you mean tvl1?"
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bad_video_is_named_and_the_others_are_done(videos, tmp_path):

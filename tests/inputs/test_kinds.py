@@ -1,13 +1,19 @@
 """What every kind of input promises: one row each."""
 
 import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from videos import write
-from zoopraxis.errors import RecipeError, VideoError
+from zoopraxis.errors import RecipeError, VideoError, ZoopraxisError
 from zoopraxis.flow import Farneback, compute_flow
 from zoopraxis.flow.codes import to_codes
 from zoopraxis.inputs import (
@@ -25,6 +31,7 @@ from zoopraxis.inputs import (
     clip_from_dict,
     clip_to_dict,
 )
+from zoopraxis.inputs._flow_computed import ComputedFlow
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import segment_range, train_indices, view_indices
 from zoopraxis.video import open_video
@@ -347,6 +354,77 @@ def test_the_cache_changes_no_answer(clip, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOOPRAXIS_HOME", str(tmp_path / "none"))
     assert torch.equal(fields_of(kind, clip, [[2, 3, 7]]), computed)
     assert not (tmp_path / "none").exists()
+
+
+def used(folder, ago):
+    """Say that a folder of the cache was used some seconds ago."""
+    now = time.time()
+    os.utime(folder, (now - ago, now - ago))
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(clip, tmp_path, monkeypatch):
+    folders = tmp_path / "cache" / "flow"
+    sizes = [(24, 24), (24, 28), (24, 36)]
+    places = []
+    for ago, size in zip((300, 200, 100), sizes, strict=True):
+        fields_of(Flow(resize=size, size=24), clip, [[2, 3, 4]])
+        places.append(next(f for f in folders.iterdir() if f not in places))
+        used(places[-1], ago)
+    fields_of(Flow(resize=sizes[0], size=24), clip, [[2]])  # a use makes it the newest
+    held = [sum(f.stat().st_size for f in place.iterdir()) for place in places]
+
+    monkeypatch.setattr(ComputedFlow, "_unchecked", math.inf)  # a new process
+    monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", str((sum(held) - 1) / 1e9))
+    fields_of(Flow(resize=sizes[0], size=24), clip, [[2]])
+
+    assert sorted(folders.iterdir()) == sorted([places[0], places[2]])
+    monkeypatch.setattr(ComputedFlow, "_unchecked", math.inf)
+    monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", "1e-9")
+    fields_of(Flow(resize=sizes[2], size=24), clip, [[2]])
+    assert list(folders.iterdir()) == [places[2]]  # what was read last stays
+
+
+def test_the_cache_is_removed_under_a_reader_who_computes_again(clip, tmp_path):
+    kind = Flow(resize=24, size=24)
+    with kind.open(Media(path=clip)) as track:
+        first = track.fields_at(np.array([[2, 3]]), resize=(24, 32))
+        for folder in (tmp_path / "cache" / "flow").iterdir():
+            shutil.rmtree(folder)
+        assert torch.equal(track.fields_at(np.array([[2, 3]]), resize=(24, 32)), first)
+
+
+def test_several_processes_share_a_small_cache(clip, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", "1e-6")  # a thousand bytes: every exit makes room
+    script = """
+import sys
+import numpy as np
+from zoopraxis.inputs import Flow, Media
+for turn in range(12):
+    size = 24 + 2 * ((turn + int(sys.argv[2])) % 3)
+    with Flow(resize=(24, size), size=24).open(Media(path=sys.argv[1])) as track:
+        print(track.fields_at(np.arange(11)[None], resize=(24, 32)).float().mean().item())
+"""
+    command = [sys.executable, "-c", script, str(clip)]
+    running = [
+        subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)
+    ]
+    answers = [process.communicate()[0].split() for process in running]
+
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert all(len(answer) == 12 for answer in answers)
+    assert (
+        len({said for answer in answers for said in answer}) == 3
+    )  # each size has one answer, whoever made room
+    monkeypatch.setattr(ComputedFlow, "_unchecked", math.inf)
+    fields_of(Flow(resize=24, size=24), clip, [[2]])
+    assert len(list((tmp_path / "cache" / "flow").iterdir())) == 1
+
+
+@pytest.mark.parametrize("said", ["much", "-1", "nan", "inf"])
+def test_a_limit_of_the_cache_that_is_none_is_refused(said, clip, monkeypatch):
+    monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", said)
+    with pytest.raises(ZoopraxisError, match="ZOOPRAXIS_FLOW_CACHE"):
+        fields_of(Flow(resize=24, size=24), clip, [[2]])
 
 
 def test_the_cache_knows_content_method_size_and_bound(clip, tmp_path):

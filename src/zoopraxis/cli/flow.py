@@ -21,7 +21,9 @@ LIST = "clips.csv"
 
 
 def flow(
-    videos: Annotated[str, typer.Argument(help="A video, a folder of classes, or a list.")],
+    videos: Annotated[
+        str, typer.Argument(help="A video or folder of frames, a folder of classes, or a list.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     method: Annotated[
         str,
@@ -100,10 +102,13 @@ def flow(
 
 
 def _is_one_video(videos: str) -> bool:
-    """Whether an argument is a video, not a folder of classes or a list."""
-    from zoopraxis.data.rows import VIDEO_SUFFIXES
+    """Whether an argument is a video or a folder of frames, not a folder of classes or a list."""
+    from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    return Path(videos).suffix.lower() in VIDEO_SUFFIXES or "://" in videos
+    path = Path(videos)
+    if path.is_dir():
+        return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES or "://" in videos
 
 
 def _places(paths: list[str], out: Path) -> list[Path]:

@@ -78,7 +78,8 @@ def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor
     Raises
     ------
     ShapeError
-        There are fewer than two frames, they differ in size, or flow is not finite.
+        There are fewer than two frames, they differ in size or are too small for the method, or its
+        flow is not finite.
     """
     previous: Frame | None = None
     number = 0
@@ -91,7 +92,14 @@ def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor
                     f"{previous.shape[1]}x{previous.shape[0]}",
                     "flow lies between frames of one size",
                 )
-            flow = torch.from_numpy(method.between(previous, current))  # (2, H, W)
+            try:
+                flow = torch.from_numpy(method.between(previous, current))  # (2, H, W)
+            except cv2.error as error:
+                raise ShapeError(
+                    f"{method.name} cannot process frames of {current.shape[1]}x"
+                    f"{current.shape[0]}: {error.err}",
+                    "choose another method or a larger size",
+                ) from error
             if not flow.isfinite().all():
                 raise ShapeError(
                     f"{method.name} gives flow that is not finite after frame {number - 1}",
