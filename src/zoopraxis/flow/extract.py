@@ -218,12 +218,15 @@ def _write_images(target: Path, fields: Iterator[Tensor], manifest: dict[str, An
     unfinished = target.with_name(f".{target.name}{UNFINISHED}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    for number, field in enumerate(fields, start=1):
-        for axis, codes in zip("xy", to_codes(field), strict=True):
-            _, image = cv2.imencode(".jpg", codes.numpy(), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            (unfinished / f"flow_{axis}_{number:05d}.jpg").write_bytes(image.tobytes())
-    (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    unfinished.replace(target)
+    try:
+        for number, field in enumerate(fields, start=1):
+            for axis, codes in zip("xy", to_codes(field), strict=True):
+                _, image = cv2.imencode(".jpg", codes.numpy(), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+                (unfinished / f"flow_{axis}_{number:05d}.jpg").write_bytes(image.tobytes())
+        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        unfinished.replace(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_array(target: Path, fields: Iterator[Tensor], manifest: dict[str, Any]) -> None:
