@@ -1,4 +1,7 @@
-"""Draw the pictures of docs/motion.md: ``python docs/make_motion_pictures.py``."""
+"""Draw the pictures of docs/motion.md, and print its table of flow without the camera's motion.
+
+python docs/make_motion_pictures.py
+"""
 
 from pathlib import Path
 
@@ -101,7 +104,22 @@ def draw_warped(path: Path) -> None:
     draw_row(path, panels, full=8)
 
 
+def print_table() -> None:
+    """Print the errors of each method in the panning scene, as it is and warped."""
+    first, second, truth = panning()
+    still = np.hypot(*truth) == 0
+    print("| | everywhere | wall | performer |\n|---|---|---|---|")
+    rows = {"no flow": 0 * truth}
+    for name in NAMES:
+        for method in (name, f"warped:{name}"):
+            rows[f"`{method}`"] = flow_method(method).between(first, second)
+    for name, flow in rows.items():
+        off = np.hypot(*(flow - truth))
+        print(f"| {name} | {off.mean():.2f} | {off[still].mean():.2f} | {off[~still].mean():.2f} |")
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
+    print_table()
     draw_methods(IMAGES / "flow_methods.png")
     draw_warped(IMAGES / "flow_warped.png")
