@@ -24,7 +24,7 @@ class FlowMethod(abc.ABC):
     """A method of optical flow. Subclasses are frozen dataclasses of plain JSON values."""
 
     name: ClassVar[str]
-    """Name of the method in `zoopraxis.flow.METHODS`."""
+    """Name of the method, as `zoopraxis.flow.flow_method` knows it."""
 
     @abc.abstractmethod
     def between(self, first: Frame, second: Frame) -> NDArray[np.float32]:

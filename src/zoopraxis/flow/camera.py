@@ -17,11 +17,11 @@ which does not bring the frames nearer is not one of the camera.
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zoopraxis.flow.base import FlowMethod, Frame, grey
 from zoopraxis.flow.opencv import DIS
@@ -80,7 +80,7 @@ def estimate_homography(
     second: Frame,
     *,
     flow: NDArray[np.float32] | None = None,
-    boxes: NDArray[Any] | None = None,
+    boxes: ArrayLike | None = None,
 ) -> Homography:
     """Estimate the motion of the camera between two frames.
 
@@ -90,7 +90,7 @@ def estimate_homography(
         RGB frames.
     flow : float32 ndarray of shape (2, H, W), optional
         Flow from the first to the second in pixels, which adds matches at corners.
-    boxes : ndarray of shape (N, 4), optional
+    boxes : array_like of shape (N, 4), optional
         Boxes (x0, y0, x1, y1) in pixels of the first frame, of people for example, from which no
         matches are taken. A box of NaN is none.
 
@@ -170,7 +170,7 @@ def _brings_nearer(
     return sum(after) < sum(before)
 
 
-def _outside(boxes: NDArray[Any] | None, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _outside(boxes: ArrayLike | None, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Mask (H, W) that is 255 outside boxes (N, 4), as OpenCV's detectors take it."""
     mask = np.full(size, 255, np.uint8)
     for box in [] if boxes is None else np.asarray(boxes, float).reshape(-1, 4):

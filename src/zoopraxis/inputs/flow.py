@@ -37,7 +37,7 @@ class Flow(ImageInput[FlowTrack | ComputedFlow]):
     bound : float, default=20.0
         Pixels per frame at which flow is clipped; [-bound, bound] becomes [0, value_range].
     method : str, default="dis"
-        How flow is computed where none is given: a name in `zoopraxis.flow.METHODS`.
+        How flow is computed where none is given: a name for `zoopraxis.flow.flow_method`.
     resize, size, mean, std, value_range
         As for `zoopraxis.inputs.images.ImageInput`.
     """
@@ -119,7 +119,7 @@ class RGBFlow(ImageInput["_Pair"]):
     bound : float, default=20.0
         Pixels per frame at which flow is clipped; [-bound, bound] becomes [0, value_range].
     method : str, default="dis"
-        How flow is computed where none is given: a name in `zoopraxis.flow.METHODS`.
+        How flow is computed where none is given: a name for `zoopraxis.flow.flow_method`.
     resize, size, mean, std, value_range
         As for `zoopraxis.inputs.images.ImageInput`, one value or five.
     """
