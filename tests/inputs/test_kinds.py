@@ -382,6 +382,11 @@ def test_the_cache_forgets_what_was_used_longest_ago(clip, tmp_path, monkeypatch
     monkeypatch.setenv("ZOOPRAXIS_FLOW_CACHE", "1e-9")
     fields_of(Flow(resize=sizes[2], size=24), clip, [[2]])
     assert list(folders.iterdir()) == [places[2]]  # what was read last stays
+    monkeypatch.setattr(ComputedFlow, "_unchecked", math.inf)
+    with RGBFlow(resize=24, size=24).open(Media(path=clip)) as pair:
+        pair.flow.fields_at(np.array([[2]]), resize=(24, 32))
+    assert len(list(folders.iterdir())) == 1
+    assert list(folders.iterdir()) != [places[2]]
 
 
 def test_the_cache_is_removed_under_a_reader_who_computes_again(clip, tmp_path):

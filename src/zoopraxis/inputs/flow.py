@@ -189,6 +189,7 @@ class _Pair:
 
     def __exit__(self, *_: object) -> None:
         self.video.close()
+        self.flow.__exit__()  # which makes room in its cache
 
 
 def open_flow(
