@@ -6,6 +6,7 @@ from typing import Any
 
 from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
+from zoopraxis.inputs.compressed import Compressed
 from zoopraxis.inputs.flow import Flow, RGBFlow
 from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
 from zoopraxis.inputs.sampling import Sampling
@@ -16,6 +17,7 @@ __all__ = [
     "KINDS",
     "RGB",
     "ClipSpec",
+    "Compressed",
     "Flow",
     "Grey",
     "Input",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Skeleton)
+    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton)
 }
 """Kinds of input by the name that they have in JSON."""
 

@@ -1,7 +1,7 @@
 """One demuxed video stream, and FFmpeg's errors reworded to name the file."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +63,8 @@ class Demuxer:
     stream : int, optional
         Index of the stream in the container. The default is FFmpeg's choice: by the container's
         disposition flags, then by bit rate; never cover art.
+    decoder : mapping, optional
+        Further options of FFmpeg's decoder.
 
     Raises
     ------
@@ -71,12 +73,19 @@ class Demuxer:
     """
 
     def __init__(
-        self, video: str | bytes, *, name: str, timeout: float, stream: int | None
+        self,
+        video: str | bytes,
+        *,
+        name: str,
+        timeout: float,
+        stream: int | None,
+        decoder: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._video = video
         self._timeout = timeout
         self._stream_index = stream
+        self._decoder = decoder or {}
         self.container, self.stream = self._open()
         self._is_open = True
 
@@ -88,7 +97,11 @@ class Demuxer:
             container.close()
             raise
         strict = {} if stream.codec.canonical_name in LENIENT else STRICT
-        stream.codec_context.options = {**strict, "max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {
+            **strict,
+            **self._decoder,
+            "max_pixels": str(MAX_PIXELS),
+        }
         # Slice threads, not frame threads: an error is raised for the frame that caused it, and
         # a seek discards no frames in flight.
         stream.codec_context.thread_type = "SLICE"

@@ -12,31 +12,38 @@ have pixels that come from outside the earlier frame.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from os import PathLike
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import av
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._address import as_file, parse_address
-from zoopraxis.video._base import Deadline
+from zoopraxis.video._base import Deadline, frame_rate
 from zoopraxis.video._h264 import reference_frames
-from zoopraxis.video._index import read_index
+from zoopraxis.video._index import FrameIndex, read_index
 from zoopraxis.video._input import Demuxer
 from zoopraxis.video._orientation import Orientation, orientation_of
-from zoopraxis.video._pyav import _Converter
+from zoopraxis.video._pyav import _Converter, _FrameReader
 from zoopraxis.video._remedies import ONE_REFERENCE, command
 from zoopraxis.video._sei import nal_length_size, nal_units
 
 __all__ = [
     "CODECS",
-    "AccumulatedMotion",
+    "Motion",
     "MotionFrame",
+    "MotionVideo",
     "accumulate",
     "compensated_residual",
+    "from_previous",
     "read_motion",
     "trace_back",
 ]
@@ -100,25 +107,33 @@ class MotionFrame:
 
 
 @dataclass(frozen=True)
-class AccumulatedMotion:
-    """The motion of a frame since the last I-frame, and what it leaves unexplained.
+class Motion:
+    """The motion of a frame since a reference, and what it leaves unexplained.
 
     Parameters
     ----------
-    index, time, picture
+    index, time, picture, image
         As of `MotionFrame`.
     vectors : int32 ndarray of shape (2, H, W)
-        Motion of each pixel since the I-frame, in pixels, x then y.
-    residual : int16 ndarray of shape (3, H, W)
-        RGB of the frame less that of the pixels of the I-frame that moved there, -255 to 255.
-        CoViAR's reader has the channels in the order BGR.
+        Motion of each pixel since the reference, in pixels, x then y.
+    reference : uint8 ndarray of shape (H, W, 3)
+        The reference in RGB: the last I-frame, or the frame before.
     """
 
     index: int
     time: float
     picture: Picture
+    image: NDArray[np.uint8]
     vectors: Vectors
-    residual: NDArray[np.int16]
+    reference: NDArray[np.uint8]
+
+    @cached_property
+    def residual(self) -> NDArray[np.int16]:
+        """RGB (3, H, W) of the frame less that of the pixels that moved there, -255 to 255.
+
+        CoViAR's reader has the channels in the order BGR.
+        """
+        return compensated_residual(self.image, self.reference, self.vectors)
 
 
 def read_motion(
@@ -128,12 +143,8 @@ def read_motion(
 
     Parameters
     ----------
-    video : str or path
-        File or URL.
-    timeout : float, default=60
-        Time limit in seconds for opening, and for each frame.
-    stream : int, optional
-        Index of the video stream in its container. The default is FFmpeg's best stream.
+    video, timeout, stream
+        As of `MotionVideo`.
 
     Yields
     ------
@@ -143,78 +154,208 @@ def read_motion(
     Raises
     ------
     VideoError
-        FFmpeg exports no motion vectors of the codec, frames are stored turned or mirrored, or
-        the video cannot be opened or decoded.
+        As of `MotionVideo`, or frames are stored turned or mirrored or cannot be decoded.
     """
-    address = parse_address(video)
-    path = address if isinstance(address, str) else as_file(address)
-    deadline = Deadline(str(address), timeout)
-    demuxer = Demuxer(path, name=str(address), timeout=timeout, stream=stream)
-    try:
-        if demuxer.codec not in CODECS:
+    with MotionVideo(video, timeout=timeout, stream=stream) as opened:
+        yield from opened.frames()
+
+
+class MotionVideo:
+    """A video whose frames are decoded with their motion vectors, from any key frame on.
+
+    Opening reads the packets, and decodes only where they mislead, as those of a raw H.264 stream,
+    whose frames have no times and can only be counted from the start. A context manager; leaving
+    it closes the file.
+
+    Parameters
+    ----------
+    video : str, path or bytes
+        File, URL, or the contents of a file.
+    timeout : float, default=60
+        Time limit in seconds for opening, and for each frame.
+    stream : int, optional
+        Index of the video stream in its container. The default is FFmpeg's best stream.
+
+    Attributes
+    ----------
+    name : str
+        File or URL, for error messages.
+    timestamps : float64 ndarray of shape (N,)
+        Seconds since the first frame.
+    fps : float
+        Mean frames per second.
+    duration : float
+        Seconds from the start of the first frame to the end of the last.
+    height, width : int
+        Of the frames, in pixels, according to the container.
+    keys : int64 ndarray of shape (K,)
+        Indices of the key frames, ascending; each begins a GOP. 0 is one, whatever it is.
+
+    Raises
+    ------
+    VideoError
+        FFmpeg exports no motion vectors of the codec, or the video cannot be opened or has no
+        frames.
+    """
+
+    def __init__(
+        self,
+        video: str | PathLike[str] | bytes,
+        *,
+        timeout: float = 60.0,
+        stream: int | None = None,
+    ) -> None:
+        address = "bytes" if isinstance(video, bytes) else parse_address(video)
+        place = video if isinstance(video, bytes) else address
+        place = as_file(place) if isinstance(place, Path) else place
+        self.name = str(address)
+        self._deadline = Deadline(self.name, timeout)
+        self._demuxer = Demuxer(
+            place,
+            name=self.name,
+            timeout=timeout,
+            stream=stream,
+            decoder={"flags2": "+export_mvs"},
+        )
+        try:
+            self._index = self._read_index()
+            self.keys = self._find_keys()
+        except BaseException:
+            self.close()
+            raise
+        pts, time_base = self._index.pts, float(self._demuxer.time_base)
+        self.timestamps: NDArray[np.float64] = (pts - pts[0]) * time_base
+        self.fps = frame_rate(self.timestamps, self._demuxer.declared_rate)
+        self.duration = (self._index.end - int(pts[0])) * time_base
+        self.height, self.width = self._demuxer.stream.height, self._demuxer.stream.width
+        self._converter = _Converter(Orientation())
+
+    def _read_index(self) -> FrameIndex:
+        if self._demuxer.codec not in CODECS:
             raise VideoError(
-                f"{demuxer.name}: FFmpeg exports no motion vectors of {demuxer.codec}, or not of "
-                f"every frame; of {', '.join(sorted(CODECS))} it does",
+                f"{self.name}: FFmpeg exports no motion vectors of {self._demuxer.codec}, or not "
+                f"of every frame; of {', '.join(sorted(CODECS))} it does",
                 REMEDY,
             )
-        yield from _read(demuxer, deadline)
-    finally:
-        demuxer.close()
+        index = read_index(self._demuxer, self._deadline)
+        if len(index.pts) == 0:
+            raise VideoError(
+                f"{self.name}: the video stream holds no frame that can be decoded",
+                "copy or download it again; check that it plays in a player",
+            )
+        return index
+
+    def _find_keys(self) -> NDArray[np.int64]:
+        index, is_key = self._index, np.isin(self._index.pts, self._index.keys)  # (N,)
+        if index.counted:
+            pictures = (
+                _picture(frame, self.name)
+                for frame, _, _ in _decode(self._demuxer, self._packets_from(0), self._deadline)
+            )
+            is_key = np.array([picture == "I" for picture in islice(pictures, len(index.pts))])
+        is_key[0] = True
+        return np.flatnonzero(is_key)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames N."""
+        return len(self.timestamps)
+
+    def starts(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each of some frames (n,), the one at which decoding must start to reach it."""
+        if self._index.counted:
+            return np.zeros_like(frames)
+        return self.keys[np.searchsorted(self.keys, frames, side="right") - 1]
+
+    @cached_property
+    def _rank(self) -> dict[int | None, int]:
+        return {pts: i for i, pts in enumerate(self._index.pts.tolist())}
+
+    def frames(self, first: int = 0) -> Iterator[MotionFrame]:
+        """Decode frames in presentation order.
+
+        Parameters
+        ----------
+        first : int, default=0
+            Index of the first: 0, or one of `starts`.
+
+        Yields
+        ------
+        MotionFrame
+            To the last frame of the video.
+
+        Raises
+        ------
+        VideoError
+            Frames are stored turned or mirrored, or cannot be decoded.
+        """
+        demuxer, counted = self._demuxer, self._index.counted
+        demuxer.check_open()
+        self._deadline.restart()
+        done = first
+        for decoded, (frame, references, flushed) in enumerate(
+            _decode(demuxer, self._packets_from(first), self._deadline)
+        ):
+            # frames before the first key frame are decoded, but not in the index
+            i = decoded if counted else self._rank.get(frame.pts)
+            if i is None or not first <= i < self.num_frames:
+                continue
+            if i != done:
+                break
+            picture = _picture(frame, self.name)
+            # decoders derived from MPEG-1 export nothing with a frame that they held back to the
+            # end
+            lost = flushed and picture != "I" and demuxer.codec != "h264"
+            yield MotionFrame(
+                name=self.name,
+                index=i,
+                time=float(self.timestamps[i]),
+                picture=picture,
+                vectors=None if lost else _vectors(frame, self.name),
+                references=references,
+                image=self._converter.image(frame, None).numpy(),
+            )
+            self._deadline.restart()
+            done += 1
+        if done < self.num_frames:
+            raise VideoError(
+                f"{self.name}: frame {done} of {self.num_frames} cannot be decoded: the decoder "
+                "skipped it",
+                REMEDY,
+            )
+
+    def _packets_from(self, first: int) -> "Iterator[Packet[VideoStream]]":
+        """Packets from a key frame on; from the start of the file where seeking misses it."""
+        if first == 0:
+            self._demuxer.rewind()
+            return self._demuxer.packets()
+        reader = _FrameReader(self._demuxer, self._index, self._deadline)
+        return reader.packets_from(int(self._index.pts[first]))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._demuxer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def _read(demuxer: Demuxer, deadline: Deadline) -> Iterator[MotionFrame]:
-    index = read_index(demuxer, deadline)
-    if len(index.pts) == 0:
-        raise VideoError(
-            f"{demuxer.name}: the video stream holds no frame that can be decoded",
-            "copy or download it again; check that it plays in a player",
-        )
-    times = (index.pts - index.pts[0]) * float(demuxer.time_base)
-    rank = {pts: i for i, pts in enumerate(index.pts.tolist())}
-    converter = _Converter(Orientation())
-    done = 0
-    for decoded, (frame, references, flushed) in enumerate(_decode(demuxer, deadline)):
-        # frames before the first key frame are decoded, but not in the index
-        i = decoded if index.counted else rank.get(frame.pts)
-        if i is None or i >= len(times):
-            continue
-        if i != done:
-            break
-        picture = _picture(frame, demuxer.name)
-        # decoders derived from MPEG-1 export nothing with a frame that they held back to the end
-        lost = flushed and picture != "I" and demuxer.codec != "h264"
-        yield MotionFrame(
-            name=demuxer.name,
-            index=i,
-            time=float(times[i]),
-            picture=picture,
-            vectors=None if lost else _vectors(frame, demuxer.name),
-            references=references,
-            image=converter.image(frame, None).numpy(),
-        )
-        deadline.restart()
-        done += 1
-    if done < len(times):
-        raise VideoError(
-            f"{demuxer.name}: frame {done} of {len(times)} cannot be decoded: the decoder skipped "
-            "it",
-            REMEDY,
-        )
-
-
-def _decode(demuxer: Demuxer, deadline: Deadline) -> Iterator[tuple[VideoFrame, int, bool]]:
-    """Yield upright frames from the start of the file.
+def _decode(
+    demuxer: Demuxer, packets: "Iterable[Packet[VideoStream]]", deadline: Deadline
+) -> Iterator[tuple[VideoFrame, int, bool]]:
+    """Yield the upright frames of packets, of which the first is that of a key frame.
 
     With each come the most references that it may have, and whether it came after all packets.
     """
-    demuxer.rewind()
-    context = demuxer.stream.codec_context
-    context.options = {**context.options, "flags2": "+export_mvs"}
-    size = nal_length_size(demuxer.codec, context.extradata)
+    extradata = demuxer.stream.codec_context.extradata
+    size = nal_length_size(demuxer.codec, extradata)
     is_h264, references, decoded = demuxer.codec == "h264", 1, 0
     if is_h264:
-        references = _references(_header(context.extradata, size), 0, demuxer.name)
-    for packet in demuxer.packets():
+        references = _references(_header(extradata, size), 0, demuxer.name)
+    for packet in packets:
         deadline.check()
         if is_h264:  # raw and transport streams have their parameter sets here
             references = _references(_units(bytes(packet), size), references, demuxer.name)
@@ -354,7 +495,7 @@ def compensated_residual(
     return np.ascontiguousarray(difference.transpose(2, 0, 1))
 
 
-def accumulate(frames: Iterable[MotionFrame]) -> Iterator[AccumulatedMotion]:
+def accumulate(frames: Iterable[MotionFrame]) -> Iterator[Motion]:
     """Trace the motion of frames back to the last I-frame.
 
     An I-frame has the vectors 0 and the residual 0. A data set should not sample it: CoViAR and
@@ -363,11 +504,11 @@ def accumulate(frames: Iterable[MotionFrame]) -> Iterator[AccumulatedMotion]:
     Parameters
     ----------
     frames : iterable of MotionFrame
-        All frames in order, as of `read_motion`.
+        Frames in order, none left out, as of `read_motion`; the first an I-frame.
 
     Yields
     ------
-    AccumulatedMotion
+    Motion
         One for each frame.
 
     Raises
@@ -377,26 +518,64 @@ def accumulate(frames: Iterable[MotionFrame]) -> Iterator[AccumulatedMotion]:
         others than the one before, its vectors are unknown, the frame size changes, or frames are
         left out.
     """
-    start: MotionFrame | None = None
-    origins, following = np.zeros((2, 0, 0), np.int32), 0
-    for frame in frames:
+    origins = np.zeros((2, 0, 0), np.int32)
+    for frame, start, _ in _checked(frames):
         grid = _grid(*frame.image.shape[:2])
-        if frame.picture == "I":
-            start, origins = frame, grid
-        elif start is not None and frame.index != following:
+        origins = trace_back(grid if frame.picture == "I" else origins, _known(frame))
+        yield Motion(
+            frame.index, frame.time, frame.picture, frame.image, grid - origins, start.image
+        )
+
+
+def from_previous(frames: Iterable[MotionFrame]) -> Iterator[Motion]:
+    """Take the motion of frames since the frame before, as the codec has it.
+
+    An I-frame has the vectors 0 and the residual 0.
+
+    Parameters
+    ----------
+    frames : iterable of MotionFrame
+        As of `accumulate`.
+
+    Yields
+    ------
+    Motion
+        One for each frame.
+
+    Raises
+    ------
+    VideoError
+        As of `accumulate`.
+    """
+    for frame, _, before in _checked(frames):
+        yield Motion(
+            frame.index, frame.time, frame.picture, frame.image, _known(frame), before.image
+        )
+
+
+def _checked(
+    frames: Iterable[MotionFrame],
+) -> Iterator[tuple[MotionFrame, MotionFrame, MotionFrame]]:
+    """Yield each frame with its I-frame and the frame before; an I-frame stands for all three.
+
+    Raise if motion cannot be traced from a frame to these.
+    """
+    start: MotionFrame | None = None
+    before: MotionFrame | None = None
+    for frame in frames:
+        if before is not None and frame.picture != "I" and frame.index != before.index + 1:
             raise VideoError(
-                f"{frame.name}: frame {frame.index} came where {following} follows",
+                f"{frame.name}: frame {frame.index} came where {before.index + 1} follows",
                 "pass every frame, in order",
             )
-        start = _checked(frame, start)
-        following = frame.index + 1
-        origins = trace_back(origins, _known(frame))
-        vectors = grid - origins
-        residual = compensated_residual(frame.image, start.image, vectors)
-        yield AccumulatedMotion(frame.index, frame.time, frame.picture, vectors, residual)
+        if frame.picture == "I":
+            start = before = frame
+        start = _traceable(frame, start)
+        yield frame, start, before or start
+        before = frame
 
 
-def _checked(frame: MotionFrame, start: MotionFrame | None) -> MotionFrame:
+def _traceable(frame: MotionFrame, start: MotionFrame | None) -> MotionFrame:
     """Return the I-frame to which a frame is traced back, or raise if it cannot be."""
     where = f"{frame.name}: frame {frame.index}"
     if start is None:

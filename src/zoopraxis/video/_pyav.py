@@ -192,7 +192,7 @@ class _FrameReader:
         requested = set(times.tolist())
         can_skip = self.demuxer.stream.codec.canonical_name in DISPOSABLE
         done = 0
-        for packet in self._packets_from(key):
+        for packet in self.packets_from(key):
             self.deadline.check()
             # Stored after the key frame but presented before it, these frames of an open GOP
             # reference the previous GOP, which was not decoded: I6 [B4 B5] P9 B7 B8.
@@ -225,7 +225,7 @@ class _FrameReader:
         between = np.searchsorted(self.index.pts, key) - np.searchsorted(self.index.pts, current)
         return bool(between > MIN_SEEK)
 
-    def _packets_from(self, key: int | None) -> "Iterator[Packet[VideoStream]]":
+    def packets_from(self, key: int | None) -> "Iterator[Packet[VideoStream]]":
         """Packets from a key frame on; from the start of the file where seeking misses it."""
         if key is not None and self.demuxer.seek(key):
             packets = self.demuxer.packets()
