@@ -17,6 +17,7 @@ COUNTS = {
     "epic55_verbs": 125,
     "gym99": 99,
     "hmdb51": 51,
+    "hmdb51_coviar": 51,
     "hmdb51_tsn": 51,
     "imagenet1k": 1000,
     "jester": 27,
@@ -107,6 +108,7 @@ def test_second_orders_of_a_data_set():
 
     assert label_names("ssv1_sorted") == label_names("ssv2")
     assert displaced("hmdb51_tsn", "hmdb51") == ["kick_ball", "kick", "sword_exercise", "sword"]
+    assert sorted(label_names("hmdb51_coviar")) == list(label_names("hmdb51"))
     # classInd.txt ignores case, a listing of the folders does not
     ucf101 = label_names("ucf101")
     assert list(ucf101) == sorted(ucf101, key=str.lower)

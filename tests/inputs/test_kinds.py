@@ -20,6 +20,7 @@ from zoopraxis.inputs import (
     KINDS,
     RGB,
     ClipSpec,
+    Compressed,
     Flow,
     Grey,
     Media,
@@ -42,6 +43,7 @@ EXAMPLES = [
     RGBDiff(resize=32, size=24, value_range=255.0),
     Flow(resize=32, size=24, mean=(0.4, 0.6)),
     RGBFlow(resize=32, size=24),
+    Compressed(resize=32, size=24, stream="vectors_residual", std=(0.2, 0.2, 0.3, 0.3, 0.4)),
     Skeleton(move=1.0),
 ]
 FRAMES = 12
@@ -54,13 +56,12 @@ def kind(request):
 
 @pytest.fixture
 def media(tmp_path):
-    """A video of noise with its flow and its skeletons."""
-    generator = torch.Generator().manual_seed(0)
-    np.save(tmp_path / "flow.npy", np.random.default_rng(0).normal(0, 5, (FRAMES - 1, 2, 40, 56)))
-    frames = torch.randint(0, 256, (FRAMES, 3, 40, 56), dtype=torch.uint8, generator=generator)
+    """A video in GOPs of 4 frames, with flow and skeletons of noise."""
+    path = write(tmp_path / "clip.avi", "mpeg4", frames=FRAMES, options={"g": "4"})
+    np.save(tmp_path / "flow.npy", np.random.default_rng(0).normal(0, 5, (FRAMES - 1, 2, 48, 64)))
     np.save(tmp_path / "joints.npy", np.random.default_rng(1).random((2, FRAMES, 18, 3)) - 0.5)
     beside = {"flow": str(tmp_path / "flow.npy"), "skeleton": str(tmp_path / "joints.npy")}
-    return Media(path=frames, **beside)
+    return Media(path=path, **beside)
 
 
 def prepared(kind, track, indices, draw):

@@ -20,6 +20,7 @@ where they do not, the plain name is the order of the data set's own files:
 ``hmdb51``                    Alphabetical; mmaction2.
 ``hmdb51_tsn``                ``class_list.txt`` of TSN's Caffe release: kick_ball before kick and
                               sword_exercise before sword.
+``hmdb51_coviar``             The lists of CoViAR's and DMC-Net's code: smile, clap, climb, ...
 ``mit``                       Moments in Time, ``moments_categories.txt`` of 2018 (339 classes).
 ``diving48``                  The data set's vocabulary, its four attributes joined by ``+``.
 ``activitynet``               As in mmaction2, for version 1.3.

@@ -14,21 +14,32 @@ the widths "tiny". `ContextGenerator` is PWC-Net's context network of dilated co
 batch norms, a narrower first layer, and a leaky ReLU even after the last. `MotionCue` takes either:
 the cue is the generator's output, or its sum with the motion vectors. On inputs reduced k times,
 the small cue is repeated k times along height and width to fill the frame, as in the authors' code:
-it is tiled, not enlarged. We leave out their generators with a second output for attention and with
-separate first layers for vectors and residual, the discriminator, and the classifier, an image
-ResNet on the cue, whose gradient reaches the generator only in their adversarial training.
+it is tiled, not enlarged. `DMCNet` classifies the cues of frames with an image ResNet.
+
+Vectors and residual are those of the codec, from each frame to the next; at their generator the
+authors do not trace them back. In their code the gradient of the class reaches the generator in the
+second, adversarial stage of training alone; here it always does. We leave out the loss by which
+the cue resembles optical flow and the discriminator, so training with `zoopraxis train` is the
+paper's classification loss alone, their generators with a second output for attention and with
+separate first layers for vectors and residual, and the classifier I3D.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.errors import ShapeError
+from zoopraxis.inputs import ClipSpec, Compressed, Sampling
+from zoopraxis.layers.frames import BackboneFn, merge_time, split_time
+from zoopraxis.layers.resnet2d import ResNet2d
+from zoopraxis.models.base import SegmentNetwork
+from zoopraxis.spec import ModelSpec
 
-__all__ = ["DILATIONS", "WIDTHS", "ContextGenerator", "DenseGenerator", "MotionCue"]
+__all__ = ["DILATIONS", "WIDTHS", "ContextGenerator", "DMCNet", "DenseGenerator", "MotionCue"]
 
 SLOPE = 0.1
 """Of the leaky ReLUs, below zero."""
@@ -178,3 +189,75 @@ class MotionCue(nn.Module):
                 "pixels a side",
                 f"crop or resize them to multiples of {self.reduction}",
             )
+
+
+class DMCNet(SegmentNetwork):
+    """An image network on the motion cues of frames; the clip's logits are the mean of theirs.
+
+    Parameters
+    ----------
+    backbone_fn : BackboneFn
+        Builds the image network.
+    generator_fn : callable, default=DenseGenerator
+        Builds the generator, which maps vectors and residual (N, 5, H, W) to (N, 2, H, W).
+    refine : bool, default=True
+        As of `MotionCue`: the authors' runs add the generator's output to the motion vectors.
+    reduction : int, default=1
+        As of `MotionCue`.
+    **options
+        Of `SegmentNetwork`.
+    """
+
+    def __init__(
+        self,
+        backbone_fn: BackboneFn,
+        *,
+        generator_fn: Callable[[], nn.Module] = DenseGenerator,
+        refine: bool = True,
+        reduction: int = 1,
+        **options: Any,
+    ) -> None:
+        super().__init__(backbone_fn, in_channels=2, **options)
+        self.cue = MotionCue(generator_fn(), refine=refine, reduction=reduction)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map vectors and residuals (B, 5, T, H, W) to features (B, F, T, H/32, W/32)."""
+        num_frames = x.shape[2]
+        x = merge_time(x)  # (B * T, 5, H, W)
+        x = self.cue(x[:, :2], x[:, 2:])  # (B * T, 2, H, W)
+        x = self.backbone(x, num_frames)  # (B * T, F, H/32, W/32)
+        return split_time(x, num_frames)  # (B, F, T, H/32, W/32)
+
+
+_CLIP = ClipSpec(
+    sampling=Sampling(num_frames=3, mode="segments"),
+    input=Compressed(
+        stream="vectors_residual",
+        reference="previous",
+        # vectors are divided by the mean of ImageNet's deviations, residuals by each
+        std=(0.226, 0.226, 0.229, 0.224, 0.225),
+        channel_order="bgr",
+    ),
+)
+
+
+def _entry(name: str, *, clip: ClipSpec = _CLIP, **args: Any) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        build=DMCNet,
+        args={"dropout": 0.0, "num_classes": 101, **args},
+        clip=clip,
+        strides=(1, 32),
+        order_sensitive=False,
+    )
+
+
+SPECS = (
+    _entry("dmc_net_r18_3", backbone_fn=partial(ResNet2d, 18)),
+    _entry(
+        "test_dmc_net",
+        clip=_CLIP.change(size=64, resize=64),
+        backbone_fn=partial(ResNet2d, 10, width=16),
+        num_classes=12,
+    ),
+)

@@ -45,6 +45,8 @@ FAMILIES = (
     "motion_feature_network",
     "off",
     "tdn",
+    "coviar",
+    "dmc_net",
     "x3d",
     "stgcn",
 )
