@@ -144,7 +144,7 @@ def test_a_flip_mirrors_and_negates_what_moves_across(stream):
     )
 
     if stream.startswith("vectors"):
-        torch.testing.assert_close(flipped[:, 0], 256 - plain[:, 0])  # 128 is no motion
+        assert torch.equal(flipped[:, 0].round(), 256 - plain[:, 0].round())  # 128 is no motion
         flipped, plain = flipped[:, 1:], plain[:, 1:]
     torch.testing.assert_close(flipped, plain)
 

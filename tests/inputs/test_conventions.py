@@ -1,8 +1,8 @@
 """The official rules for frames, held to tables worked out from the official code.
 
 The numbers follow get_start_end_idx and temporal_sampling of PySlowFast's decoder.py, dataset.py
-of tsn-pytorch, temporal-shift-module and GSM (minus 1: they count from 1), and torchvision's
-video_utils.py and clip_sampler.py.
+of tsn-pytorch, temporal-shift-module and GSM (minus 1: they count from 1) and of pytorch-coviar,
+and torchvision's video_utils.py and clip_sampler.py.
 """
 
 import numpy as np
@@ -46,6 +46,10 @@ TABLE = [
      [[0, 1, 3, 4], [1, 3, 4, 6], [3, 4, 6, 7]]),
     ("i3d", 5, 30.0, Sampling(num_frames=8), 1, [[0, 1, 2, 3, 4, 0, 1, 2]]),
     ("i3d", 9, 30.0, Sampling(num_frames=8), 1, [[0, 1, 2, 3, 4, 5, 6, 7, 8]]),
+    # 9 / 3 per segment: 1.5 4.5 7.5, to the even number
+    ("coviar", 10, 30.0, THREE, 1, [[2, 4, 8]]),
+    ("coviar", 2, 30.0, THREE, 1, [[0, 0, 1]]),
+    ("coviar", 1, 30.0, THREE, 1, [[0, 0, 0]]),
 ]  # fmt: skip
 
 
@@ -107,6 +111,11 @@ def test_tsm_dense_training_never_draws_the_last_start():
     assert _drawn("tsm_dense", 64, Sampling(num_frames=8))[0] == {0}
 
 
+def test_coviar_training_leaves_out_the_last_item():
+    assert _drawn("coviar", 11, THREE) == [{0, 1, 2}, {3, 4, 5, 6}, {7, 8, 9}]
+    assert _drawn("coviar", 2, THREE) == [{0}, {0}, {1}]
+
+
 def test_pyslowfast_training_draws_a_real_start():
     firsts, seconds = _drawn("pyslowfast", 34, FOUR_BY_EIGHT)[:2]
     assert firsts == {0, 1}  # start in [0, 2)
@@ -118,7 +127,9 @@ def test_torchvision_rounds_down_where_we_take_the_nearest():
     assert torchvision_track(10, 30.0, 10.0).tolist() == [0, 3, 6, 9]
 
 
-@pytest.mark.parametrize(("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("i3d", 1)])
+@pytest.mark.parametrize(
+    ("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("i3d", 1), ("coviar", 1)]
+)
 def test_a_rule_of_fixed_views_refuses_others(rule, only):
     with pytest.raises(ZoopraxisError, match=f"gives {only} view"):
         TEST[rule](30, 30.0, THREE, views=3)

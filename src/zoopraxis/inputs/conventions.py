@@ -36,6 +36,8 @@ from zoopraxis.inputs.sampling import (
 __all__ = [
     "TEST",
     "TRAIN",
+    "coviar_test",
+    "coviar_train",
     "gsm_twice_test",
     "i3d_test",
     "pyslowfast_offset_test",
@@ -252,6 +254,31 @@ def torchvision_test(num_frames: int, fps: float, sampling: Sampling, *, views: 
     return dense_clips(track, sampling, uniform_starts(len(track), span(sampling), views=views))
 
 
+# CoViAR and DMC-Net: chaoyuaw/pytorch-coviar, dataset.py
+
+
+def coviar_train(
+    num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
+    """CoViAR, ``_get_train_frame_index``: an item of each segment; the last item is never drawn.
+
+    The original speaks of frames, which are items of `zoopraxis.inputs.Compressed` plus one for
+    vectors and residuals.
+
+    # 11 items, 3 segments: drawn from 0-2, 3-6, 7-9
+    """
+    bounds = np.round((num_frames - 1) / sampling.num_frames * np.arange(sampling.num_frames + 1))
+    low, high = bounds[:-1], np.maximum(bounds[1:], bounds[:-1] + 1)
+    return rng.integers(low.astype(np.int64), high.astype(np.int64))[None]  # (1, T)
+
+
+def coviar_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
+    """CoViAR, ``_get_test_frame_index``: the centre of every segment, halves to the even item."""
+    _fixed(views, 1, "CoViAR")
+    centres = (num_frames - 1) / sampling.num_frames * (np.arange(sampling.num_frames) + 0.5)
+    return np.round(centres).astype(np.int64)[None]  # (1, T)
+
+
 # I3D: Carreira and Zisserman, CVPR 2017, section 2.4
 
 
@@ -280,8 +307,14 @@ TEST: Mapping[str, TestRule] = MappingProxyType(
         "gsm_twice": gsm_twice_test,
         "torchvision": torchvision_test,
         "i3d": i3d_test,
+        "coviar": coviar_test,
     }
 )
 TRAIN: Mapping[str, TrainRule] = MappingProxyType(
-    {"pyslowfast": pyslowfast_train, "tsn": tsn_train, "tsm_dense": tsm_dense_train}
+    {
+        "pyslowfast": pyslowfast_train,
+        "tsn": tsn_train,
+        "tsm_dense": tsm_dense_train,
+        "coviar": coviar_train,
+    }
 )

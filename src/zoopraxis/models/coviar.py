@@ -54,9 +54,7 @@ _VECTORS = ClipSpec(
     sampling=Sampling(num_frames=3, mode="segments"), input=Compressed(stream="vectors")
 )
 _RESIDUAL = _VECTORS.change(stream="residual", std=(0.229, 0.224, 0.225), channel_order="bgr")
-_I_FRAME = _VECTORS.change(
-    stream="i_frame", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-)
+_I_FRAME = _VECTORS.change(stream="i_frame", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 def _entry(
