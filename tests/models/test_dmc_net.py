@@ -1,5 +1,6 @@
 """The generators of DMC-Net against the authors' code, and what is done with their output."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,21 @@ from torch import nn
 
 from zoopraxis.checkpoints.convert import rename
 from zoopraxis.errors import ShapeError
-from zoopraxis.models.dmc_net import DILATIONS, WIDTHS, ContextGenerator, DenseGenerator, MotionCue
+from zoopraxis.layers.resnet2d import ResNet2d
+from zoopraxis.models.dmc_net import (
+    DILATIONS,
+    WIDTHS,
+    ContextGenerator,
+    DenseGenerator,
+    DMCNet,
+    MotionCue,
+)
 from zoopraxis.spec import Source
 from zoopraxis.testing import count_macs, count_params, noise_clip, read_golden, relative_error
+from zoopraxis.weights.dmc_net import SOURCES
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-RULES = (
-    (r"^conv_context\.(\d)\.0\.", r"\1.conv."),
-    (r"^conv_context\.(\d)\.1\.", r"\1.norm."),
-    (r"^conv_(\d)\.0\.", r"layers.\1."),
-    (r"^predict_flow\.", "predict."),
-)
+RULES = ((r"^", "gen_flow_model."), *SOURCES["dmc_net_r18_3"]["dmc"].rename)
 GENERATORS = {
     "dmc_contextnetwork": ContextGenerator,
     "dmc_estimatordensenet": lambda: DenseGenerator(WIDTHS["large"]),
@@ -31,12 +36,14 @@ GENERATORS = {
 def test_the_generators_are_the_authors(name):
     golden = read_golden(name, GOLDEN)
     generator = GENERATORS[name]()
-    generator.load_state_dict(rename(golden.state_dict(), Source(rename=RULES)))
-    generator.eval()
+    # the keys of the generator within the authors' whole network
+    cue = MotionCue(generator).eval()
+    state = rename(golden.state_dict(), Source(rename=RULES))
+    cue.load_state_dict({key.removeprefix("cue."): tensor for key, tensor in state.items()})
     x = golden.input()  # (1, 5, 56, 56)
 
     assert relative_error(generator(x), golden.output) < golden.tolerance
-    assert relative_error(MotionCue(generator)(x[:, :2], x[:, 2:]), golden.output) < 1e-5
+    assert relative_error(cue(x[:, :2], x[:, 2:]), golden.output) < 1e-5
     assert count_params(generator) == golden.record["params"]
     assert count_macs(generator, tuple(x.shape)) == golden.record["flops_conv_matmul"]
 
@@ -96,3 +103,19 @@ def test_frames_must_fit():
         cue(torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 8, 4))
     with pytest.raises(ShapeError, match="6x8 do not split into squares of 4"):
         cue(torch.zeros(1, 2, 6, 8), torch.zeros(1, 3, 6, 8))
+
+
+@torch.no_grad()
+def test_the_classifier_sees_the_cues_of_frames():
+    torch.manual_seed(0)
+    network = DMCNet(partial(ResNet2d, 10, width=8), num_classes=3, dropout=0.0, generator_fn=Sums)
+    network.eval()
+    clips = noise_clip((2, 5, 4, 32, 32))
+
+    logits = network(clips)
+
+    vectors = clips[:, :2]
+    cue = torch.stack((clips[:, 2:].sum(dim=1), vectors.sum(dim=1)), dim=1) + vectors
+    frames = [network.backbone(cue[:, :, t], 1).mean(dim=(2, 3)) for t in range(4)]
+    expected = network.head.linear(torch.stack(frames)).mean(dim=0)
+    torch.testing.assert_close(logits, expected)

@@ -1,7 +1,7 @@
 """Compressed Video Action Recognition.
 
 Wu, Zaheer, Hu, Manmatha, Smola and Krähenbühl, CVPR 2018. arXiv:1712.00636
-Official code: https://github.com/chaoyuaw/pytorch-coviar (no licence given)
+Official code: https://github.com/chaoyuaw/pytorch-coviar (LGPL-2.1)
 
 A video codec has done half of the work: it stores a whole image, the I-frame, only every dozen
 frames, and of the others, the P-frames, how blocks of the frame before move and what remains. Three
@@ -10,8 +10,8 @@ vectors and the residuals, both traced back to the I-frame so that each P-frame 
 (section 3.1). Each is trained by itself on three frames, one of each third of the video, and the
 sum of their scores is the prediction (section 3.2, `zoopraxis.prediction.fusion`).
 
-These are the networks of the authors' PyTorch code, which are torchvision's ResNets; the paper's
-were pre-activation ResNets of MXNet. What the streams look like is in `zoopraxis.inputs.compressed`.
+These are the networks of the authors' PyTorch code, on torchvision's ResNets; the paper's were
+pre-activation ResNets of MXNet. `zoopraxis.inputs.Compressed` reads the streams.
 """
 
 from functools import partial
