@@ -76,7 +76,7 @@ CHANGES = [
     indirect=["clips"],
 )
 def test_what_moves_where_is_learnt_from_vectors(family, clips, tmp_path):
-    changes = [f"model.name=test_{family}", "optim.lr=0.003", "train.epochs=8", *CHANGES]
+    changes = [f"model.name=test_{family}", "optim.lr=0.003", "train.epochs=4", *CHANGES]
     recipe = read_recipe(family, [*changes, f'data.train="{clips / "train"}"'])
 
     result = train(recipe, tmp_path / "run")

@@ -267,8 +267,7 @@ class KeptTrack:
         self.name: str = track.name
         self.fps: float = track.fps
         self.duration: float = track.duration
-        self.height: int = track.height
-        self.width: int = track.width
+        self.height, self.width = size
         self.num_frames: int = track.num_frames
         self.timestamps: NDArray[np.float64] = track.timestamps
         self._codes = track.codes_at(np.arange(track.num_frames), resize=size)  # (N, C, h, w)

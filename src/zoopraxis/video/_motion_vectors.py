@@ -454,6 +454,16 @@ def _grid(height: int, width: int) -> Vectors:
     return np.stack((x, y))
 
 
+def _places(vectors: Vectors) -> Vectors:
+    """Number, row by row, of the pixel of the earlier frame that moved to each: (H, W).
+
+    Several times faster to look up than a pair of coordinates.
+    """
+    x, y = _grid(*vectors.shape[1:]) - vectors
+    places: Vectors = y * vectors.shape[2] + x
+    return places
+
+
 def trace_back(origins: Vectors, vectors: Vectors) -> Vectors:
     """Follow the vectors of a frame to the frame before, and from there to its origins.
 
@@ -469,8 +479,7 @@ def trace_back(origins: Vectors, vectors: Vectors) -> Vectors:
     int32 ndarray of shape (2, H, W)
         The same of this frame: its pixel (x, y) was at (x - dx, y - dy) in the frame before.
     """
-    x, y = _grid(*vectors.shape[1:]) - vectors
-    return origins[:, y, x]
+    return origins.reshape(2, -1).take(_places(vectors), axis=1)
 
 
 def compensated_residual(
@@ -490,8 +499,8 @@ def compensated_residual(
     int16 ndarray of shape (3, H, W)
         From -255 to 255.
     """
-    x, y = _grid(*vectors.shape[1:]) - vectors
-    difference = image.astype(np.int16) - reference[y, x]  # (H, W, 3)
+    moved = reference.reshape(-1, 3).take(_places(vectors), axis=0)  # (H, W, 3)
+    difference = image.astype(np.int16) - moved
     return np.ascontiguousarray(difference.transpose(2, 0, 1))
 
 
