@@ -429,18 +429,20 @@ def paint(field: Vectors, blocks: NDArray[Any]) -> Vectors:
         pixels, `src_x` and `src_y` where it came from, `source` negative for an earlier frame.
     """
     height, width = field.shape[1:]
+    flat = field.reshape(2, -1)
     blocks = blocks[blocks["source"] < 0]
     vectors = np.stack([blocks[f"dst_{c}"].astype(np.int32) - blocks[f"src_{c}"] for c in "xy"])
+    moved = vectors.any(axis=0)
+    blocks, vectors = blocks[moved], vectors[:, moved]  # others are 0, as the field is
     for w, h in np.unique(blocks[["w", "h"]]).tolist():  # 16x16, and its halves and quarters
         same = (blocks["w"] == w) & (blocks["h"] == h)
-        dx, dy = vectors[:, same, None, None]  # (N', 1, 1) each
+        dx, dy = both = vectors[:, same, None, None]  # (N', 1, 1) each
         y = blocks["dst_y"][same, None, None] + (np.arange(h) - h // 2)[:, None]  # (N', h, 1)
         x = blocks["dst_x"][same, None, None] + (np.arange(w) - w // 2)  # (N', 1, w)
-        y, x, dx, dy = np.broadcast_arrays(y, x, dx, dy)  # (N', h, w) each
-        inside = (_within(y, height) & _within(x, width)) & (
-            _within(y - dy, height) & _within(x - dx, width)
-        )
-        field[:, y[inside], x[inside]] = dx[inside], dy[inside]
+        inside = (_within(y, height) & _within(y - dy, height)) & (
+            _within(x, width) & _within(x - dx, width)
+        )  # (N', h, w)
+        flat[:, (y * width + x)[inside]] = np.broadcast_to(both, (2, *inside.shape))[:, inside]
     return field
 
 
