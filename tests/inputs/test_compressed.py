@@ -244,7 +244,7 @@ def test_videos_whose_motion_cannot_be_traced_are_refused(kind, problem, tmp_pat
     assert "ffmpeg -i FILE -map 0:V:0 -c:v mpeg4" in error.hint
 
 
-def test_what_is_no_file_is_refused(tmp_path, monkeypatch):
+def test_what_is_no_file_is_refused(tmp_path):
     cases = {
         "a folder of frames": tmp_path,
         "frames in memory": torch.zeros(4, 3, 32, 32, dtype=torch.uint8),
@@ -254,8 +254,11 @@ def test_what_is_no_file_is_refused(tmp_path, monkeypatch):
         error = refused(Media(path=path))
         assert problem in error.problem
         assert "the file of a video" in error.hint
-    monkeypatch.chdir(tmp_path)
-    assert "absent.avi" in refused(Media(path="absent.avi")).problem
+    (tmp_path / "present.avi").touch()
+    absent = refused(Media(path=tmp_path / "presnet.avi"))
+    assert "presnet.avi: no such file" in absent.problem
+    assert "did you mean" in absent.hint
+    assert "the file is empty" in refused(Media(path=tmp_path / "present.avi")).problem
 
 
 def test_bytes_are_a_file(film):

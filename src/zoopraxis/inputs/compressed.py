@@ -15,7 +15,6 @@ on frames resized to 256x256, where here both are resized.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -35,12 +34,11 @@ from zoopraxis.inputs.images import (
     stack_clips,
 )
 from zoopraxis.inputs.sampling import Indices
-from zoopraxis.video import is_live
+from zoopraxis.video import MotionVideo, open_motion
 from zoopraxis.video._motion_vectors import (
     REMEDY,
     Motion,
     MotionFrame,
-    MotionVideo,
     accumulate,
     from_previous,
 )
@@ -50,7 +48,6 @@ __all__ = ["Compressed", "CompressedTrack"]
 Stream = Literal["i_frame", "vectors", "residual", "vectors_residual"]
 CHANNELS: dict[Stream, int] = {"i_frame": 3, "vectors": 2, "residual": 3, "vectors_residual": 5}
 ZERO = 128  # code of no motion and of no residual
-NO_VECTORS = f"pass the file of a video; to make one of frames, or {REMEDY}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +113,7 @@ class Compressed(ImageInput["CompressedTrack | KeptTrack"]):
 
     def open(self, media: Media) -> "CompressedTrack":
         """Open the video; its frames are decoded as they are read."""
-        video = media.path
-        if isinstance(video, str) and is_live(video):
-            raise VideoError(f"{media.title}: a live video has no GOPs to choose from", NO_VECTORS)
-        if isinstance(video, str | Path) and Path(video).is_dir():
-            raise VideoError(f"{media.title}: a folder of frames has no motion vectors", NO_VECTORS)
-        if not isinstance(video, str | Path | bytes):
-            raise VideoError(f"{media.title}: frames in memory have no motion vectors", NO_VECTORS)
-        opened = MotionVideo(video)
+        opened = open_motion(media.path)
         try:
             return CompressedTrack(opened, self)
         except BaseException:

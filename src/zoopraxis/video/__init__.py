@@ -15,15 +15,18 @@ from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Video
 from zoopraxis.video._images import ArrayVideo, FolderVideo
 from zoopraxis.video._live import grab, live_frames
+from zoopraxis.video._motion_vectors import MotionVideo
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 from zoopraxis.video._write import write_video
 
 __all__ = [
     "ArrayVideo",
+    "MotionVideo",
     "Video",
     "is_live",
     "live_frames",
+    "open_motion",
     "open_video",
     "torchcodec_problem",
     "write_video",
@@ -107,6 +110,37 @@ def open_video(
     if _is_folder(address):
         return FolderVideo(address, fps=fps, timeout=timeout)
     return backend(as_file(address), name=str(address), timeout=timeout, stream=stream)
+
+
+def open_motion(
+    video: str | PathLike[str] | bytes, *, timeout: float = 60.0, stream: int | None = None
+) -> MotionVideo:
+    """Open a video whose frames are decoded with the motion vectors of its codec.
+
+    Parameters
+    ----------
+    video : str, path or bytes
+        A file, the contents of a file, or a URL.
+    timeout, stream
+        As for `open_video`; the time limit holds for opening, and for each frame.
+
+    Raises
+    ------
+    VideoError
+        It cannot be opened, FFmpeg exports no motion vectors of its codec, or it is what has none:
+        a folder of frames, frames in memory, a live video.
+    """
+    hint = "pass the file of a video: only there a codec has left its motion vectors"
+    if isinstance(video, bytes):
+        return MotionVideo(video, timeout=timeout, stream=stream)
+    if not isinstance(video, str | PathLike):
+        raise VideoError(f"{type(video).__name__}: frames in memory have no motion vectors", hint)
+    address = parse_address(video)
+    if is_live(str(video)):
+        raise VideoError(f"{video}: the motion vectors of a live video are not read", hint)
+    if isinstance(address, Path) and _is_folder(address):
+        raise VideoError(f"{video}: a folder of frames has no motion vectors", hint)
+    return MotionVideo(video, timeout=timeout, stream=stream)
 
 
 def _check_positive(name: str, value: object) -> None:
