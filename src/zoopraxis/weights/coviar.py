@@ -7,11 +7,11 @@ network from which the network of I-frames is trained.
 from collections.abc import Mapping
 
 from zoopraxis.models.coviar import SPECS
-from zoopraxis.spec import Source
+from zoopraxis.spec import Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
-__all__ = ["SOURCES"]
+__all__ = ["SOURCES", "WEIGHTS"]
 
 _COVIAR = Source(
     rename=((r"^data_bn\.", "input_norm."), *RENAME_SEGMENTS, *RENAME_RESNET2D),
@@ -24,3 +24,5 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
     **{spec.name: {"coviar": _COVIAR} for spec in SPECS},
     "coviar_iframe_r152_3": {"coviar": _COVIAR, "torchvision": _TORCHVISION},
 }
+
+WEIGHTS: tuple[Weights, ...] = ()
