@@ -16,12 +16,12 @@ the cue is the generator's output, or its sum with the motion vectors. On inputs
 the small cue is repeated k times along height and width to fill the frame, as in the authors' code:
 it is tiled, not enlarged. `DMCNet` classifies the cues of frames with an image ResNet.
 
-Vectors and residual are those of the codec, from each frame to the next; at their generator the
-authors do not trace them back. In their code the gradient of the class reaches the generator in the
-second, adversarial stage of training alone; here it always does. We leave out the loss by which
-the cue resembles optical flow and the discriminator, so training with `zoopraxis train` is the
-paper's classification loss alone, their generators with a second output for attention and with
-separate first layers for vectors and residual, and the classifier I3D.
+Vectors and residual are those of one step, from the frame before: the authors' runs do not trace
+them back. In their code the gradient of the classes reaches the generator in the second,
+adversarial stage of training alone; here it always does, and it is all that trains the generator:
+we leave out the loss by which the cue resembles optical flow, and the discriminator. We also leave
+out their generators with a second output for attention and with separate first layers for vectors
+and residual, and I3D as the classifier.
 """
 
 from collections.abc import Callable, Mapping
