@@ -274,7 +274,11 @@ class KeptTrack:
 
 
 def _targets(video: MotionVideo, stream: Stream) -> Indices:
-    """Frame of each item: I-frames, or P-frames."""
+    """Frame of each item: I-frames, or P-frames.
+
+    An I-frame of H.264 that is no key frame can be told from a P-frame by decoding alone; its item
+    is its own motion, which is 0.
+    """
     frames = np.arange(video.num_frames)
     before = np.searchsorted(video.keys, frames, side="right") - 1
     if stream == "i_frame":
