@@ -15,6 +15,7 @@ from zoopraxis.video import open_video
 from zoopraxis.video._motion_vectors import (
     CODECS,
     MotionFrame,
+    MotionVideo,
     accumulate,
     compensated_residual,
     paint,
@@ -101,6 +102,39 @@ def test_frames_and_times_are_those_of_the_video(moving):
         images = video.frames_at(range(FRAMES)).permute(0, 2, 3, 1).numpy()
         np.testing.assert_allclose([f.time for f in frames], video.timestamps)
     np.testing.assert_array_equal([f.image for f in frames], images)
+
+
+def test_a_frame_that_is_read_alone_is_the_same(moving):
+    # of H.263 in AVI, FFmpeg says of every packet that decoding can start there
+    with open_video(moving) as video:
+        whole = video.frames_at(range(FRAMES))
+        for number in (GOP - 1, FRAMES - 1):
+            assert (video.frames_at([number])[0] == whole[number]).all()
+
+
+def test_decoding_starts_at_any_key_frame(moving):
+    whole = list(read_motion(moving))
+
+    with MotionVideo(moving) as video:
+        assert video.keys.tolist() == [0, GOP]
+        assert video.starts(np.arange(FRAMES)).tolist() == [0] * GOP + [GOP] * (FRAMES - GOP)
+        parts = [*islice(video.frames(GOP), 1), *video.frames(GOP), *islice(video.frames(), 2)]
+
+    for part, number in zip(parts, [GOP, *range(GOP, FRAMES), 0, 1], strict=True):
+        assert (part.index, part.time, part.picture) == (
+            number,
+            whole[number].time,
+            whole[number].picture,
+        )
+        np.testing.assert_array_equal(part.vectors, whole[number].vectors)
+        np.testing.assert_array_equal(part.image, whole[number].image)
+
+
+def test_a_raw_stream_is_decoded_from_its_start(tmp_path):
+    path = write(tmp_path / "a.h264", "libx264", x264("bframes=0:ref=1"))
+    with MotionVideo(path) as video:
+        assert video.keys.tolist() == [0, GOP]
+        assert video.starts(np.array([1, GOP])).tolist() == [0, 0]
 
 
 def test_motion_accumulates_back_to_the_i_frame(moving):

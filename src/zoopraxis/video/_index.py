@@ -21,6 +21,8 @@ UNTIMED_FORMATS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "av1", "obu
 # Containers that declare the duration in their header, and that FFmpeg reads without an error
 # if the file ends earlier. (MP4 and AVI have a table of packet offsets to check instead.)
 HEADER_DURATION_FORMATS = {"matroska,webm", "flv"}
+# Codecs of whose packets FFmpeg takes every one for a key frame, in AVI.
+KEYLESS_CODECS = {"h261", "h263"}
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
     last_second, broken = 0.0, False
     # The duration in a header is that of the longest stream, which may be the audio.
     read_all = container.format.name in HEADER_DURATION_FORMATS
+    not_keys: set[int] = set()  # decoding times, according to the file's own table
+    if container.format.name == "avi" and stream.codec.canonical_name in KEYLESS_CODECS:
+        not_keys = {entry.timestamp for entry in stream.index_entries if not entry.is_keyframe}
     for packet in demuxer.all_packets() if read_all else demuxer.packets():
         deadline.check()
         if packet.size == 0:  # flushes the decoder
@@ -122,7 +127,7 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
         broken = packet.is_corrupt
         packets.pts.append(packet.pts)
         packets.durations.append(packet.duration or 0)
-        packets.keys.append(packet.is_keyframe)
+        packets.keys.append(packet.is_keyframe and packet.dts not in not_keys)
         packets.hidden.append(packet.is_discard)
     _check_complete(demuxer, last_second)
     if broken:
