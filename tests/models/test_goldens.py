@@ -29,6 +29,7 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "gsm_module_c16_t4",
     "psf_slow_8x8_r50_fullconv_v2",
     "psf_x3d_s_fullconv_v2",
+    "repflow_layer",
     "trn_multiscale_8_all",
     "trn_multiscale_8_seed0",
     "trn_single_8",
@@ -38,6 +39,7 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "tv_inception_v3_aux",
     "tv_resnet18",
     "tv_resnet50",
+    "tvnet_flow",
     "twostream_cross_modality",
 }
 LATER = {  # families that are not here yet

@@ -28,7 +28,7 @@ def flow(
     method: Annotated[
         str,
         typer.Option(
-            help="dis, farneback, tvl1; warped:METHOD, without the camera's motion; "
+            help="dis, farneback, tvl1, tvl1_torch; warped:METHOD, without the camera's motion; "
             "ptlflow:NETWORK, learned."
         ),
     ] = "dis",

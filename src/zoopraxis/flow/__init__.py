@@ -7,7 +7,7 @@ from zoopraxis.flow.base import FlowMethod, compute_flow
 from zoopraxis.flow.camera import Warped, estimate_homography
 from zoopraxis.flow.learned import PTLFlow
 from zoopraxis.flow.opencv import DIS, Farneback
-from zoopraxis.flow.tvl1 import TVL1
+from zoopraxis.flow.tvl1 import TVL1, TVL1Torch, tvl1_flow
 
 __all__ = [
     "DIS",
@@ -16,13 +16,17 @@ __all__ = [
     "Farneback",
     "FlowMethod",
     "PTLFlow",
+    "TVL1Torch",
     "Warped",
     "compute_flow",
     "estimate_homography",
     "flow_method",
+    "tvl1_flow",
 ]
 
-METHODS: Mapping[str, type[FlowMethod]] = {kind.name: kind for kind in (DIS, Farneback, TVL1)}
+METHODS: Mapping[str, type[FlowMethod]] = {
+    kind.name: kind for kind in (DIS, Farneback, TVL1, TVL1Torch)
+}
 """Methods of optical flow by name; `flow_method` knows those made of others too."""
 
 

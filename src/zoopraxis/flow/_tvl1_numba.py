@@ -27,16 +27,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from zoopraxis.flow._tvl1_parameters import TVL1Parameters
+from zoopraxis.flow._tvl1_parameters import SMALLEST, TVL1Parameters
 
 __all__ = ["solve"]
 
 Plane = NDArray[np.float32]
 Row = NDArray[np.float32]
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-SMALLEST = 16
-"""Shorter side, in pixels, of the coarsest level of the pyramid."""
 
 
 def solve(

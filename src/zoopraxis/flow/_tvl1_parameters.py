@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from zoopraxis.errors import ZoopraxisError
 
-__all__ = ["TVL1Parameters"]
+__all__ = ["SMALLEST", "TVL1Parameters"]
+
+SMALLEST = 16
+"""Shorter side, in pixels, of the coarsest level of the pyramid."""
 
 
 @dataclass(frozen=True, kw_only=True)

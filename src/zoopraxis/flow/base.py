@@ -2,8 +2,9 @@
 
 import abc
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import cv2
@@ -26,6 +27,9 @@ class FlowMethod(abc.ABC):
     name: ClassVar[str]
     """Name of the method, as `zoopraxis.flow.flow_method` knows it."""
 
+    at_once: ClassVar[int] = 1
+    """Pairs of frames that it is best given together."""
+
     @abc.abstractmethod
     def between(self, first: Frame, second: Frame) -> NDArray[np.float32]:
         """Compute the flow from one RGB frame (H, W, 3) to the next: (2, H, W) pixels, x then y."""
@@ -33,6 +37,10 @@ class FlowMethod(abc.ABC):
     def check(self) -> None:
         """Raise what would stop every pair of frames: a package or a network that is missing."""
         return
+
+    def along(self, frames: Sequence[Frame]) -> Iterable[NDArray[np.float32]]:
+        """Compute the flow (2, H, W) from each of some frames (H, W, 3) of one size to the next."""
+        return (self.between(first, second) for first, second in pairwise(frames))
 
     @property
     def key(self) -> str:
@@ -81,31 +89,40 @@ def flow_fields(frames: Iterable[Tensor], method: FlowMethod) -> Iterator[Tensor
         There are fewer than two frames, they differ in size or are too small for the method, or its
         flow is not finite.
     """
-    previous: Frame | None = None
+    waiting: list[Frame] = []
     number = 0
     for number, frame in enumerate(frames, start=1):
         current = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())  # (H, W, 3)
-        if previous is not None:
-            if current.shape != previous.shape:
-                raise ShapeError(
-                    f"frame {number} is {current.shape[1]}x{current.shape[0]}, the one before it "
-                    f"{previous.shape[1]}x{previous.shape[0]}",
-                    "flow lies between frames of one size",
-                )
-            try:
-                flow = torch.from_numpy(method.between(previous, current))  # (2, H, W)
-            except cv2.error as error:
-                raise ShapeError(
-                    f"{method.name} cannot process frames of {current.shape[1]}x"
-                    f"{current.shape[0]}: {error.err}",
-                    "choose another method or a larger size",
-                ) from error
+        if waiting and current.shape != waiting[-1].shape:
+            raise ShapeError(
+                f"frame {number} is {current.shape[1]}x{current.shape[0]}, the one before it "
+                f"{waiting[-1].shape[1]}x{waiting[-1].shape[0]}",
+                "flow lies between frames of one size",
+            )
+        waiting.append(current)
+        if len(waiting) > method.at_once:
+            yield from _along(waiting, method, last=number)
+            waiting = waiting[-1:]
+    if number < 2:
+        raise ShapeError("flow lies between two frames, and there are fewer", "give two or more")
+    if len(waiting) > 1:
+        yield from _along(waiting, method, last=number)
+
+
+def _along(frames: Sequence[Frame], method: FlowMethod, *, last: int) -> Iterator[Tensor]:
+    """Yield the flow (2, H, W) from each of some frames to the next; the last has a number."""
+    try:
+        for before, field in enumerate(method.along(frames), start=last - len(frames) + 1):
+            flow = torch.from_numpy(field)  # (2, H, W)
             if not flow.isfinite().all():
                 raise ShapeError(
-                    f"{method.name} gives flow that is not finite after frame {number - 1}",
+                    f"{method.name} gives flow that is not finite after frame {before}",
                     "choose another method or size",
                 )
             yield flow
-        previous = current
-    if number < 2:
-        raise ShapeError("flow lies between two frames, and there are fewer", "give two or more")
+    except cv2.error as error:
+        height, width, _ = frames[0].shape
+        raise ShapeError(
+            f"{method.name} cannot process frames of {width}x{height}: {error.err}",
+            "choose another method or a larger size",
+        ) from error

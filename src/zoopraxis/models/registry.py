@@ -44,6 +44,8 @@ FAMILIES = (
     "fstcn",
     "motion_feature_network",
     "off",
+    "tvnet",
+    "representation_flow",
     "tdn",
     "coviar",
     "dmc_net",
