@@ -50,7 +50,7 @@ FLAT = 1e-12
 
 
 class FlowLayer(nn.Module):
-    """The iterations (section 3.1, algorithm 1): the flow of every channel.
+    """The iterations (the paper's algorithm): the flow of every channel.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class RepresentationFlow(nn.Module):
 
 
 class FlowOfFlow(nn.Module):
-    """Flow, a convolution, and the flow of that, added to the maps (section 3.2).
+    """Flow, a convolution, and the flow of that, added to the maps.
 
     It starts as the mean of three frames: the scale of its norm is zero at first.
 

@@ -70,7 +70,7 @@ class TVNet(nn.Module):
     size : (int, int), default=(224, 224)
         Height and width of the frames for which the initial flow is kept.
     iterations : int, default=50
-        Iterations of each warp (section 3.2; "TVNet-50").
+        Iterations of each warp ("TVNet-50").
     scales, warps : int, default=1, 1
         Levels of the pyramid, at most, and warps at each.
     scale_step : float, default=0.5
@@ -206,7 +206,7 @@ def warp(images: Tensor, u: Tensor) -> Tensor:
 
 
 class TVNetTSN(SegmentNetwork):
-    """TVNet, and TSN's temporal stream on its flow (section 3.3).
+    """TVNet, and TSN's temporal stream on its flow.
 
     Parameters
     ----------
