@@ -1,0 +1,1 @@
+"""Dense and improved trajectories: tracks of points and what moves around them."""
