@@ -34,7 +34,7 @@ MEDIAN = 5
 def _gaussian(radius: int, sigma: float) -> Row:
     """Weights at 0, 1, ... radius, of a kernel whose sum is one."""
     weights = np.exp(-(np.arange(radius + 1) ** 2) / (2 * sigma**2))
-    return (weights / (2 * weights.sum() - weights[0])).astype(np.float32)
+    return np.asarray(weights / (2 * weights.sum() - weights[0]), np.float32)
 
 
 def _inverse(weights: Row) -> tuple[float, float, float, float]:
@@ -145,14 +145,14 @@ def _solve_row(
         out[x, 4] = sxy[x] * i55
 
 
-def flow_pyramid(first: Sequence[Plane], second: Sequence[Plane], step: float) -> list[Plane]:
+def flow_pyramid(first: Sequence[Plane], second: Sequence[Plane], step: np.float32) -> list[Plane]:
     """Compute the flow from one frame to the next at every scale.
 
     Parameters
     ----------
     first, second : sequence of float32 ndarray of shape (H, W, 5)
         Expansions of both frames, from the finest scale to the coarsest.
-    step : float
+    step : float32
         How much finer a scale is than the next.
 
     Returns
@@ -165,7 +165,7 @@ def flow_pyramid(first: Sequence[Plane], second: Sequence[Plane], step: float) -
         height, width = r0.shape[:2]
         if flows:
             resized = [cv2.resize(plane, (width, height)) for plane in flows[-1]]
-            flow = np.asarray(resized, np.float32) * np.float32(step)
+            flow = np.asarray(resized, np.float32) * step
         else:
             flow = np.zeros((2, height, width), np.float32)
         equations = np.empty((5, height, width), np.float32)

@@ -89,7 +89,7 @@ def add_descriptors(
         first += SPANS * size
 
 
-def _gradient(image: NDArray[np.generic]) -> tuple[Plane, Plane]:
+def _gradient(image: NDArray[np.uint8] | Plane) -> tuple[Plane, Plane]:
     """Differences of the neighbours in x and in y, zero at the edges."""
     return (
         np.asarray(cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1), np.float32),

@@ -4,27 +4,42 @@ Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recog
 section 3.1.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["candidates", "new_points", "scale_sizes"]
+__all__ = ["STEP", "Scale", "candidates", "new_points", "scales_of"]
 
 QUALITY = 0.001
 """Least eigenvalue of a point's structure tensor, as a part of the greatest in the frame."""
 BLOCK = 3
 """Side of the window of the structure tensor, and of the Sobel filter."""
-STEP = 2**0.5
+STEP = np.float32(2**0.5)
 """How much finer a scale is than the next."""
 
 
-def scale_sizes(width: int, height: int, *, scales: int, smallest: int) -> list[tuple[int, int]]:
-    """Width and height of the frame at every scale, from the finest; none is below ``smallest``."""
-    sizes: list[tuple[int, int]] = []
-    while len(sizes) < scales and min(width, height) / STEP ** len(sizes) >= smallest:
-        scale = STEP ** len(sizes)
-        sizes.append((round(width / scale), round(height / scale)))
-    return sizes
+class Scale(NamedTuple):
+    """Pixels of the video in a pixel of this scale, and the frame in pixels of this scale."""
+
+    factor: float
+    width: int
+    height: int
+
+
+def scales_of(width: int, height: int, *, count: int, smallest: int) -> list[Scale]:
+    """Scales of a frame, from the finest; the shorter side of none is below ``smallest`` pixels.
+
+    In float32, which decides between two sizes for some frames, as it does for the authors.
+    """
+    scales: list[Scale] = []
+    factor, shorter = np.float32(1), np.float32(min(width, height))
+    while len(scales) < count and shorter >= smallest:
+        size = (round(float(side / factor)) for side in map(np.float32, (width, height)))
+        scales.append(Scale(float(factor), *size))
+        factor, shorter = factor * STEP, shorter / STEP
+    return scales
 
 
 def candidates(grey: NDArray[np.uint8], stride: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import ZoopraxisError, did_you_mean
 
 __all__ = ["COLUMNS", "PARTS", "TrajectorySettings"]
 
@@ -18,6 +18,9 @@ SPANS = 3
 """Cells of a trajectory in time, n_tau in the paper."""
 BINS: Mapping[str, int] = MappingProxyType({"hog": 8, "hof": 9, "mbhx": 8, "mbhy": 8})
 """Bins of each histogram; the last of HOF counts pixels that hardly move."""
+
+CAMERAS = ("homography", "none")
+PEOPLE = ("none", "opencv", "file")
 
 INFO = (
     "frame", "mean_x", "mean_y", "std_x", "std_y", "length", "scale",
@@ -36,7 +39,7 @@ def _parts() -> dict[str, slice]:
 
 
 PARTS: Mapping[str, slice] = MappingProxyType(_parts())
-"""Columns of ``info`` (10), ``trajectory`` (30), ``hog`` (96), ``hof`` (108), ``mbhx``, ``mbhy``."""
+"""Columns of ``info``, 10, ``trajectory``, 30, ``hog``, 96, ``hof``, 108, ``mbhx`` and ``mbhy``, 96."""
 
 COLUMNS: tuple[str, ...] = (
     *INFO,
@@ -62,10 +65,9 @@ class TrajectorySettings:
     camera : {"homography", "none"}, default="homography"
         "homography" removes the motion of the camera: improved trajectories (Wang and Schmid,
         ICCV 2013). "none" keeps it: dense trajectories (Wang et al., CVPR 2011).
-    people : str, default="none"
-        Which regions do not count for the motion of the camera: "none", "opencv" for the people
-        that OpenCV's detector finds (HOG and a linear SVM), or the path of a file of boxes as the
-        authors' program reads it (`zoopraxis.trajectories.camera.read_boxes`).
+    people : {"none", "opencv", "file"}, default="none"
+        What does not count for the motion of the camera: "opencv" for people whom OpenCV's
+        detector finds, "file" for boxes that are given to `extract_trajectories`.
     stride : int, default=5
         Distance of the sampled points in pixels, W in the paper.
     scales : int, default=8
@@ -78,15 +80,18 @@ class TrajectorySettings:
     """
 
     camera: Literal["homography", "none"] = "homography"
-    people: str = "none"
+    people: Literal["none", "opencv", "file"] = "none"
     stride: int = 5
     scales: int = 8
 
     def __post_init__(self) -> None:
-        if self.camera not in ("homography", "none"):
-            raise ZoopraxisError(
-                f"camera of trajectories is {self.camera!r}", "give 'homography' or 'none'"
-            )
+        for name, choices in (("camera", CAMERAS), ("people", PEOPLE)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise ZoopraxisError(
+                    f"{name} of trajectories is {value!r}",
+                    did_you_mean(str(value), choices),
+                )
         for name in ("stride", "scales"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:

@@ -11,7 +11,7 @@ from zoopraxis.trajectories.descriptors import DESCRIPTOR, add_descriptors
 from zoopraxis.trajectories.sampling import new_points
 from zoopraxis.trajectories.settings import LENGTH, PARTS, SPANS
 
-__all__ = ["Tracks"]
+__all__ = ["MIN_MOTION", "Tracks"]
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int32]
@@ -23,7 +23,7 @@ MIN_DEVIATION, MAX_DEVIATION = 3**0.5, 50.0
 MAX_STEP, MAX_SHARE = 20.0, 0.7
 """A step of more pixels that is more than this part of the whole way is a jump."""
 MIN_MOTION = 1.0
-"""Pixels: a trajectory none of whose steps is longer moves with the camera."""
+"""Pixels: a trajectory none of whose steps is longer, without the camera's, moves with it."""
 
 
 class Tracks:
@@ -35,10 +35,14 @@ class Tracks:
         Pixels of the video in a pixel of this scale.
     stride : int
         Distance of the sampled points in pixels.
+    min_motion : float
+        Pixels of the video: where no step without the camera's motion is longer, the track is no
+        trajectory.
     """
 
-    def __init__(self, *, scale: float, stride: int) -> None:
+    def __init__(self, *, scale: float, stride: int, min_motion: float) -> None:
         self.scale = scale
+        self.min_motion = min_motion
         self.stride = stride
         self.slots: Indices = np.empty(0, np.int32)  # rows of the arrays below, oldest track first
         self.free: Indices = np.empty(0, np.int32)
@@ -127,7 +131,7 @@ class Tracks:
             (deviation >= MIN_DEVIATION).any(axis=1)
             & (deviation <= MAX_DEVIATION).all(axis=1)
             & ~jumps
-            & (motions.max(axis=1, initial=0) > MIN_MOTION)
+            & (motions.max(axis=1, initial=0) > self.min_motion)
         )
         rows = np.zeros((int(kept.sum()), PARTS["mbhy"].stop), np.float32)
         rows[:, 0] = frame
