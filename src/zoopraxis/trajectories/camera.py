@@ -121,7 +121,7 @@ def find_people(frame: NDArray[np.uint8]) -> Plane:
     found, _ = detector.detectMultiScale(resized, winStride=(8, 8), padding=(8, 8), scale=1.05)
     x, y, width, height = np.asarray(found, np.float32).reshape(-1, 4).T
     corners = np.stack([x, y, x + width, y + height], axis=1) / scale  # (N, 4)
-    return corners.astype(np.float32)
+    return np.asarray(corners, np.float32)
 
 
 def background(size: tuple[int, int], boxes: ArrayLike) -> Grey:

@@ -39,7 +39,7 @@ def _parts() -> dict[str, slice]:
 
 
 PARTS: Mapping[str, slice] = MappingProxyType(_parts())
-"""Columns of ``info``, 10, ``trajectory``, 30, ``hog``, 96, ``hof``, 108, ``mbhx`` and ``mbhy``, 96."""
+"""Columns of ``info``, ``trajectory``, ``hog``, ``hof``, ``mbhx`` and ``mbhy``: 10, 30, 96, 108 ..."""
 
 COLUMNS: tuple[str, ...] = (
     *INFO,
