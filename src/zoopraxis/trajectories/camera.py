@@ -28,6 +28,8 @@ Grey = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
+MAX_FEATURES = 1000
+"""Features of a frame, the strongest of them, which bounds the time of large frames."""
 MAX_DISTANCE = 25
 """Pixels in x and in y within which a feature is looked for in the other frame."""
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3
@@ -144,7 +146,8 @@ def background(size: tuple[int, int], boxes: ArrayLike) -> Grey:
 
 def find_features(grey: Grey, mask: Grey | None) -> Features:
     """Find local features in a grey frame (H, W), where its mask (H, W) is not 0."""
-    sift = cv2.SIFT.create(0, 3, 0.04, 10, 1.6, cv2.CV_8U)  # the default values, and integers
+    # The other values are the default.
+    sift = cv2.SIFT.create(MAX_FEATURES, 3, 0.04, 10, 1.6, cv2.CV_8U)
     keypoints, descriptors = sift.detectAndCompute(grey, mask)
     if not keypoints:
         return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
