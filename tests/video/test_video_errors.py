@@ -7,6 +7,7 @@ import random
 import socket
 import struct
 import threading
+import time
 import zlib
 
 import av
@@ -403,6 +404,14 @@ def test_decoding_times_out(tmp_path):
         video.timeout = 0.0
         with pytest.raises(VideoError, match="not read within 0 s"):
             video.frames_at([30])
+
+
+def test_what_is_done_with_a_frame_does_not_count_as_reading_it():
+    with open_video(np.zeros((3, 3, 8, 8), np.uint8), timeout=1) as video:
+        for number, _ in enumerate(video):
+            if number == 0:
+                time.sleep(1.5)
+    assert number == 2
 
 
 def test_the_time_limit_reaches_every_kind_of_video(tmp_path):

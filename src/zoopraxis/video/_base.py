@@ -225,8 +225,8 @@ class Video(abc.ABC):
         """Yield every frame (3, H, W) in order, holding one at a time."""
         deadline = Deadline(self.name, self.timeout)
         for frame in self._decode(np.arange(self.num_frames), None, deadline):
-            deadline.restart()  # the time limit is per frame
             yield frame.movedim(-1, 0)
+            deadline.restart()  # the time limit is per frame; what is done with it does not count
 
     def __repr__(self) -> str:
         return (
