@@ -9,8 +9,8 @@ program prints for a video. The bars, set before this was written: the number of
 5 % of the authors', 85 % of theirs matched by frame, scale and position within a pixel, descriptors
 with a median cosine of 0.95 for each part; and 25 frames a second at 320x240 on two cores.
 
-On person01_boxing_d1_uncomp.avi of the release (KTH, 160x120, 360 frames): 1997 trajectories, theirs
-are 2001, 1995 of which match, median cosine 0.99996 or more for every part.
+On person01_boxing_d1_uncomp.avi of the release (KTH, 160x120, 360 frames): N trajectories, theirs
+are 2001, M of which match, median cosine 0.99996 or more for every part.
 
 Processor time is of one thread at a time, so that other work on the machine changes it little.
 """

@@ -1,5 +1,6 @@
 """The camera's motion is found, people are left out of it, and frames are warped back."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -90,6 +91,21 @@ def test_features_are_where_the_mask_lets_them():
 
     assert len(points) > 10
     assert points[:, 0].min() > 78
+
+
+def test_features_of_a_large_frame_are_where_they_are_in_a_smaller_one():
+    small = texture(150, 700)
+    large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)  # 1400 wide
+    mask = background(large.shape, [(700, 0, 1400, 300)])
+
+    here = find_features(large, mask).points
+    there = find_features(small, None).points
+
+    assert len(here) > 50
+    assert here[:, 0].max() < 702
+    expected = (there + 0.5) * 2 - 0.5
+    nearest = np.linalg.norm(here[:, None] - expected[None], axis=2).min(axis=1)
+    assert np.median(nearest) < 0.3
 
 
 def test_a_person_is_found():

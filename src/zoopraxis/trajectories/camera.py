@@ -30,6 +30,8 @@ Matrix = NDArray[np.float64]
 
 MAX_FEATURES = 1000
 """Features of a frame, the strongest of them, which bounds the time of large frames."""
+MAX_SIDE = 1280
+"""Pixels of the longer side of a frame in which features are found."""
 MAX_DISTANCE = 25
 """Pixels in x and in y within which a feature is looked for in the other frame."""
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3
@@ -145,13 +147,23 @@ def background(size: tuple[int, int], boxes: ArrayLike) -> Grey:
 
 
 def find_features(grey: Grey, mask: Grey | None) -> Features:
-    """Find local features in a grey frame (H, W), where its mask (H, W) is not 0."""
-    # The other values are the default.
-    sift = cv2.SIFT.create(MAX_FEATURES, 3, 0.04, 10, 1.6, cv2.CV_8U)
+    """Find local features in a grey frame (H, W), where its mask (H, W) is not 0.
+
+    A frame whose longer side is over 1280 pixels is resized to that: SIFT holds 90 times the memory
+    of a frame.
+    """
+    scale = min(1.0, MAX_SIDE / max(grey.shape))
+    if scale < 1:
+        grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        if mask is not None:
+            mask = np.asarray(cv2.resize(mask, grey.shape[::-1], interpolation=cv2.INTER_NEAREST))
+    # Default values but the first; whole numbers; and no shift of a quarter of a pixel.
+    sift = cv2.SIFT.create(MAX_FEATURES, 3, 0.04, 10, 1.6, cv2.CV_8U, True)
     keypoints, descriptors = sift.detectAndCompute(grey, mask)
     if not keypoints:
         return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
-    return Features(np.array([k.pt for k in keypoints], np.float32), np.asarray(descriptors))
+    points = (np.array([k.pt for k in keypoints]) + 0.5) / scale - 0.5  # of the centres of pixels
+    return Features(points.astype(np.float32), np.asarray(descriptors))
 
 
 def find_homography(

@@ -39,7 +39,7 @@ def _parts() -> dict[str, slice]:
 
 
 PARTS: Mapping[str, slice] = MappingProxyType(_parts())
-"""Columns of ``info``, ``trajectory``, ``hog``, ``hof``, ``mbhx`` and ``mbhy``: 10, 30, 96, 108 ..."""
+"""Columns of ``info``, ``trajectory``, ``hog``, ``hof``, ``mbhx`` and ``mbhy``."""
 
 COLUMNS: tuple[str, ...] = (
     *INFO,
