@@ -9,8 +9,8 @@ program prints for a video. The bars, set before this was written: the number of
 5 % of the authors', 85 % of theirs matched by frame, scale and position within a pixel, descriptors
 with a median cosine of 0.95 for each part; and 25 frames a second at 320x240 on two cores.
 
-On person01_boxing_d1_uncomp.avi of the release (KTH, 160x120, 360 frames): 2002 trajectories, theirs
-are 2001; 1996 match, with a median cosine of 0.99996 or more for every part.
+On person01_boxing_d1_uncomp.avi of the release (KTH, 160x120, 360 frames): 2002 trajectories;
+theirs are 2001, 1996 of which match, with a median cosine of 0.99996 or more for every part.
 
 On an AMD EPYC (family 26), on cores that others used as well, 16.7 to 23.5 frames in a second of
 processor time at 320x240, so 33 to 47 a second on two cores that are free.

@@ -13,27 +13,22 @@ and every value is read from memory and written to it once.
 An iteration moves 10 values in and 6 out for each pixel, 64 bytes, and needs two square roots and
 two divisions for it. At 320x240 that is 4.9 MB, 0.1 ms at 50 GB/s from a third-level cache.
 
-One thread: numba's pool of threads and PyTorch's are one OpenMP, and each changes the other's.
-numba takes long to import and is a dependency of this file only: import it where it is called.
+numba takes long to import: import this file where it is called.
 """
 
-import contextlib
 import math
-from collections.abc import Callable
-from typing import TypeVar, cast
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from zoopraxis.flow._tvl1_parameters import SMALLEST, TVL1Parameters
+from zoopraxis.flow.kernels import compiled
 
 __all__ = ["solve"]
 
 Plane = NDArray[np.float32]
 Row = NDArray[np.float32]
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def solve(
@@ -124,16 +119,7 @@ def _with_gradients(frame: Plane) -> Plane:
     return np.dstack([frame, x, y])
 
 
-def _compiled(function: Kernel) -> Kernel:
-    """Compile with numba: fast mathematics, no test for division by zero, no lock held."""
-    dispatcher = njit(fastmath=True, nogil=True, error_model="numpy")(function)
-    # Where no folder can be written, numba refuses to cache: each process compiles anew then.
-    with contextlib.suppress(RuntimeError):
-        dispatcher.enable_caching()
-    return cast("Kernel", dispatcher)
-
-
-@_compiled
+@compiled
 def _linearise(first: Plane, warped: Plane, u: Plane, data: Plane) -> None:
     """Write gradients, the inverse of their squared norm and the constant part of the residual.
 
@@ -150,7 +136,7 @@ def _linearise(first: Plane, warped: Plane, u: Plane, data: Plane) -> None:
             data[3, y, x] = warped[y, x, 0] - first[y, x] - ix * u[0, y, x] - iy * u[1, y, x]
 
 
-@_compiled
+@compiled
 def _flow_row(
     u1: Row,
     u2: Row,
@@ -184,7 +170,7 @@ def _flow_row(
     return change
 
 
-@_compiled
+@compiled
 def _dual_row(u: Row, below: Row, p1: Row, p2: Row, step: np.float32) -> None:
     """Update one row of the two dual variables of one component of the flow."""
     one = np.float32(1)
@@ -196,7 +182,7 @@ def _dual_row(u: Row, below: Row, p1: Row, p2: Row, step: np.float32) -> None:
         p2[x + 1] = (p2[x + 1] + gy) * scale
 
 
-@_compiled
+@compiled
 def _flow_at(
     u: Plane, p: Plane, data: Plane, y: int, threshold: np.float32, theta: np.float32
 ) -> np.float32:
@@ -211,7 +197,7 @@ def _flow_at(
     return change
 
 
-@_compiled
+@compiled
 def _dual_at(u: Plane, p: Plane, y: int, step: np.float32) -> None:
     """Update row y of the dual variables; the row after the last repeats it."""
     below = min(y + 1, u.shape[1] - 1)
@@ -219,7 +205,7 @@ def _dual_at(u: Plane, p: Plane, y: int, step: np.float32) -> None:
     _dual_row(u[1, y], u[1, below], p[2, y + 1], p[3, y + 1], step)
 
 
-@_compiled
+@compiled
 def _sweeps(
     u: Plane,
     p: Plane,

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.trajectories._compiled import compiled
+from zoopraxis.flow.kernels import compiled
 
 __all__ = ["expand", "flow_pyramid"]
 

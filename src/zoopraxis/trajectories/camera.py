@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoopraxis.errors import DataError
-from zoopraxis.trajectories._compiled import compiled
+from zoopraxis.flow.kernels import compiled
 
 __all__ = [
     "Features", "background", "find_features", "find_homography", "find_people", "read_boxes",

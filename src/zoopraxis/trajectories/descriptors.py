@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.trajectories._compiled import compiled
+from zoopraxis.flow.kernels import compiled
 from zoopraxis.trajectories.settings import BINS, CELLS, SPANS
 
 __all__ = ["DESCRIPTOR", "PATCH", "add_descriptors"]

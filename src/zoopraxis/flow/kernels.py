@@ -1,4 +1,7 @@
-"""Compile a kernel with numba, in the one way that all of these kernels share."""
+"""Compile the inner loops of flow and of what is computed from it, with numba.
+
+numba takes long to import: import what has kernels where it is called.
+"""
 
 import contextlib
 from collections.abc import Callable
