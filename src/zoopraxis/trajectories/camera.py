@@ -202,6 +202,8 @@ def find_homography(
     homography, agreeing = cv2.findHomography(source, target, cv2.RANSAC, TOLERANCE)
     if homography is None or np.count_nonzero(agreeing) <= MIN_AGREEING:
         return np.eye(3)
+    if not np.isfinite(homography).all():  # matches on one line
+        return np.eye(3)
     return np.asarray(homography, np.float64)
 
 

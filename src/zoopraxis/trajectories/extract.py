@@ -158,6 +158,8 @@ def extract_trajectories(
             if previous is None:
                 for at_scale, structured in zip(tracks, frame.result().structured, strict=True):
                     at_scale.start(structured)
+                if progress is not None:
+                    progress(1, video.num_frames)
             else:
                 waiting.append((number, pool.submit(_motion, previous, frame, scales)))
             previous = frame
@@ -174,8 +176,8 @@ def extract_trajectories(
 
 def _boxes(
     people: People | None, *, settings: TrajectorySettings, video: Video
-) -> Mapping[int, ArrayLike]:
-    """Boxes of people by the index of the frame."""
+) -> dict[int, NDArray[np.float64]]:
+    """Boxes (N, 4) of people by the index of the frame."""
     if (people is not None) != (settings.people == "file"):
         raise DataError(
             f"{video.name}: people of the settings is {settings.people!r}, and boxes are "
@@ -184,22 +186,31 @@ def _boxes(
         )
     if people is None:
         return {}
-    if isinstance(people, Mapping):
-        return people
-    frames = read_boxes(people) if isinstance(people, str | Path) else people
-    if len(frames) != video.num_frames:
-        raise DataError(
-            f"{video.name} has {video.num_frames} frames, and there are boxes of {len(frames)}",
-            "give the boxes of every frame, none for a frame without people",
-        )
-    return dict(enumerate(frames))
+    if isinstance(people, str | Path):
+        people = read_boxes(people)
+    if not isinstance(people, Mapping):
+        if len(people) != video.num_frames:
+            raise DataError(
+                f"{video.name} has {video.num_frames} frames, and there are boxes of {len(people)}",
+                "give the boxes of every frame, none for a frame without people",
+            )
+        people = dict(enumerate(people))
+    boxes = {number: np.asarray(values, np.float64) for number, values in people.items()}
+    for number, values in boxes.items():
+        fits = values.size == 0 or (values.ndim == 2 and values.shape[1] == 4)
+        if not (fits and np.isfinite(values).all()):
+            raise DataError(
+                f"{video.name}: the boxes of frame {number} are {values.tolist()}",
+                "give finite numbers x0, y0, x1, y1 for each box, (N, 4)",
+            )
+    return boxes
 
 
 def _prepare(
     rgb: NDArray[np.uint8],
     scales: Sequence[Scale],
     settings: TrajectorySettings,
-    boxes: ArrayLike | None,
+    boxes: NDArray[np.floating] | None,
 ) -> _Frame:
     """Compute what needs one frame (H, W, 3) only."""
     greys = [grey(rgb)]
