@@ -38,8 +38,8 @@ def files(folder):
 def test_images_hold_the_codes_of_the_flow(video, truth, tmp_path):
     (done,) = extract_flow([video], [tmp_path / "f"], method=DIS, resize=None)
 
-    assert done.num_fields == 5
-    with Flow().open(Media(path=video, flow=done.flow)) as track:
+    assert done.count == 5
+    with Flow().open(Media(path=video, flow=done.file)) as track:
         codes = track.fields_at(np.arange(5), resize=(48, 64))
     assert (codes.float() - to_codes(truth).float()).abs().mean() < 2  # JPEG
     manifest = json.loads((tmp_path / "f" / "flow.json").read_text())
@@ -50,7 +50,7 @@ def test_images_hold_the_codes_of_the_flow(video, truth, tmp_path):
 def test_an_array_holds_the_flow_in_pixels(video, truth, tmp_path):
     (done,) = extract_flow([video], [tmp_path / "f"], method=DIS, form="npz", resize=None)
 
-    with Flow().open(Media(path=video, flow=done.flow)) as track:
+    with Flow().open(Media(path=video, flow=done.file)) as track:
         assert torch.equal(track.fields_at(np.arange(5), resize=(48, 64)), truth.half().float())
 
 
@@ -111,13 +111,13 @@ def test_a_video_that_cannot_be_read_stops_no_other(video, tmp_path):
     assert [r.video for r in results] == asked
     assert "still.mp4: one frame" in results[0].error.problem
     assert "bad.mp4" in results[1].error.problem
-    assert results[2].num_fields == 5
+    assert results[2].count == 5
     assert counts == [(1, 3), (2, 3), (3, 3)]
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["c"]
 
 
 def test_two_videos_do_not_share_a_place(tmp_path):
-    with pytest.raises(DataError, match=r"a.mp4 and a.avi would both"):
+    with pytest.raises(DataError, match=r"a.mp4 and a.avi would both be in"):
         extract_flow(["a.mp4", "a.avi"], [tmp_path / "a"] * 2, method=DIS)
 
 

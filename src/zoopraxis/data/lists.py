@@ -20,7 +20,7 @@ from zoopraxis.errors import DataError
 __all__ = ["list_rows"]
 
 _EDGES = ("start", "end")  # of a segment
-_BESIDE = ("flow", "skeleton", "boxes")  # files beside a video
+_BESIDE = ("flow", "skeleton", "boxes", "trajectories")  # files beside a video
 # A part of a video in a form that is not read: without it, the whole video would be trained on.
 _OTHER_SEGMENTS = frozenset(
     f"{edge}_{unit}"

@@ -31,6 +31,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "flow": ("flow",),
     "skeleton": ("skeleton",),
     "boxes": ("boxes",),
+    "trajectories": ("trajectories",),
 }
 
 

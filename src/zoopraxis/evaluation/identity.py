@@ -42,7 +42,7 @@ def evaluation_key(
 def _identity_of(sample: Sample) -> list[Any]:
     """What makes a sample this one and no other."""
     label = list(sample.label) if isinstance(sample.label, tuple) else sample.label
-    files = (sample.path, sample.flow, sample.skeleton, sample.boxes)
+    files = (sample.path, *sample.beside)
     return [sample.name, label, sample.start, sample.end, *map(_file_stamp, files)]
 
 

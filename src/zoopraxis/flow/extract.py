@@ -14,7 +14,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -33,9 +32,9 @@ from zoopraxis.flow.base import FlowMethod, flow_fields
 from zoopraxis.flow.codes import BOUND, to_codes
 from zoopraxis.flow.picture import FULL_COLOUR, side_by_side
 from zoopraxis.video import Video, open_video, write_video
-from zoopraxis.workers import num_cores, run_jobs
+from zoopraxis.video.extraction import Extracted, extract_all
 
-__all__ = ["Extracted", "Form", "extract_flow"]
+__all__ = ["Form", "extract_flow"]
 
 Form = Literal["jpeg", "npz", "video"]
 
@@ -43,28 +42,6 @@ MANIFEST = "flow.json"
 QUALITY = 95  # of JPEG files, OpenCV's default, as TSN's tools write them
 SUFFIXES: dict[Form, str] = {"jpeg": "", "npz": ".npz", "video": ".flow.mp4"}
 AT_ONCE, BYTES_AT_ONCE = 64, 2**28  # frames that are decoded together, which bounds memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extracted:
-    """What became of one video.
-
-    Parameters
-    ----------
-    video : str
-        The video.
-    flow : str
-        Folder or file of its flow; empty where it could not be read.
-    num_fields : int
-        Number of fields.
-    error : ZoopraxisError or None
-        Why there is none.
-    """
-
-    video: str
-    flow: str = ""
-    num_fields: int = 0
-    error: ZoopraxisError | None = None
 
 
 def extract_flow(
@@ -116,59 +93,36 @@ def extract_flow(
             f"flow of {full} pixels cannot be full colour", "give a number above 0"
         )
     method.check()
-    owners: dict[Path, str] = {}
-    for video, place in zip(videos, places, strict=True):
-        if owners.setdefault(place, video) != video:
-            raise DataError(
-                f"{owners[place]} and {video} would both have their flow in {place}",
-                "rename one of them: they differ in their suffix alone",
-            )
-    jobs = [
-        partial(_extract, video, place, method=method, form=form, resize=resize, full=full)
-        for video, place in zip(videos, places, strict=True)
-    ]
-    results: dict[int, Extracted] = {}
-    for number, result in run_jobs(jobs, workers=workers or num_cores()):
-        results[number] = result
-        if progress is not None:
-            progress(len(results), len(jobs))
-    return [results[number] for number in range(len(jobs))]
+    extract = partial(_extract, method=method, form=form, resize=resize, full=full)
+    return extract_all(videos, places, extract, workers=workers, progress=progress)
 
 
 def _extract(
     name: str, place: Path, *, method: FlowMethod, form: Form, resize: int | None, full: float
-) -> Extracted:
-    """Extract the flow of one video; its errors are a result."""
+) -> tuple[Path, int]:
+    """Extract the flow of one video: where it is, and the number of fields."""
     target = place.with_name(place.name + SUFFIXES[form])
-    try:
-        with open_video(name) as video:
-            if video.num_frames < 2:
-                raise VideoError(f"{name}: one frame, and flow lies between two", "leave it out")
-            asked = {
-                "flow": json.loads(method.key),
-                "resize": resize,
-                "num_fields": video.num_frames - 1,
-                "bound": {"jpeg": BOUND, "npz": None, "video": full}[form],
-            }
-            if not _is_finished(target, asked):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                frames = _frames(video, resize)
-                if form == "jpeg":
-                    _write_images(target, flow_fields(frames, method), asked)
-                elif form == "npz":
-                    _write_array(target, flow_fields(frames, method), asked)
-                else:
-                    frames, again = tee(frames)  # one frame ahead, no more
-                    pairs = zip(again, flow_fields(frames, method), strict=False)
-                    _write_video(target, pairs, asked, video=video)
-            return Extracted(video=name, flow=str(target), num_fields=video.num_frames - 1)
-    except OSError as error:
-        problem = DataError(f"{target} cannot be written: {error}", "choose another OUT with room")
-        return Extracted(video=name, error=problem)
-    except ZoopraxisError as error:
-        if name in error.problem or str(target) in error.problem:
-            return Extracted(video=name, error=error)
-        return Extracted(video=name, error=type(error)(f"{name}: {error.problem}", error.hint))
+    with open_video(name) as video:
+        if video.num_frames < 2:
+            raise VideoError(f"{name}: one frame, and flow lies between two", "leave it out")
+        asked = {
+            "flow": json.loads(method.key),
+            "resize": resize,
+            "num_fields": video.num_frames - 1,
+            "bound": {"jpeg": BOUND, "npz": None, "video": full}[form],
+        }
+        if not _is_finished(target, asked):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            frames = _frames(video, resize)
+            if form == "jpeg":
+                _write_images(target, flow_fields(frames, method), asked)
+            elif form == "npz":
+                _write_array(target, flow_fields(frames, method), asked)
+            else:
+                frames, again = tee(frames)  # one frame ahead, no more
+                pairs = zip(again, flow_fields(frames, method), strict=False)
+                _write_video(target, pairs, asked, video=video)
+        return target, video.num_frames - 1
 
 
 def _frames(video: Video, resize: int | None) -> Iterator[Tensor]:

@@ -49,8 +49,9 @@ class Media:
         What `zoopraxis.video.open_video` takes.
     start, end : float, optional
         Seconds [start, end) of the part; by default from the first frame to the last.
-    flow, skeleton, boxes : str, default=""
-        Files or folders with the optical flow, the skeletons and the boxes of the video.
+    flow, skeleton, boxes, trajectories : str, default=""
+        Files or folders with the optical flow, the skeletons, the boxes and the trajectories of
+        the video.
     """
 
     path: Any
@@ -59,11 +60,17 @@ class Media:
     flow: str = ""
     skeleton: str = ""
     boxes: str = ""
+    trajectories: str = ""
 
     @classmethod
     def of(cls, video: Any) -> "Media":
         """Wrap what `zoopraxis.video.open_video` takes; a `Media` is returned as it is."""
         return video if isinstance(video, Media) else cls(path=video)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Files beside the video, "" where there is none."""
+        return self.flow, self.skeleton, self.boxes, self.trajectories
 
     @property
     def title(self) -> str:

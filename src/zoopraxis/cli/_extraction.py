@@ -1,0 +1,123 @@
+"""What the commands share that compute files of many videos: their list, results and errors."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoopraxis.cli._shown import show_error
+from zoopraxis.errors import DataError
+
+if TYPE_CHECKING:
+    from zoopraxis.data.samples import SampleList
+    from zoopraxis.video.extraction import Extracted
+
+__all__ = ["Asked", "report"]
+
+LIST = "clips.csv"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The videos of a command: one, or those of a list.
+
+    Parameters
+    ----------
+    paths : list of str
+        Each once.
+    samples : SampleList or None
+        The list; None for one video.
+    """
+
+    paths: list[str]
+    samples: "SampleList | None"
+
+    @classmethod
+    def of(cls, videos: str, *, column: str) -> "Asked":
+        """Read a video, a folder of classes, or a list, to which a column will be added.
+
+        Raises
+        ------
+        DataError
+            No such list, or one of several labels a video.
+        """
+        from zoopraxis.data.rows import VIDEO_SUFFIXES
+        from zoopraxis.data.samples import read_samples
+
+        if Path(videos).suffix.lower() in VIDEO_SUFFIXES or "://" in videos:
+            return cls([videos], None)
+        samples = read_samples(videos)
+        if samples.multi_label:
+            raise DataError(
+                f"{videos} has several labels a video, and no such list is written",
+                f"extract the {column} of the videos' folder, and name it in the column "
+                f"`{column}` of the list",
+            )
+        return cls(list(dict.fromkeys(sample.path for sample in samples)), samples)
+
+
+def report(
+    results: "list[Extracted]",
+    asked: Asked,
+    out: Path,
+    *,
+    column: str,
+    items: str,
+    facts: Mapping[str, Any],
+    as_json: bool,
+) -> None:
+    """Write the list beside the results, print what was done, and exit 1 if a video failed.
+
+    Parameters
+    ----------
+    results : list of Extracted
+        In the order of the paths asked for.
+    asked : Asked
+        The videos.
+    out : Path
+        Folder of the results, and of ``clips.csv``.
+    column : str
+        Column of that list, and what a video has: ``flow``.
+    items : str
+        What was counted: ``fields``.
+    facts : mapping
+        Further values of the JSON.
+    as_json : bool
+        Print JSON.
+    """
+    from zoopraxis.data.write import write_samples
+
+    failed = [(r, r.error) for r in results if r.error is not None]
+    for _, error in failed:
+        show_error(error)
+    table = None
+    if asked.samples is not None:
+        table = out / LIST
+        table.parent.mkdir(parents=True, exist_ok=True)
+        file_of = {result.video: result.file for result in results if result.file}
+        found = (
+            replace(sample, **{column: file_of[sample.path]})
+            for sample in asked.samples
+            if sample.path in file_of
+        )
+        write_samples(table, replace(asked.samples, samples=tuple(found)))
+    if as_json:
+        values = {
+            **facts,
+            "list": str(table) if table else None,
+            "videos": [
+                {"video": r.video, column: r.file, items: r.count} for r in results if r.file
+            ],
+            "failed": [{"video": r.video, "error": error.problem} for r, error in failed],
+        }
+        print(json.dumps(values))
+    else:
+        print(f"{sum(r.count for r in results)} {items} of {len(results) - len(failed)} videos")
+        print(f"list: {table}" if table else f"{column}: {results[0].file}")
+    if failed:
+        has = "have" if len(results) > 1 else "has"
+        videos = "videos" if len(results) > 1 else "video"
+        print(f"{len(failed)} of {len(results)} {videos} {has} no {column}", file=sys.stderr)
+        raise SystemExit(1)

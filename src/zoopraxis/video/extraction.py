@@ -1,0 +1,100 @@
+"""Compute something of many videos into files: parallel, and a bad video stops no other."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from zoopraxis.errors import DataError, ZoopraxisError
+from zoopraxis.workers import num_cores, run_jobs
+
+__all__ = ["Extracted", "extract_all", "places"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extracted:
+    """What became of one video.
+
+    Parameters
+    ----------
+    video : str
+        The video.
+    file : str
+        File or folder of what was computed; empty where the video could not be read.
+    count : int
+        Number of items in it.
+    error : ZoopraxisError or None
+        Why there are none.
+    """
+
+    video: str
+    file: str = ""
+    count: int = 0
+    error: ZoopraxisError | None = None
+
+
+def extract_all(
+    videos: Sequence[str],
+    places: Sequence[Path],
+    extract: Callable[[str, Path], tuple[Path, int]],
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Extracted]:
+    """Call a function for each of many videos, in several processes.
+
+    Parameters
+    ----------
+    videos : sequence of str
+        What `zoopraxis.video.open_video` takes.
+    places : sequence of Path
+        Where the results of each video go.
+    extract : callable
+        Called with a video and its place; writes the results, or finds them finished there, and
+        returns their file and number. With several workers it is pickled.
+    workers : int, optional
+        Number of processes. The default is the number of cores.
+    progress : callable, optional
+        Called with the number of videos done and their total.
+
+    Returns
+    -------
+    list of Extracted
+        In the order of the videos; a `ZoopraxisError` of one is its result.
+
+    Raises
+    ------
+    DataError
+        Two videos have one place.
+    """
+    owners: dict[Path, str] = {}
+    for video, place in zip(videos, places, strict=True):
+        if owners.setdefault(place, video) != video:
+            raise DataError(
+                f"the results of {owners[place]} and {video} would both be in {place}",
+                "rename one of them: they differ in their suffix alone",
+            )
+    jobs = [partial(_one, extract, *pair) for pair in zip(videos, places, strict=True)]
+    results: dict[int, Extracted] = {}
+    for number, result in run_jobs(jobs, workers=workers or num_cores()):
+        results[number] = result
+        if progress is not None:
+            progress(len(results), len(jobs))
+    return [results[number] for number in range(len(jobs))]
+
+
+def _one(extract: Callable[[str, Path], tuple[Path, int]], video: str, place: Path) -> Extracted:
+    """Extract one video; its errors are a result."""
+    try:
+        file, count = extract(video, place)
+    except ZoopraxisError as error:
+        return Extracted(video=video, error=error)
+    return Extracted(video=video, file=str(file), count=count)
+
+
+def places(videos: Sequence[str], out: Path) -> list[Path]:
+    """Place of each video's results: as the videos lie to one another, without their suffixes."""
+    absolute = [Path(os.path.abspath(video)) for video in videos]  # noqa: PTH100 - links stay
+    root = Path(os.path.commonpath([path.parent for path in absolute]))
+    return [out / path.relative_to(root).with_suffix("") for path in absolute]
