@@ -96,7 +96,7 @@ def report(
     if asked.samples is not None:
         table = out / LIST
         table.parent.mkdir(parents=True, exist_ok=True)
-        file_of = {result.video: result.file for result in results if result.file}
+        file_of: dict[str, Any] = {r.video: r.file for r in results if r.file}
         found = (
             replace(sample, **{column: file_of[sample.path]})
             for sample in asked.samples

@@ -23,6 +23,7 @@ __all__ = [
     "progress_bar",
     "show_bug",
     "show_error",
+    "stage_bar",
     "warn_untrained",
 ]
 
@@ -94,16 +95,36 @@ def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
 @contextmanager
 def counting_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that sets a progress bar on stderr to a count of a total."""
+    with stage_bar() as stage:
+        yield lambda done, total: stage(title, done, total)
+
+
+@contextmanager
+def stage_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that sets a bar on stderr to what is done, a count of it, and a total."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    columns = title, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as bar:
-        task = bar.add_task(title)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total
+        )
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """zoopraxis evaluate DATA --model M: accuracy on a list of videos, and a report."""
 
-import json
-import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from zoopraxis.cli._evaluation import show_evaluation
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     class_line,
@@ -44,7 +43,6 @@ def evaluate(
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
-    from zoopraxis.evaluation.report import write_report
     from zoopraxis.prediction.aggregate import MODES
 
     if mode and mode not in MODES:
@@ -76,49 +74,11 @@ def evaluate(
             say=lambda line: print(line, file=sys.stderr),
         )
     run = Path(model) if Path(model).is_dir() else Path(model).parent
-    page = write_report(
+    show_evaluation(
         result,
-        out / "report.html",
+        out,
         title=f"{Path(data).name}: {Path(model).name}" + (", backwards" if reverse else ""),
         mode=mode or None,
         curves=run / "curves.png",
+        as_json=as_json,
     )
-    summary = result.summary(mode=mode or None)
-    by_views = result.by_views(mode=mode or None)
-    if as_json:
-        facts = {
-            "trained": result.trained,
-            **_without_nan(summary),
-            "by_views": _without_nan(by_views),
-            "unreadable": dict(result.unread),
-            "report": str(page),
-        }
-        print(json.dumps(facts, indent=1, allow_nan=False))
-        return
-    _print_table(summary, by_views)
-    if result.unread:
-        print("unreadable, and counted as errors:")
-        for name, problem in result.unread.items():
-            print(f"  {problem}" if name in problem else f"  {name}: {problem}")
-    print(f"report {page}")
-
-
-def _without_nan(values: dict[Any, Any]) -> dict[Any, Any]:
-    """Replace what is not defined by None: JSON has no NaN."""
-    return {key: None if math.isnan(value) else value for key, value in values.items()}
-
-
-def _print_table(summary: dict[str, Any], by_views: dict[int, float]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("measure", "value", box=None)
-    for name, value in summary.items():
-        table.add_row(name, str(value) if isinstance(value, int) else _percent(value))
-    for count, value in by_views.items():
-        table.add_row(f"with {count} views", _percent(value))
-    Console().print(table)
-
-
-def _percent(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{100 * value:.2f} %"

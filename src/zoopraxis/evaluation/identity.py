@@ -9,7 +9,7 @@ from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.prediction.pipeline import Precision
 
-__all__ = ["evaluation_key"]
+__all__ = ["evaluation_key", "sample_identity"]
 
 
 def evaluation_key(
@@ -34,12 +34,12 @@ def evaluation_key(
         "precision": precision,
         "reverse": reverse,
         "labels": samples.labels,
-        "samples": [_identity_of(sample) for sample in samples],
+        "samples": [sample_identity(sample) for sample in samples],
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _identity_of(sample: Sample) -> list[Any]:
+def sample_identity(sample: Sample) -> list[Any]:
     """What makes a sample this one and no other."""
     label = list(sample.label) if isinstance(sample.label, tuple) else sample.label
     files = (sample.path, *sample.beside)

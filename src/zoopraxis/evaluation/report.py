@@ -169,14 +169,11 @@ def _draw_views(evaluation: Evaluation, mode: str | None) -> Figure:
 
 
 def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
-    counts = evaluation.confusion(mode=mode)
-    total = np.bincount(evaluation.classes, minlength=len(counts))
-    present = np.flatnonzero(total)
-    accuracy = counts.diagonal()[present] / total[present]
-    order = np.argsort(accuracy)
-    figure, axes = _axes(6, 0.6 + 0.24 * len(order))
-    axes.barh(range(len(order)), 100 * accuracy[order], color=_COLOURS["calm"])
-    axes.set_yticks(range(len(order)), [evaluation.labels[present[k]] for k in order])
+    worst_first = sorted(evaluation.by_class(mode=mode).items(), key=lambda pair: pair[1])
+    places = range(len(worst_first))
+    figure, axes = _axes(6, 0.6 + 0.24 * len(places))
+    axes.barh(places, [100 * accuracy for _, accuracy in worst_first], color=_COLOURS["calm"])
+    axes.set_yticks(places, [label for label, _ in worst_first])
     axes.set(xlabel="accuracy, %", xlim=(0, 100))
     return figure
 

@@ -154,6 +154,14 @@ class Evaluation:
             )
         return values
 
+    def by_class(self, *, mode: str | None = None) -> dict[str, float]:
+        """Accuracy of each class that occurs, of a list with one label each."""
+        counts = self.confusion(mode=mode)
+        total = np.bincount(self.classes, minlength=len(counts))
+        return {
+            self.labels[k]: float(counts[k, k] / total[k]) for k in np.flatnonzero(total).tolist()
+        }
+
     def confusion(self, *, mode: str | None = None) -> NDArray[np.int64]:
         """Videos by true and predicted class, (K, K)."""
         return confusion(self.scores(mode=mode), self.classes)

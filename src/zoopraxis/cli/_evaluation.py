@@ -1,0 +1,66 @@
+"""What the commands print that evaluate something: a table or JSON, and a page."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoopraxis.evaluation.result import Evaluation
+
+__all__ = ["show_evaluation"]
+
+
+def show_evaluation(
+    result: "Evaluation",
+    out: Path,
+    *,
+    title: str,
+    mode: str | None,
+    curves: Path | None = None,
+    as_json: bool,
+) -> None:
+    """Write the page of an evaluation, ``report.html``, and print its numbers."""
+    from zoopraxis.evaluation.report import write_report
+
+    page = write_report(result, out / "report.html", title=title, mode=mode, curves=curves)
+    summary = result.summary(mode=mode)
+    by_views = result.by_views(mode=mode)
+    if as_json:
+        facts = {
+            "trained": result.trained,
+            **_without_nan(summary),
+            "by_views": _without_nan(by_views),
+            "by_class": {} if result.multi_label else result.by_class(mode=mode),
+            "unreadable": dict(result.unread),
+            "report": str(page),
+        }
+        print(json.dumps(facts, indent=1, allow_nan=False))
+        return
+    _print_table(summary, by_views)
+    if result.unread:
+        print("unreadable, and counted as errors:")
+        for name, problem in result.unread.items():
+            print(f"  {problem}" if name in problem else f"  {name}: {problem}")
+    print(f"report {page}")
+
+
+def _without_nan(values: dict[Any, Any]) -> dict[Any, Any]:
+    """Replace what is not defined by None: JSON has no NaN."""
+    return {key: None if math.isnan(value) else value for key, value in values.items()}
+
+
+def _print_table(summary: dict[str, Any], by_views: dict[int, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("measure", "value", box=None)
+    for name, value in summary.items():
+        table.add_row(name, str(value) if isinstance(value, int) else _percent(value))
+    for count, value in by_views.items():
+        table.add_row(f"with {count} views", _percent(value))
+    Console().print(table)
+
+
+def _percent(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{100 * value:.2f} %"

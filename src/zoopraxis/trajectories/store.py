@@ -1,0 +1,211 @@
+"""Files of extracted trajectories, one of each video: parallel, and resumable.
+
+A file is a safetensors file: ``info`` float32 (N, 10), ``descriptors`` float16 (N, 426) and
+``times`` float64 (F,), the seconds at which the F frames of the video are shown; its header holds
+the `TrajectorySettings`.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from zoopraxis.checkpoints.read import read_safetensors
+from zoopraxis.errors import CheckpointError, DataError
+from zoopraxis.files import write_atomically
+from zoopraxis.records import build
+from zoopraxis.trajectories.extract import extract_trajectories
+from zoopraxis.trajectories.settings import LENGTH, PARTS, TrajectorySettings
+from zoopraxis.video import open_video
+from zoopraxis.video.extraction import Extracted, extract_all
+
+__all__ = [
+    "StoredTrajectories",
+    "count_trajectories",
+    "extract_files",
+    "read_trajectories",
+    "save_trajectories",
+]
+
+SUFFIX = ".safetensors"
+HEADER = "zoopraxis.trajectories"  # key of the settings in the header
+REMEDY = "choose another OUT, or remove it"
+_INFO = PARTS["info"].stop
+_WIDTH = max(part.stop for part in PARTS.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTrajectories:
+    """The trajectories of a video.
+
+    Parameters
+    ----------
+    values : Tensor of shape (N, 436)
+        float32; the descriptors are rounded to float16.
+    times : ndarray of shape (F,)
+        Seconds at which the frames are shown.
+    settings : TrajectorySettings
+        How they were extracted.
+    """
+
+    values: Tensor
+    times: NDArray[np.float64]
+    settings: TrajectorySettings
+
+    def within(self, start: float | None, end: float | None) -> Tensor:
+        """Rows (M, 436) of the trajectories all of whose frames are shown in [start, end)."""
+        if start is None and end is None:
+            return self.values
+        last = self.values[:, 0].numpy().round().astype(np.int64)  # (N,), frame of the last point
+        last = last.clip(0, len(self.times) - 1)
+        inside = self.times[(last - LENGTH).clip(0)] >= (start or 0.0)
+        if end is not None:
+            inside &= self.times[last] < end
+        return self.values[torch.from_numpy(inside)]
+
+
+def save_trajectories(
+    path: Path,
+    values: NDArray[np.float32],
+    *,
+    times: NDArray[np.float64],
+    settings: TrajectorySettings,
+) -> None:
+    """Write the trajectories of a video, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.safetensors``.
+    values : ndarray of shape (N, 436)
+        What `zoopraxis.trajectories.extract.extract_trajectories` gives.
+    times : ndarray of shape (F,)
+        Seconds at which the frames are shown.
+    settings : TrajectorySettings
+        How they were extracted.
+    """
+    rows = torch.from_numpy(np.ascontiguousarray(values, np.float32))
+    tensors = {
+        "info": rows[:, :_INFO].contiguous(),
+        "descriptors": rows[:, _INFO:].half().contiguous(),
+        "times": torch.from_numpy(np.ascontiguousarray(times, np.float64)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, save(tensors, metadata={HEADER: settings.key}))
+
+
+def read_trajectories(path: str | Path) -> StoredTrajectories:
+    """Read what `save_trajectories` wrote.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged or of another kind.
+    """
+    try:
+        tensors, header = read_safetensors(Path(path))
+        settings = _settings_of(header, path)
+        values = torch.cat([tensors["info"].float(), tensors["descriptors"].float()], dim=1)
+        times = tensors["times"].double().numpy()
+        if values.shape[1] != _WIDTH or not torch.isfinite(values).all() or times.ndim != 1:
+            raise ValueError(f"values of shape {tuple(values.shape)}")
+    except (CheckpointError, OSError, KeyError, ValueError, RuntimeError, IndexError) as error:
+        raise _not_ours(path, error) from error
+    return StoredTrajectories(values=values, times=times, settings=settings)
+
+
+def count_trajectories(path: str | Path) -> tuple[int, int, TrajectorySettings]:
+    """Read the number of trajectories in a file, of frames, and the settings, and nothing more.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged or of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            rows, width = file.get_slice("descriptors").get_shape()
+            (frames,) = file.get_slice("times").get_shape()
+            settings = _settings_of(file.metadata() or {}, path)
+        if width != _WIDTH - _INFO:
+            raise ValueError(f"descriptors of {width} values")
+    except Exception as error:  # the library answers headers that lie with errors of all types
+        raise _not_ours(path, error) from error
+    return rows, frames, settings
+
+
+def _settings_of(header: dict[str, str], path: str | Path) -> TrajectorySettings:
+    return build(
+        TrajectorySettings, json.loads(header[HEADER]), where=str(path), error=CheckpointError
+    )
+
+
+def _not_ours(path: str | Path, error: Exception) -> DataError:
+    if not Path(path).is_file():
+        return DataError(f"no file {path}", "extract the trajectories again")
+    reason = error.problem if isinstance(error, CheckpointError) else str(error)
+    return DataError(f"{path} holds no trajectories that were extracted here: {reason}", REMEDY)
+
+
+def extract_files(
+    videos: Sequence[str],
+    places: Sequence[Path],
+    *,
+    settings: TrajectorySettings,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Extracted]:
+    """Extract the trajectories of videos, or resume it: finished videos are kept.
+
+    Parameters
+    ----------
+    videos : sequence of str
+        What `zoopraxis.video.open_video` takes.
+    places : sequence of Path
+        File, without its suffix, of each video's trajectories.
+    settings : TrajectorySettings
+        How they are extracted.
+    workers : int, optional
+        Number of processes. The default is the number of cores.
+    progress : callable, optional
+        Called with the number of videos done and their total.
+
+    Returns
+    -------
+    list of Extracted
+        In the order of the videos, with the number of trajectories; a video that cannot be read
+        has an error, and stops no other.
+
+    Raises
+    ------
+    DataError
+        Two videos have one place.
+    """
+    extract = partial(_extract, settings=settings)
+    return extract_all(videos, places, extract, workers=workers, progress=progress)
+
+
+def _extract(name: str, place: Path, *, settings: TrajectorySettings) -> tuple[Path, int]:
+    """Extract the trajectories of one video: their file and number."""
+    target = place.with_name(place.name + SUFFIX)
+    with open_video(name) as video:
+        if target.exists():
+            count, *found = count_trajectories(target)
+            if found != [video.num_frames, settings]:
+                raise DataError(
+                    f"{target} holds trajectories of {found[0]} frames, extracted with "
+                    f"{found[1]}; asked for are {video.num_frames} frames, with {settings}",
+                    REMEDY,
+                )
+            return target, count
+        values = extract_trajectories(video, settings=settings)
+        save_trajectories(target, values, times=video.timestamps, settings=settings)
+    return target, len(values)
