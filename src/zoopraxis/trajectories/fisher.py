@@ -104,10 +104,12 @@ class FisherEncoder:
         for first in range(0, count, AT_ONCE):
             x = descriptors[first : first + AT_ONCE].to(dtype)  # (n, P)
             x = (x - self.mean) @ self.components.T  # (n, D)
-            x = torch.cat([x, x * x], dim=1)  # (n, 2 D)
-            posteriors = torch.addmm(offset, x, slope).softmax(dim=1)  # (n, K)
+            log = torch.addmm(offset, torch.cat([x, x * x], dim=1), slope)  # (n, K)
+            posteriors = log.softmax(dim=1).double()
             total += posteriors.sum(dim=0)[:, None]
-            moments += posteriors.T @ x
+            # in double: the moments around the means are small differences of these
+            x = x.double()
+            moments += posteriors.T @ torch.cat([x, x * x], dim=1)
         sums, squares = moments[:, :dims], moments[:, dims:]  # of p x and p x², (K, D)
         by_mean = (sums - total * means) * precisions.sqrt()
         by_std = (squares - 2 * sums * means + total * means**2) * precisions - total
