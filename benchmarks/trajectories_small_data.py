@@ -62,9 +62,7 @@ def extracted(
 ) -> SampleList:
     """Extract all videos once, and name the files in their samples."""
     folder = options.out / "trajectories"
-    parts, _ = parts_of(
-        samples, folder, settings=settings, workers=options.workers, progress=show
-    )
+    parts, _ = parts_of(samples, folder, settings=settings, workers=options.workers, progress=show)
     for part in parts:
         if not isinstance(part, Part):
             raise part

@@ -112,7 +112,9 @@ def test_equal_descriptors_give_numbers():
 def test_the_same_seed_gives_the_same_encoder():
     first, second = (fit_encoder(descriptors(400), components=4, seed=1) for _ in range(2))
 
-    assert all(torch.equal(a, b) for a, b in zip(vars(first).values(), vars(second).values()))
+    assert all(
+        torch.equal(a, b) for a, b in zip(vars(first).values(), vars(second).values(), strict=True)
+    )
 
 
 def test_the_pca_keeps_half_the_dimensions_and_most_of_the_variance(encoder):

@@ -65,6 +65,7 @@ def report(
     *,
     column: str,
     items: str,
+    count: str,
     facts: Mapping[str, Any],
     as_json: bool,
 ) -> None:
@@ -82,6 +83,8 @@ def report(
         Column of that list, and what a video has: ``flow``.
     items : str
         What was counted: ``fields``.
+    count : str
+        Key of their number in the JSON, which also has ``column`` as a key.
     facts : mapping
         Further values of the JSON.
     as_json : bool
@@ -108,7 +111,7 @@ def report(
             **facts,
             "list": str(table) if table else None,
             "videos": [
-                {"video": r.video, column: r.file, items: r.count} for r in results if r.file
+                {"video": r.video, column: r.file, count: r.count} for r in results if r.file
             ],
             "failed": [{"video": r.video, "error": error.problem} for r, error in failed],
         }

@@ -62,6 +62,7 @@ def flow(
         out,
         column="flow",
         items="fields",
+        count="fields",
         facts={"method": json.loads(chosen.key)},
         as_json=as_json,
     )

@@ -59,6 +59,7 @@ def extract(
         out,
         column="trajectories",
         items="trajectories",
+        count="count",
         facts={"settings": json.loads(settings.key)},
         as_json=as_json,
     )
