@@ -30,8 +30,8 @@ def extract(
         typer.Option(help="How the motion of the camera is removed; none keeps it."),
     ] = "homography",
     people: Annotated[
-        str,
-        typer.Option(help="Who hides the camera's motion: none, opencv (detected), or a file."),
+        Literal["none", "opencv"],
+        typer.Option(help="Who does not count for the camera's motion: whom OpenCV detects."),
     ] = "none",
     stride: Annotated[int, typer.Option(min=1, help="Distance of sampled points, in pixels.")] = 5,
     scales: Annotated[int, typer.Option(min=1, help="Spatial scales, at most.")] = 8,

@@ -26,6 +26,7 @@ from zoopraxis.trajectories.extract import extract_trajectories
 from zoopraxis.trajectories.settings import LENGTH, PARTS, TrajectorySettings
 from zoopraxis.video import open_video
 from zoopraxis.video.extraction import Extracted, extract_all
+from zoopraxis.workers import num_cores
 
 __all__ = [
     "StoredTrajectories",
@@ -189,11 +190,14 @@ def extract_files(
     DataError
         Two videos have one place.
     """
-    extract = partial(_extract, settings=settings)
+    workers = workers or num_cores()
+    extract = partial(_extract, settings=settings, threads=max(1, num_cores() // workers))
     return extract_all(videos, places, extract, workers=workers, progress=progress)
 
 
-def _extract(name: str, place: Path, *, settings: TrajectorySettings) -> tuple[Path, int]:
+def _extract(
+    name: str, place: Path, *, settings: TrajectorySettings, threads: int
+) -> tuple[Path, int]:
     """Extract the trajectories of one video: their file and number."""
     target = place.with_name(place.name + SUFFIX)
     with open_video(name) as video:
@@ -206,6 +210,6 @@ def _extract(name: str, place: Path, *, settings: TrajectorySettings) -> tuple[P
                     REMEDY,
                 )
             return target, count
-        values = extract_trajectories(video, settings=settings)
+        values = extract_trajectories(video, settings=settings, threads=threads)
         save_trajectories(target, values, times=video.timestamps, settings=settings)
     return target, len(values)
