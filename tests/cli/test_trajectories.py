@@ -12,7 +12,7 @@ from zoopraxis.cli import app
 from zoopraxis.data.samples import read_samples
 from zoopraxis.evaluation.result import read_evaluation
 from zoopraxis.theatre import film
-from zoopraxis.trajectories.store import count_trajectories
+from zoopraxis.trajectories.store import summarise
 
 SMALL = ("--components", "2", "--workers", "1")
 
@@ -60,7 +60,7 @@ def test_a_folder_of_classes_becomes_trajectories_and_a_list(extracted, videos):
     assert samples.missing() == ()
     for sample, video in zip(samples, facts["videos"], strict=True):
         assert Path(sample.trajectories).samefile(video["trajectories"])
-        assert count_trajectories(sample.trajectories)[0] == video["count"]
+        assert summarise(sample.trajectories).count == video["count"]
     again = run("extract", videos, out, "--camera", "none", "--workers", 1, "--json")
     assert json.loads(again.stdout)["videos"] == facts["videos"]
 

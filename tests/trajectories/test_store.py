@@ -5,15 +5,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from videos import write, write_frames
+from videos import write_frames
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.trajectories.extract import extract_trajectories
 from zoopraxis.trajectories.settings import TrajectorySettings
 from zoopraxis.trajectories.store import (
-    count_trajectories,
+    Summary,
     extract_files,
     read_trajectories,
     save_trajectories,
+    summarise,
 )
 from zoopraxis.video import open_video
 
@@ -28,7 +29,9 @@ def test_a_file_holds_what_is_extracted(theatre, tmp_path):
 
     stored = read_trajectories(done.file)
     assert done.count == len(expected) > 50
-    assert count_trajectories(done.file) == (done.count, 33, DENSE)
+    assert summarise(done.file) == Summary(
+        count=done.count, num_frames=33, size=video.stat().st_size, settings=DENSE
+    )
     assert stored.settings == DENSE
     assert torch.equal(stored.values[:, :10], expected[:, :10])
     assert torch.equal(stored.values[:, 10:], expected[:, 10:].half().float())
@@ -55,15 +58,15 @@ def test_a_finished_video_is_kept_and_a_missing_one_is_extracted(theatre, tmp_pa
 
 
 def test_trajectories_of_other_settings_or_another_video_are_not_taken_for_them(theatre, tmp_path):
-    video, other = str(theatre / "wave" / "0.mp4"), str(write(tmp_path / "b.mp4", frames=5))
+    video, other = (str(theatre / "wave" / f"{n}.mp4") for n in range(2))  # 33 frames both
     extract_files([video], [tmp_path / "0"], settings=DENSE, workers=1)
 
     (settings,) = extract_files([video], [tmp_path / "0"], settings=TrajectorySettings())
-    (frames,) = extract_files([other], [tmp_path / "0"], settings=DENSE)
+    (another,) = extract_files([other], [tmp_path / "0"], settings=DENSE)
 
     assert "camera='none'" in settings.error.problem
-    assert "33 frames" in frames.error.problem
-    assert "remove it" in frames.error.hint
+    assert "of another video" in another.error.problem
+    assert "remove it" in another.error.hint
 
 
 def test_a_video_without_motion_and_one_that_cannot_be_read(tmp_path):
@@ -94,7 +97,7 @@ def test_a_segment_has_the_trajectories_that_lie_in_it(tmp_path):
     assert frames(2.4, None) == [39]
 
 
-@pytest.mark.parametrize("read", [read_trajectories, count_trajectories])
+@pytest.mark.parametrize("read", [read_trajectories, summarise])
 def test_what_holds_no_trajectories(read, tmp_path):
     file = tmp_path / "a.safetensors"
     with pytest.raises(DataError, match="no file"):
@@ -112,6 +115,6 @@ def test_a_truncated_file(tmp_path):
     save_trajectories(file, np.zeros((9, 436), np.float32), times=np.zeros(20), settings=DENSE)
     file.write_bytes(file.read_bytes()[:-7])
 
-    for read in (read_trajectories, count_trajectories):
+    for read in (read_trajectories, summarise):
         with pytest.raises(DataError, match=r"a.safetensors holds no trajectories"):
             read(file)

@@ -2,7 +2,7 @@
 
 A file is a safetensors file: ``info`` float32 (N, 10), ``descriptors`` float16 (N, 426) and
 ``times`` float64 (F,), the seconds at which the F frames of the video are shown; its header holds
-the `TrajectorySettings`.
+the `TrajectorySettings`, and the size of the video's file.
 """
 
 import json
@@ -30,14 +30,16 @@ from zoopraxis.workers import num_cores
 
 __all__ = [
     "StoredTrajectories",
-    "count_trajectories",
+    "Summary",
     "extract_files",
     "read_trajectories",
     "save_trajectories",
+    "summarise",
 ]
 
 SUFFIX = ".safetensors"
 HEADER = "zoopraxis.trajectories"  # key of the settings in the header
+SIZE = "zoopraxis.video_bytes"
 REMEDY = "choose another OUT, or remove it"
 _INFO = PARTS["info"].stop
 _WIDTH = max(part.stop for part in PARTS.values())
@@ -79,6 +81,7 @@ def save_trajectories(
     *,
     times: NDArray[np.float64],
     settings: TrajectorySettings,
+    size: int = 0,
 ) -> None:
     """Write the trajectories of a video, atomically.
 
@@ -92,6 +95,8 @@ def save_trajectories(
         Seconds at which the frames are shown.
     settings : TrajectorySettings
         How they were extracted.
+    size : int, default=0
+        Bytes of the video's file; 0 if it is none.
     """
     rows = torch.from_numpy(np.ascontiguousarray(values, np.float32))
     tensors = {
@@ -100,7 +105,7 @@ def save_trajectories(
         "times": torch.from_numpy(np.ascontiguousarray(times, np.float64)),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, save(tensors, metadata={HEADER: settings.key}))
+    write_atomically(path, save(tensors, metadata={HEADER: settings.key, SIZE: str(size)}))
 
 
 def read_trajectories(path: str | Path) -> StoredTrajectories:
@@ -123,8 +128,28 @@ def read_trajectories(path: str | Path) -> StoredTrajectories:
     return StoredTrajectories(values=values, times=times, settings=settings)
 
 
-def count_trajectories(path: str | Path) -> tuple[int, int, TrajectorySettings]:
-    """Read the number of trajectories in a file, of frames, and the settings, and nothing more.
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a file of trajectories is of.
+
+    Parameters
+    ----------
+    count : int
+        Number of trajectories.
+    num_frames, size : int
+        Frames of the video, and bytes of its file; 0 if it is none.
+    settings : TrajectorySettings
+        How they were extracted.
+    """
+
+    count: int
+    num_frames: int
+    size: int
+    settings: TrajectorySettings
+
+
+def summarise(path: str | Path) -> Summary:
+    """Read what a file of trajectories is of, without reading them.
 
     Raises
     ------
@@ -133,14 +158,15 @@ def count_trajectories(path: str | Path) -> tuple[int, int, TrajectorySettings]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            rows, width = file.get_slice("descriptors").get_shape()
-            (frames,) = file.get_slice("times").get_shape()
-            settings = _settings_of(file.metadata() or {}, path)
+            count, width = file.get_slice("descriptors").get_shape()
+            (num_frames,) = file.get_slice("times").get_shape()
+            header = file.metadata() or {}
+        settings, size = _settings_of(header, path), int(header[SIZE])
         if width != _WIDTH - _INFO:
             raise ValueError(f"descriptors of {width} values")
     except Exception as error:  # the library answers headers that lie with errors of all types
         raise _not_ours(path, error) from error
-    return rows, frames, settings
+    return Summary(count=count, num_frames=num_frames, size=size, settings=settings)
 
 
 def _settings_of(header: dict[str, str], path: str | Path) -> TrajectorySettings:
@@ -201,15 +227,22 @@ def _extract(
     """Extract the trajectories of one video: their file and number."""
     target = place.with_name(place.name + SUFFIX)
     with open_video(name) as video:
+        size = Path(name).stat().st_size if Path(name).is_file() else 0
         if target.exists():
-            count, *found = count_trajectories(target)
-            if found != [video.num_frames, settings]:
+            found = summarise(target)
+            if found.settings != settings:
                 raise DataError(
-                    f"{target} holds trajectories of {found[0]} frames, extracted with "
-                    f"{found[1]}; asked for are {video.num_frames} frames, with {settings}",
+                    f"{target} holds trajectories that were extracted with {found.settings}, "
+                    f"asked for is {settings}",
                     REMEDY,
                 )
-            return target, count
+            if (found.num_frames, found.size) != (video.num_frames, size):
+                raise DataError(
+                    f"{target} holds trajectories of another video: of {found.num_frames} frames "
+                    f"and {found.size} bytes; {name} has {video.num_frames} and {size}",
+                    REMEDY,
+                )
+            return target, found.count
         values = extract_trajectories(video, settings=settings, threads=threads)
-        save_trajectories(target, values, times=video.timestamps, settings=settings)
+        save_trajectories(target, values, times=video.timestamps, settings=settings, size=size)
     return target, len(values)

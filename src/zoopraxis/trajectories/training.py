@@ -27,7 +27,6 @@ from zoopraxis.trajectories.vectors import (
     parts_of,
     read_vectors,
     sample_rows,
-    stamp,
 )
 
 __all__ = ["Protocol", "train_classifier"]
@@ -167,7 +166,7 @@ def _encoder(
     """Fit the encoder, or read the one that was fitted to the same sample."""
     path = out / ENCODER
     asked = replace(protocol, penalty=1.0)  # which decides nothing here
-    values = [settings.key, vars(asked), list(map(stamp, parts))]
+    values = [settings.key, vars(asked), [part.identity() for part in parts]]
     key = hashlib.sha256(json.dumps(values).encode()).hexdigest()
     try:
         state, header = read_safetensors(path)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +19,9 @@ from zoopraxis.errors import DataError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.trajectories.fisher import TrajectoryEncoder
 from zoopraxis.trajectories.settings import TrajectorySettings
-from zoopraxis.trajectories.store import count_trajectories, extract_files, read_trajectories
-from zoopraxis.video.extraction import places
+from zoopraxis.trajectories.store import extract_files, read_trajectories, summarise
 
-__all__ = ["Part", "encode_parts", "parts_of", "read_vectors", "sample_rows", "stamp"]
+__all__ = ["Part", "encode_parts", "parts_of", "read_vectors", "sample_rows"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the number done, and the total."""
@@ -50,10 +50,14 @@ class Part:
         """Trajectories (N, 436)."""
         return read_trajectories(self.file).within(self.start, self.end)
 
+    def identity(self) -> list[Any]:
+        """What makes these trajectories these and no others."""
+        return [*stamp(self.file), self.start, self.end]
+
     def count(self) -> int:
         """N, without reading whole videos."""
         if self.start is None and self.end is None:
-            return count_trajectories(self.file)[0]
+            return summarise(self.file).count
         return len(self.read())
 
 
@@ -72,7 +76,8 @@ def parts_of(
     samples : SampleList
         With the column ``trajectories`` of an extraction, or without.
     folder : Path
-        Where those go that are extracted; what is there is kept.
+        Where those go that are extracted; what is there is kept. The names of the files have
+        hashes of the settings and the video, so that no other's are ever found there.
     settings : TrajectorySettings or None
         How they must have been extracted; None for as they were, or as is the default.
     workers, progress
@@ -91,7 +96,7 @@ def parts_of(
     for sample in samples:
         if not sample.trajectories:
             continue
-        *_, found = count_trajectories(sample.trajectories)
+        found = summarise(sample.trajectories).settings
         settings = settings or found
         if found != settings:
             raise DataError(
@@ -104,7 +109,7 @@ def parts_of(
     if left:
         results = extract_files(
             left,
-            places(left, folder),
+            [folder / f"{Path(path).stem}-{_hash(settings.key, stamp(path))}" for path in left],
             settings=settings,
             workers=workers,
             progress=progress and (lambda done, total: progress("extracting", done, total)),
@@ -193,8 +198,8 @@ def encode_parts(
     key = encoder.key
     files = []
     for part in parts:
-        name = hashlib.sha256(json.dumps([key, stamp(part)]).encode()).hexdigest()
-        files.append(folder / f"{name[:32]}.safetensors")
+        name = _hash(key, *part.identity())
+        files.append(folder / f"{Path(part.file).stem}-{name}.safetensors")
         if not files[-1].exists():
             write_atomically(files[-1], save(encoder.encode(part.read())))
         if say is not None and part.count() == 0:
@@ -204,11 +209,18 @@ def encode_parts(
     return files
 
 
-def stamp(part: Part) -> list[str | float | None]:
-    """What makes the trajectories of a video these and no others."""
-    status = Path(part.file).stat()
-    path = str(Path(part.file).resolve())
-    return [path, status.st_size, status.st_mtime_ns, part.start, part.end]
+def stamp(file: str) -> list[Any]:
+    """Path of a file, and its size and modification time where it is on this machine."""
+    path = Path(file)
+    if "://" in file or not path.exists():
+        return [file, None, None]
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def _hash(*values: Any) -> str:
+    """Hash of plain JSON, 16 digits of it."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def read_vectors(files: Sequence[Path], name: str) -> NDArray[np.float32]:
