@@ -18,7 +18,7 @@ from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
 from zoopraxis.evaluation.trajectories import MODE, evaluate_trajectories
 from zoopraxis.trajectories.settings import TrajectorySettings
-from zoopraxis.trajectories.training import Protocol, train_classifier
+from zoopraxis.trajectories.training import TrainingProtocol, train_classifier
 from zoopraxis.trajectories.vectors import Part, parts_of
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     options = parse()
     settings = TrajectorySettings(camera=options.camera)
     samples = extracted(read_samples(options.data, group=options.group), settings, options)
-    protocol = Protocol(components=options.components, sample=options.sample)
+    protocol = TrainingProtocol(components=options.components, sample=options.sample)
     accuracies = []
     for fold, (training, held_out) in enumerate(k_fold_by_group(samples, folds=options.folds)):
         out = options.out / f"fold{fold}"
@@ -49,8 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data", help="folder of classes, or a list")
     parser.add_argument("--group", default="group", help="column that the folds keep together")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--components", type=int, default=Protocol().components)
-    parser.add_argument("--sample", type=int, default=Protocol().sample)
+    parser.add_argument("--components", type=int, default=TrainingProtocol().components)
+    parser.add_argument("--sample", type=int, default=TrainingProtocol().sample)
     parser.add_argument("--camera", default="homography", choices=("homography", "none"))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--out", type=Path, default=Path("runs/trajectories"))

@@ -13,10 +13,10 @@ from zoopraxis.evaluation.trajectories import MODE, evaluate_trajectories
 from zoopraxis.trajectories.classify import open_classifier
 from zoopraxis.trajectories.settings import TrajectorySettings
 from zoopraxis.trajectories.store import read_trajectories, save_trajectories
-from zoopraxis.trajectories.training import Protocol, train_classifier
+from zoopraxis.trajectories.training import TrainingProtocol, train_classifier
 from zoopraxis.trajectories.vectors import Part, parts_of, sample_rows
 
-SMALL = Protocol(components=2, sample=300)
+SMALL = TrainingProtocol(components=2, sample=300)
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ def test_a_run_resumes_and_computes_only_what_is_missing(samples, tmp_path):
 def test_nothing_is_found_under_other_settings_or_trajectories(samples, made, tmp_path):
     out = tmp_path / "out"
     first = train_classifier(samples, out, protocol=SMALL)
-    other = train_classifier(samples, out, protocol=Protocol(components=2, sample=300, seed=1))
+    other = train_classifier(
+        samples, out, protocol=TrainingProtocol(components=2, sample=300, seed=1)
+    )
     assert len(stamps(out / "fisher")) == 24
     assert other.encoder.key != first.encoder.key
 
@@ -88,7 +90,7 @@ def test_nothing_is_found_under_other_settings_or_trajectories(samples, made, tm
     assert fresh.key == third.key
 
     again = train_classifier(
-        samples, out, protocol=Protocol(components=2, sample=300, penalty=1e-3)
+        samples, out, protocol=TrainingProtocol(components=2, sample=300, penalty=1e-3)
     )
     assert again.encoder.key == third.encoder.key  # C is the SVMs' alone
     assert again.key != third.key
@@ -99,6 +101,17 @@ def test_a_damaged_encoder_is_fitted_again(samples, tmp_path):
     (tmp_path / "encoder.safetensors").write_bytes(b"damage")
 
     assert train_classifier(samples, tmp_path, protocol=SMALL).key == first.key
+
+
+def test_a_damaged_vector_is_named(samples, tmp_path):
+    train_classifier(samples, tmp_path, protocol=SMALL)
+    damaged = sorted((tmp_path / "fisher").iterdir())[0]
+    damaged.write_bytes(damaged.read_bytes()[:100])
+
+    with pytest.raises(DataError, match="holds no Fisher vectors") as caught:
+        train_classifier(samples, tmp_path, protocol=SMALL)
+    assert damaged.name in caught.value.problem
+    assert "remove it" in caught.value.hint
 
 
 def test_a_sample_is_drawn_from_all_videos_alike(samples):
@@ -134,7 +147,7 @@ def test_a_segment_counts_its_own_trajectories(samples):
 
 def test_too_few_trajectories(samples, tmp_path):
     with pytest.raises(TrainingError, match="738 descriptors are too few for 739 Gaussians"):
-        train_classifier(samples, tmp_path, protocol=Protocol(components=739))
+        train_classifier(samples, tmp_path, protocol=TrainingProtocol(components=739))
 
 
 def test_settings_that_differ(samples, made, tmp_path):
@@ -160,7 +173,7 @@ def test_several_labels_a_video(made, tmp_path):
 @pytest.mark.parametrize("wrong", [{"components": 0}, {"sample": 0}, {"penalty": 0.0}])
 def test_protocols_out_of_range(wrong):
     with pytest.raises(TrainingError, match=r"is 0"):
-        Protocol(**wrong)
+        TrainingProtocol(**wrong)
 
 
 def test_an_evaluation_keeps_scores_that_can_be_fused(samples, tmp_path):

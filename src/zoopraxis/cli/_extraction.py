@@ -120,7 +120,5 @@ def report(
         print(f"{sum(r.count for r in results)} {items} of {len(results) - len(failed)} videos")
         print(f"list: {table}" if table else f"{column}: {results[0].file}")
     if failed:
-        has = "have" if len(results) > 1 else "has"
-        videos = "videos" if len(results) > 1 else "video"
-        print(f"{len(failed)} of {len(results)} {videos} {has} no {column}", file=sys.stderr)
+        print(f"{len(failed)} of {len(results)} videos have no {column}", file=sys.stderr)
         raise SystemExit(1)

@@ -83,9 +83,9 @@ def train(
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.trajectories import MODE, evaluate_trajectories
     from zoopraxis.trajectories.classify import MODEL
-    from zoopraxis.trajectories.training import Protocol, train_classifier
+    from zoopraxis.trajectories.training import TrainingProtocol, train_classifier
 
-    protocol = Protocol(components=components, sample=sample, penalty=c, seed=seed)
+    protocol = TrainingProtocol(components=components, sample=sample, penalty=c, seed=seed)
     samples = read_samples(data)
     held_out = read_samples(val, labels=samples.labels) if val else None
     print(class_line(samples), file=sys.stderr)

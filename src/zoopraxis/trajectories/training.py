@@ -29,14 +29,14 @@ from zoopraxis.trajectories.vectors import (
     sample_rows,
 )
 
-__all__ = ["Protocol", "train_classifier"]
+__all__ = ["TrainingProtocol", "train_classifier"]
 
 ENCODER = "encoder.safetensors"
 HEADER = "zoopraxis.trajectory_encoder"  # key of what the encoder was fitted to
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class TrainingProtocol:
     """How a classifier is trained; the default values are the paper's.
 
     Parameters
@@ -73,7 +73,7 @@ def train_classifier(
     samples: SampleList,
     out: Path,
     *,
-    protocol: Protocol = Protocol(),
+    protocol: TrainingProtocol = TrainingProtocol(),
     settings: TrajectorySettings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -89,7 +89,7 @@ def train_classifier(
     out : Path
         Folder of the model (``model.safetensors``), and of what a later run finds finished:
         ``trajectories``, ``encoder.safetensors``, ``fisher``.
-    protocol : Protocol
+    protocol : TrainingProtocol
         How.
     settings : TrajectorySettings, optional
         Of the trajectories. The default is those of the files that the list names.
@@ -158,7 +158,7 @@ def _all_read(found: list[Part | ZoopraxisError]) -> list[Part]:
 def _encoder(
     parts: list[Part],
     out: Path,
-    protocol: Protocol,
+    protocol: TrainingProtocol,
     settings: TrajectorySettings,
     progress: Progress | None,
     say: Callable[[str], None] | None,

@@ -224,11 +224,22 @@ def _hash(*values: Any) -> str:
 
 
 def read_vectors(files: Sequence[Path], name: str) -> NDArray[np.float32]:
-    """Read the Fisher vectors (N, 2 K D) of one kind of descriptor from N files."""
+    """Read the Fisher vectors (N, 2 K D) of one kind of descriptor from N files.
+
+    Raises
+    ------
+    DataError
+        A file is damaged.
+    """
     vectors = np.empty((0, 0), np.float32)
     for number, file in enumerate(files):
-        with safe_open(file, framework="np") as opened:
-            vector = opened.get_tensor(name)
+        try:
+            with safe_open(file, framework="np") as opened:
+                vector = opened.get_tensor(name)
+        except Exception as error:  # the library answers damage with errors of all types
+            raise DataError(
+                f"{file} holds no Fisher vectors: {error}", "remove it: it is computed again"
+            ) from error
         if number == 0:
             vectors = np.empty((len(files), len(vector)), np.float32)
         vectors[number] = vector
