@@ -1,6 +1,6 @@
 """Linear SVMs on the Fisher vectors of trajectories, one class against the rest.
 
-Wang and Schmid, ICCV 2013, section 4.2: the Fisher vectors of all kinds of descriptors, each of
+Wang and Schmid, ICCV 2013, "Feature encoding": the Fisher vectors of all kinds of descriptors, each of
 length 1, are concatenated; C is 100.
 """
 

@@ -1,7 +1,7 @@
 """Fisher vectors: how the descriptors of a video differ from those of a mixture of Gaussians.
 
 Perronnin, Sánchez and Mensink, ECCV 2010 (improved Fisher kernel); Wang and Schmid, ICCV 2013,
-section 4.2, for trajectories.
+"Feature encoding", for trajectories.
 
 Each kind of descriptor is projected by PCA to half its dimensions, in which a mixture of K
 Gaussians with diagonal covariance is fitted to a sample. A set of N descriptors x is then described

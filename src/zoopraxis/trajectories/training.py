@@ -1,6 +1,6 @@
 """Train a classifier of trajectories: sample, fit, encode, separate; every step is kept.
 
-The protocol of Wang and Schmid, ICCV 2013, section 4.2.
+The protocol of Wang and Schmid, ICCV 2013, "Feature encoding".
 """
 
 import hashlib
