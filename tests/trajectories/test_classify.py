@@ -1,6 +1,7 @@
 """SVMs in the dual are the linear SVMs; a file of ours gives the same scores, or an error."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,7 +120,13 @@ def test_tensors_that_do_not_fit_one_another(classifier, tmp_path):
     with pytest.raises(CheckpointError, match="scores for 2 labels"):
         open_classifier(tmp_path)
 
-    values = {**vars(classifier), "bias": torch.zeros(4)}
-    save_classifier(tmp_path / "model.safetensors", TrajectoryClassifier(**values))
-    with pytest.raises(CheckpointError, match="holds no classifier"):
-        open_classifier(tmp_path)
+    parts = classifier.encoder.parts
+    wrong = {**parts, "hof": replace(parts["hof"], means=torch.zeros(2, 53))}
+    for values in (
+        {"bias": torch.zeros(4)},
+        {"encoder": replace(classifier.encoder, parts=wrong)},
+    ):
+        other = TrajectoryClassifier(**{**vars(classifier), **values})
+        save_classifier(tmp_path / "model.safetensors", other)
+        with pytest.raises(CheckpointError, match="holds no classifier"):
+            open_classifier(tmp_path)

@@ -1,7 +1,7 @@
 """Linear SVMs on the Fisher vectors of trajectories, one class against the rest.
 
-Wang and Schmid, ICCV 2013, "Feature encoding": the Fisher vectors of all kinds of descriptors, each of
-length 1, are concatenated; C is 100.
+Wang and Schmid, ICCV 2013, "Feature encoding": the Fisher vectors of all kinds of descriptors, each
+of length 1, are concatenated; C is 100.
 """
 
 import hashlib
@@ -198,9 +198,8 @@ def open_classifier(path: str | Path) -> TrajectoryClassifier:
 
 def _check_shapes(classifier: TrajectoryClassifier) -> None:
     """Refuse tensors that do not fit one another, by using them."""
-    vectors = classifier.encoder.encode(torch.zeros(2, 436))
     try:
-        scores = classifier.scores(vectors)
+        scores = classifier.scores(classifier.encoder.encode(torch.zeros(2, 436)))
     except RuntimeError as error:
         raise ShapeError(str(error)) from error
     if scores.shape != (len(classifier.labels),):
