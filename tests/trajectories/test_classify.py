@@ -45,7 +45,7 @@ def test_the_dual_gives_the_planes_of_linear_svms():
     reference = OneVsRestClassifier(SVC(C=0.1, kernel="linear")).fit(x, y)
     new = rng.standard_normal((10, 100))
 
-    duals, bias = fit_svm(x @ x.T, y.tolist(), num_classes=3, penalty=0.1)
+    duals, bias = fit_svm(x @ x.T, y.tolist(), labels="abc", penalty=0.1)
 
     scores = new @ (duals.double().numpy() @ x).T + bias.numpy()
     np.testing.assert_allclose(scores, reference.decision_function(new), atol=2e-3)
@@ -53,10 +53,10 @@ def test_the_dual_gives_the_planes_of_linear_svms():
 
 
 def test_a_class_without_videos():
-    with pytest.raises(TrainingError, match=r"1 of 3 classes have no video, .* number 1"):
-        fit_svm(np.eye(4), [0, 0, 2, 2], num_classes=3)
-    with pytest.raises(TrainingError, match="1 class to tell"):
-        fit_svm(np.eye(4), [0, 0, 0, 0], num_classes=1)
+    with pytest.raises(TrainingError, match=r"1 of 3 classes have no video, the first: 'b'"):
+        fit_svm(np.eye(4), [0, 0, 2, 2], labels="abc")
+    with pytest.raises(TrainingError, match="all videos show 'a'"):
+        fit_svm(np.eye(4), [0, 0, 0, 0], labels="a")
 
 
 def test_saved_and_opened_the_scores_are_equal_bit_by_bit(classifier, tmp_path):

@@ -26,7 +26,7 @@ from zoopraxis.records import build
 from zoopraxis.trajectories.fisher import DESCRIPTORS, TrajectoryEncoder
 from zoopraxis.trajectories.settings import TrajectorySettings
 
-__all__ = ["TrajectoryClassifier", "fit_svm", "open_classifier", "save_classifier"]
+__all__ = ["TrajectoryClassifier", "check_classes", "fit_svm", "open_classifier", "save_classifier"]
 
 HEADER = "zoopraxis.trajectory_classifier"  # key of the identity in the file's header
 MODEL = "model.safetensors"  # in the folder of a training
@@ -89,11 +89,32 @@ class TrajectoryClassifier:
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
+def check_classes(classes: Sequence[int], labels: Sequence[str]) -> None:
+    """Refuse what cannot be separated.
+
+    Raises
+    ------
+    TrainingError
+        A label has no video, or there is only one.
+    """
+    missing = [label for k, label in enumerate(labels) if k not in set(classes)]
+    if missing:
+        raise TrainingError(
+            f"{len(missing)} of {len(labels)} classes have no video, the first: {missing[0]!r}",
+            "add videos of them, or leave them out",
+        )
+    if len(labels) < 2:
+        raise TrainingError(
+            f"all videos show {', '.join(map(repr, labels)) or 'nothing'}",
+            "train on videos of two classes or more",
+        )
+
+
 def fit_svm(
     gram: NDArray[np.float64],
     classes: Sequence[int],
     *,
-    num_classes: int,
+    labels: Sequence[str],
     penalty: float = 100.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -105,8 +126,8 @@ def fit_svm(
         Inner products of the videos' vectors.
     classes : sequence of int
         Class of each video.
-    num_classes : int
-        K.
+    labels : sequence of str
+        Names of the K classes.
     penalty : float, default=100.0
         C: the cost of an error.
     progress : callable, optional
@@ -121,24 +142,16 @@ def fit_svm(
     Raises
     ------
     TrainingError
-        A class has no video, or all have the same.
+        A label has no video, or there is only one.
     """
+    check_classes(classes, labels)
     truth = np.asarray(classes)
-    missing = sorted(set(range(num_classes)) - set(truth.tolist()))
-    if missing or num_classes < 2:
-        raise TrainingError(
-            f"{len(missing)} of {num_classes} classes have no video, the first is number "
-            f"{missing[0]}"
-            if missing
-            else f"there is {num_classes} class to tell from the rest",
-            "train on videos of each of two classes or more",
-        )
-    duals, bias = np.zeros((num_classes, len(truth))), np.zeros(num_classes)
-    for k in range(num_classes):
+    duals, bias = np.zeros((len(labels), len(truth))), np.zeros(len(labels))
+    for k in range(len(labels)):
         svm = SVC(C=penalty, kernel="precomputed").fit(gram, truth == k)
         duals[k, svm.support_], bias[k] = svm.dual_coef_[0], svm.intercept_[0]
         if progress is not None:
-            progress(k + 1, num_classes)
+            progress(k + 1, len(labels))
     return torch.from_numpy(duals).float(), torch.from_numpy(bias).float()
 
 

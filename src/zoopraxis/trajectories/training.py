@@ -17,7 +17,13 @@ from zoopraxis.checkpoints.read import read_safetensors
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import CheckpointError, DataError, TrainingError, ZoopraxisError
 from zoopraxis.files import write_atomically
-from zoopraxis.trajectories.classify import MODEL, TrajectoryClassifier, fit_svm, save_classifier
+from zoopraxis.trajectories.classify import (
+    MODEL,
+    TrajectoryClassifier,
+    check_classes,
+    fit_svm,
+    save_classifier,
+)
 from zoopraxis.trajectories.fisher import DESCRIPTORS, TrajectoryEncoder, fit_trajectories
 from zoopraxis.trajectories.settings import TrajectorySettings
 from zoopraxis.trajectories.vectors import (
@@ -109,12 +115,14 @@ def train_classifier(
     DataError
         A video cannot be read, or has several labels.
     TrainingError
-        There are too few trajectories, or a class has no video.
+        There are too few trajectories, a class has no video, or there is only one.
     """
     if samples.multi_label:
         raise DataError(
             f"{samples.root} has several labels a video", "give a list with one label a video"
         )
+    classes = [int(str(sample.label)) for sample in samples]
+    check_classes(classes, samples.labels)
     found, settings = parts_of(
         samples, out / "trajectories", settings=settings, workers=workers, progress=progress
     )
@@ -127,8 +135,8 @@ def train_classifier(
         gram += vectors @ vectors.T
     duals, bias = fit_svm(
         gram,
-        [int(str(sample.label)) for sample in samples],
-        num_classes=len(samples.labels),
+        classes,
+        labels=samples.labels,
         penalty=protocol.penalty,
         progress=progress and (lambda done, total: progress("separating", done, total)),
     )
