@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -76,6 +77,28 @@ def test_a_bad_video_is_named_and_the_others_are_done(videos, tmp_path):
     assert "bad.mp4" in done.stderr
     assert "1 of 2 videos have no trajectories" in done.stderr
     assert len(read_samples(tmp_path / "out" / "clips.csv")) == 1
+
+
+def test_the_groups_of_a_list_are_kept(videos, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(f"path,label,scene\n{videos}/wave/0.mp4,a,kitchen\n")
+
+    done = run("extract", table, tmp_path, "--group", "scene", "--scales", 1, "--workers", 1)
+
+    assert done.exit_code == 0, done.output
+    assert [s.group for s in read_samples(tmp_path / "clips.csv")] == ["kitchen"]
+
+
+def test_a_folder_of_frames_is_a_video(tmp_path):
+    for number, frame in enumerate(film("push", seed=0, performer=0, size=(96, 72)).frames):
+        cv2.imwrite(str(tmp_path / f"{number:03d}.png"), frame[..., ::-1])
+
+    done = run("extract", tmp_path, tmp_path / "out", "--scales", 1, "--json")
+
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["list"] is None
+    assert facts["videos"][0]["count"] > 50
 
 
 def test_one_video(videos, tmp_path):

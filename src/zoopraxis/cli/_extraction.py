@@ -35,20 +35,34 @@ class Asked:
     samples: "SampleList | None"
 
     @classmethod
-    def of(cls, videos: str, *, column: str) -> "Asked":
+    def of(cls, videos: str, *, column: str, group: str) -> "Asked":
         """Read a video, a folder of classes, or a list, to which a column will be added.
+
+        Parameters
+        ----------
+        videos : str
+            What the command was given.
+        column : str
+            The column: ``flow``.
+        group : str
+            Column of a list that holds the groups.
 
         Raises
         ------
         DataError
             No such list, or one of several labels a video.
         """
-        from zoopraxis.data.rows import VIDEO_SUFFIXES
+        from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
         from zoopraxis.data.samples import read_samples
 
-        if Path(videos).suffix.lower() in VIDEO_SUFFIXES or "://" in videos:
+        path = Path(videos)
+        if path.is_dir():
+            is_video = any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+        else:
+            is_video = path.suffix.lower() in VIDEO_SUFFIXES or "://" in videos
+        if is_video:
             return cls([videos], None)
-        samples = read_samples(videos)
+        samples = read_samples(videos, group=group)
         if samples.multi_label:
             raise DataError(
                 f"{videos} has several labels a video, and no such list is written",
@@ -118,7 +132,7 @@ def report(
         print(json.dumps(values))
     else:
         print(f"{sum(r.count for r in results)} {items} of {len(results) - len(failed)} videos")
-        print(f"list: {table}" if table else f"{column}: {results[0].file}")
+        print(f"list: {table}" if table else f"{column}: {results[0].file or 'none'}")
     if failed:
         print(f"{len(failed)} of {len(results)} videos have no {column}", file=sys.stderr)
         raise SystemExit(1)

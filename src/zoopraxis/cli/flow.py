@@ -11,7 +11,9 @@ from zoopraxis.cli._shown import counting_bar
 
 
 def flow(
-    videos: Annotated[str, typer.Argument(help="A video, a folder of classes, or a list.")],
+    videos: Annotated[
+        str, typer.Argument(help="A video or folder of frames, a folder of classes, or a list.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     method: Annotated[
         str,
@@ -33,6 +35,9 @@ def flow(
     short: Annotated[
         int, typer.Option(min=0, help="Shorter side of the frames in pixels; 0 leaves them.")
     ] = 256,
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
+    ] = "group",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")
     ] = None,
@@ -44,7 +49,7 @@ def flow(
     from zoopraxis.video.extraction import places
 
     chosen = flow_method(method)
-    asked = Asked.of(videos, column="flow")
+    asked = Asked.of(videos, column="flow", group=group)
     with counting_bar("flow") as progress:
         results = extract_flow(
             asked.paths,

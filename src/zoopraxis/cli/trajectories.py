@@ -23,7 +23,9 @@ Model = Annotated[Path, typer.Argument(help="Folder of a training, or its model.
 
 @trajectories.command()
 def extract(
-    videos: Annotated[str, typer.Argument(help="A video, a folder of classes, or a list.")],
+    videos: Annotated[
+        str, typer.Argument(help="A video or folder of frames, a folder of classes, or a list.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     camera: Annotated[
         Literal["homography", "none"],
@@ -35,6 +37,9 @@ def extract(
     ] = "none",
     stride: Annotated[int, typer.Option(min=1, help="Distance of sampled points, in pixels.")] = 5,
     scales: Annotated[int, typer.Option(min=1, help="Spatial scales, at most.")] = 8,
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
+    ] = "group",
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +49,7 @@ def extract(
     from zoopraxis.video.extraction import places
 
     settings = TrajectorySettings(camera=camera, people=people, stride=stride, scales=scales)
-    asked = Asked.of(videos, column="trajectories")
+    asked = Asked.of(videos, column="trajectories", group=group)
     with counting_bar("extracting") as progress:
         results = extract_files(
             asked.paths,

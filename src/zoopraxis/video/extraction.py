@@ -61,7 +61,7 @@ def extract_all(
     Returns
     -------
     list of Extracted
-        In the order of the videos; a `ZoopraxisError` of one is its result.
+        In the order of the videos; that one cannot be read, or written, is its result.
 
     Raises
     ------
@@ -85,11 +85,16 @@ def extract_all(
 
 
 def _one(extract: Callable[[str, Path], tuple[Path, int]], video: str, place: Path) -> Extracted:
-    """Extract one video; its errors are a result."""
+    """Extract one video; its errors, which name it, are a result."""
     try:
         file, count = extract(video, place)
+    except OSError as error:
+        problem = f"the results of {video} cannot be written to {place}: {error}"
+        return Extracted(video=video, error=DataError(problem, "choose another OUT with room"))
     except ZoopraxisError as error:
-        return Extracted(video=video, error=error)
+        if video in error.problem or str(place) in error.problem:
+            return Extracted(video=video, error=error)
+        return Extracted(video=video, error=type(error)(f"{video}: {error.problem}", error.hint))
     return Extracted(video=video, file=str(file), count=count)
 
 
