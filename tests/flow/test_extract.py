@@ -141,8 +141,8 @@ def test_a_video_shows_each_frame_beside_its_flow(video, tmp_path):
         [video], [tmp_path / "f"], method=DIS, form="video", resize=None, workers=1
     )
 
-    assert done.flow == str(tmp_path / "f.flow.mp4")
-    with open_video(video) as opened, open_video(done.flow) as drawn:
+    assert done.file == str(tmp_path / "f.flow.mp4")
+    with open_video(video) as opened, open_video(done.file) as drawn:
         assert (drawn.num_frames, drawn.height, drawn.width) == (5, 240, 640)
         np.testing.assert_allclose(drawn.timestamps, opened.timestamps[:-1], atol=1e-3)
         assert numbers_of(drawn.frames_at(range(5))[..., :320]) == [0, 1, 2, 3, 4]
@@ -183,9 +183,9 @@ def test_odd_sizes_and_one_colour(name, form, tmp_path):
         [str(grey), odd], places, method=flow_method(name), form=form, resize=None, workers=1
     )
 
-    assert [r.num_fields for r in results] == [3, 3], [r.error for r in results]
+    assert [r.count for r in results] == [3, 3], [r.error for r in results]
     if form == "npz":
-        flows = [np.load(r.flow)["flow"] for r in results]
+        flows = [np.load(r.file)["flow"] for r in results]
         assert [f.shape for f in flows] == [(3, 2, 48, 64), (3, 2, 17, 33)]
         assert all(np.isfinite(f).all() for f in flows)
         assert np.abs(flows[0]).max() < 0.01
@@ -246,8 +246,8 @@ def test_a_4k_video_is_streamed(tmp_path):
         [str(clip)], [tmp_path / "f"], method=fast, form="video", resize=None, workers=1
     )
 
-    assert done.num_fields == 11
-    with open_video(done.flow) as drawn:
+    assert done.count == 11
+    with open_video(done.file) as drawn:
         assert (drawn.height, drawn.width) == (1080, 3840)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert (after - before) / 1e6 < 2.5  # GB; 12 fields and their frames alone are 2.7

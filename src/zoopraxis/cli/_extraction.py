@@ -59,7 +59,7 @@ class Asked:
         if path.is_dir():
             is_video = any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
         else:
-            is_video = path.suffix.lower() in VIDEO_SUFFIXES or "://" in videos
+            is_video = path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES or "://" in videos
         if is_video:
             return cls([videos], None)
         samples = read_samples(videos, group=group)
@@ -132,7 +132,8 @@ def report(
         print(json.dumps(values))
     else:
         print(f"{sum(r.count for r in results)} {items} of {len(results) - len(failed)} videos")
-        print(f"list: {table}" if table else f"{column}: {results[0].file or 'none'}")
+        file = (results[0].file or "none") if len(results) == 1 else out
+        print(f"list: {table}" if table else f"{column}: {file}")
     if failed:
         print(f"{len(failed)} of {len(results)} videos have no {column}", file=sys.stderr)
         raise SystemExit(1)

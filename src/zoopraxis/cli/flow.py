@@ -63,7 +63,7 @@ def flow(
         )
     report(
         results,
-        asked,
+        asked if form != "video" else Asked(asked.paths, None),  # nothing to train with
         out,
         column="flow",
         items="fields",
