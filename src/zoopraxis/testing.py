@@ -240,13 +240,13 @@ def count_params(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of convolutions and matrix products for an input of `shape`.
+def count_macs(model: nn.Module, *shapes: tuple[int, ...]) -> int:
+    """Multiply-adds of convolutions and matrix products for an input of one or more shapes.
 
     Norms, activations and poolings are not counted, as in the papers. A model on the meta
     device costs nothing to count.
     """
     device = next(model.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.zeros(shape, device=device))
+        model.eval()(*(torch.zeros(shape, device=device) for shape in shapes))
     return int(counter.get_total_flops() // 2)

@@ -124,7 +124,19 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
 
     @abc.abstractmethod
     def shape(self, num_frames: int) -> tuple[int, ...]:
-        """Shape of the network's input for one clip of ``num_frames`` items, without batch."""
+        """Shape of the network's input for one clip of ``num_frames`` items, without batch.
+
+        Of a network that takes several tensors, the first one's.
+        """
+
+    def shapes(self, num_frames: int) -> tuple[tuple[int, ...], ...]:
+        """Shapes of all tensors that the network takes for one clip, without batch."""
+        return (self.shape(num_frames),)
+
+    def example(self, num_frames: int, *, batch: int = 1, seed: int = 0) -> Inputs:
+        """Standard normal noise in the shape of the input, for tests and export."""
+        noise = np.random.RandomState(seed).standard_normal((batch, *self.shape(num_frames)))
+        return torch.from_numpy(noise.astype(np.float32))
 
     @abc.abstractmethod
     def open(self, media: Media) -> TrackT:
@@ -212,6 +224,15 @@ class ClipSpec:
     def shape(self) -> tuple[int, ...]:
         """Shape of one clip, without batch: (C, T, S, S) for the kinds made of images."""
         return self.input.shape(self.sampling.length)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of all tensors that the network takes for one clip, without batch."""
+        return self.input.shapes(self.sampling.length)
+
+    def example(self, *, batch: int = 1, seed: int = 0) -> Inputs:
+        """Noise in the form of the network's input, for tests and export."""
+        return self.input.example(self.sampling.length, batch=batch, seed=seed)
 
     @property
     def channels(self) -> int:

@@ -29,6 +29,7 @@ FAMILIES = (
     "slowfast",
     "inflated_resnet",
     "nonlocal_net",
+    "space_time_region_graph",
     "two_stream",
     "lrcn",
     "beyond_short_snippets",

@@ -151,10 +151,10 @@ class _Pooled(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, C, T, H, W) to features (B, C)."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map what the model takes, clips (B, C, T, H, W), to features (B, C)."""
         forward_features: Any = self.model.forward_features
-        features: Tensor = forward_features(x)
+        features: Tensor = forward_features(*inputs)
         return features.flatten(2).mean(2) if features.ndim > 2 else features
 
 
@@ -178,7 +178,7 @@ def view_inputs(
 
     Returns
     -------
-    Tensor of shape (V * crops, C, T, S, S)
+    Tensor of shape (V * crops, C, T, S, S), or tuple of Tensor
         All crops of the first view, then of the second.
     list of (float, float)
         Seconds [start, end) of each.

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoopraxis.data.samples import Label
+from zoopraxis.errors import RecipeError
 
 __all__ = ["loss_sum", "mixup", "targets_of"]
 
@@ -38,9 +39,19 @@ def mixup(
         Of the beta distribution; 0 mixes nothing.
     rng : numpy.random.Generator
         Draws lambda, then the permutation.
+
+    Raises
+    ------
+    RecipeError
+        The network takes more than the clips: what lies between two boxes shows nothing.
     """
     if alpha == 0:
         return inputs, targets
+    if len(inputs) > 1:
+        raise RecipeError(
+            f"train.mixup = {alpha:g} mixes clips, and this model takes {len(inputs)} tensors",
+            "set train.mixup to 0",
+        )
     weight = float(rng.beta(alpha, alpha))
     partner = torch.from_numpy(rng.permutation(len(targets))).to(targets.device)
 

@@ -1,0 +1,191 @@
+"""Files of boxes: text with a line for each box of a video.
+
+::
+
+    frame,x1,y1,x2,y2,score,label,track
+    0,12.5,3.0,80.0,118.0,0.98,person,1
+    0,70.0,60.0,95.0,88.5,0.71,box,2
+    1,13.0,3.0,81.5,118.0,0.97,person,1
+    2,,,,,,,
+
+``frame`` is an index from 0; ``time``, in seconds from the first frame, may stand in its place.
+Boxes are in pixels of the video's frames (`zoopraxis.regions.boxes`). The last three columns may be
+left out: a score is then 1, a label empty, and a track -1. A line without a box says that the frame
+was looked at and nothing was found, which is not the same as a frame without a line.
+"""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoopraxis.errors import DataError, VideoError
+from zoopraxis.files import write_atomically
+
+__all__ = ["FrameBoxes", "read_boxes", "write_boxes"]
+
+CORNERS = ("x1", "y1", "x2", "y2")
+COLUMNS = ("frame", *CORNERS, "score", "label", "track")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameBoxes:
+    """The boxes of a video, M of them, ordered by frame.
+
+    Parameters
+    ----------
+    unit : {"frame", "time"}
+        Whether ``at`` and ``looked`` are indices of frames, or seconds.
+    at : float64 ndarray of shape (M,)
+        The frame of each box.
+    boxes : float64 ndarray of shape (M, 4)
+        x1, y1, x2, y2 in pixels.
+    scores : float64 ndarray of shape (M,)
+        Confidence of each.
+    labels : tuple of str
+        What each shows; "" where that is not known.
+    tracks : int64 ndarray of shape (M,)
+        The same number for the same thing in different frames; -1 where that is not known.
+    looked : float64 ndarray of shape (L,)
+        The frames in which boxes were looked for, in order.
+    """
+
+    unit: Literal["frame", "time"]
+    at: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    labels: tuple[str, ...]
+    tracks: NDArray[np.int64]
+    looked: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        frames: NDArray[np.integer],
+        boxes: NDArray[np.floating],
+        *,
+        scores: NDArray[np.floating] | None = None,
+        labels: tuple[str, ...] = (),
+        tracks: NDArray[np.integer] | None = None,
+        looked: NDArray[np.integer] | None = None,
+    ) -> Self:
+        """Make the boxes (M, 4) of frames (M,); what is not given is not known."""
+        order = np.argsort(frames, kind="stable")
+        count = len(frames)
+        scores = np.ones(count) if scores is None else scores
+        tracks = np.full(count, -1) if tracks is None else tracks
+        labels = labels or ("",) * count
+        at = frames[order].astype(np.float64)
+        return cls(
+            unit="frame",
+            at=at,
+            boxes=boxes[order].astype(np.float64),
+            scores=scores[order].astype(np.float64),
+            labels=tuple(labels[i] for i in order),
+            tracks=tracks[order].astype(np.int64),
+            looked=np.unique(at if looked is None else looked).astype(np.float64),
+        )
+
+    def in_frame(self, at: float) -> NDArray[np.intp]:
+        """Indices of the boxes of one of the ``looked`` frames, the highest score first."""
+        first, last = np.searchsorted(self.at, [at, np.nextafter(at, np.inf)])
+        return first + np.argsort(-self.scores[first:last], kind="stable")
+
+
+def read_boxes(path: str | Path) -> FrameBoxes:
+    """Read a file of boxes.
+
+    Raises
+    ------
+    VideoError
+        It cannot be read, has no such columns, or a line is not a box: NaN, infinite, or with its
+        corners in another order. The message names file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VideoError(
+            f"{path}: the boxes cannot be read: {error}",
+            "expected a text file; `zoopraxis boxes` writes them",
+        ) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    names = reader.fieldnames or ()
+    unit: Literal["frame", "time"] = "time" if "time" in names else "frame"
+    if not {unit, *CORNERS} <= set(names):
+        raise VideoError(
+            f"{path}: columns {', '.join(names) or 'none'} are not those of boxes",
+            f"expected a first line {','.join(COLUMNS)}; the last three may be missing",
+        )
+    rows: list[tuple[float, list[float], float, str, int]] = []
+    looked: list[float] = []
+    try:
+        for row in reader:
+            at, box = _parse(row, unit)
+            looked.append(at)
+            if box is not None:
+                score, track = row.get("score") or 1, row.get("track") or -1
+                rows.append((at, box, float(score), row.get("label") or "", int(track)))
+    except (ValueError, TypeError, csv.Error) as error:
+        raise VideoError(
+            f"{path}, line {reader.line_num}: {error}",
+            "expected an index or seconds, then x1 < x2 and y1 < y2 in pixels, all finite",
+        ) from error
+    rows.sort(key=lambda row: row[0])
+    return FrameBoxes(
+        unit=unit,
+        at=np.array([row[0] for row in rows], np.float64),
+        boxes=np.array([row[1] for row in rows], np.float64).reshape(-1, 4),
+        scores=np.array([row[2] for row in rows], np.float64),
+        labels=tuple(row[3] for row in rows),
+        tracks=np.array([row[4] for row in rows], np.int64),
+        looked=np.unique(np.array(looked, np.float64)),
+    )
+
+
+def _parse(row: dict[str, str], unit: str) -> tuple[float, list[float] | None]:
+    """Frame and box of a line; None for a line without a box."""
+    at = float(row[unit])
+    if not 0 <= at < math.inf or (unit == "frame" and at != int(at)):
+        raise ValueError(f"the {unit} is {row[unit]}")
+    cells = [row[name] for name in CORNERS]
+    if not any(cells):
+        return at, None
+    box = [float(cell) for cell in cells]
+    if not all(map(math.isfinite, box)):
+        raise ValueError(f"the box is {', '.join(cells)}, which is not finite")
+    if box[0] > box[2] or box[1] > box[3]:
+        raise ValueError(f"the corners of the box {', '.join(cells)} are in another order")
+    if not math.isfinite(float(row.get("score") or 1)):
+        raise ValueError(f"the score is {row['score']}")
+    return at, box
+
+
+def write_boxes(path: str | Path, boxes: FrameBoxes) -> None:
+    """Write a file of boxes, with a line for every frame that was looked at.
+
+    Raises
+    ------
+    DataError
+        A box is not finite.
+    """
+    if not np.isfinite(boxes.boxes).all():
+        raise DataError(f"{path}: a box is not finite", "leave out what was not found")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((boxes.unit, *COLUMNS[1:]))
+    for at in boxes.looked.tolist():
+        shown = int(at) if boxes.unit == "frame" else at
+        found = boxes.in_frame(at)
+        for i in found:
+            corners = (f"{value:.2f}" for value in boxes.boxes[i])
+            track = "" if boxes.tracks[i] < 0 else boxes.tracks[i]
+            writer.writerow((shown, *corners, f"{boxes.scores[i]:.4g}", boxes.labels[i], track))
+        if not len(found):
+            writer.writerow((shown, *[""] * 7))
+    write_atomically(Path(path), text.getvalue().encode())
