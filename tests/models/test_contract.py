@@ -22,6 +22,7 @@ TINY = list_models("test_*")
 CANNOT_LEARN = {  # parameters that the function does not depend on, and why
     ("test_lrcn", "lstm.weight_hh_l1_reverse"): "the last frame is the first of the way back",
     ("test_nonlocal_net", "layer2.nonlocal1.phi.bias"): "a softmax does not see a constant",
+    ("test_space_time_region_graph", "layer2.nonlocal1.phi.bias"): "as above",
 }
 
 
@@ -45,7 +46,16 @@ def entry(request):
 
 @pytest.fixture
 def clip(spec):
-    return noise_clip((2, *spec.clip.shape), seed=1)
+    """Two clips as the model is called with them: one tensor, or several."""
+    inputs = spec.clip.example(batch=2, seed=1)
+    return inputs if isinstance(inputs, tuple) else (inputs,)
+
+
+def sized(spec, frames, size, **options):
+    """A clip of zeros of other sizes than the entry's; boxes lie in the frames that there are."""
+    _, *others = spec.clip.input.shapes(frames)
+    shapes = ((spec.clip.channels, frames, *size), *others)
+    return tuple(torch.zeros(1, *shape, **options) for shape in shapes)
 
 
 def test_every_family_has_a_tiny_variant():
@@ -55,9 +65,10 @@ def test_every_family_has_a_tiny_variant():
 def test_parameters_and_macs_are_those_of_the_table(entry):
     spec, model = entry
     size = model_size(spec.name)
+    shapes = [(1, *shape) for shape in spec.clip.shapes]
 
     assert count_params(model) / 1e6 == pytest.approx(size.params_m, abs=0.00501)
-    assert count_macs(model, (1, *spec.clip.shape)) / 1e9 == pytest.approx(size.gmacs, abs=0.00501)
+    assert count_macs(model, *shapes) / 1e9 == pytest.approx(size.gmacs, abs=0.00501)
 
 
 def test_the_table_of_sizes_has_every_model_and_no_other():
@@ -75,7 +86,7 @@ def test_a_second_entry_of_one_name_is_refused(monkeypatch):
 
 def test_every_model_is_a_video_classifier(model, clip):
     assert isinstance(model, VideoClassifier)
-    assert model(clip).shape == (2, model.num_classes)
+    assert model(*clip).shape == (2, model.num_classes)
 
 
 @torch.no_grad()
@@ -85,9 +96,9 @@ def test_features_have_the_strides_of_the_entry(entry):
 
     def cells(*more):
         """Size (T', H', W') of the map of a clip that is longer by so many strides."""
-        channels, *size = spec.clip.shape
+        size = spec.clip.shape[1:]
         size = [n + k * (stride or 0) for n, k, stride in zip(size, more, strides, strict=True)]
-        return model.forward_features(torch.empty(1, channels, *size, device="meta")).shape[2:]
+        return model.forward_features(*sized(spec, size[0], size[1:], device="meta")).shape[2:]
 
     # six strides more of input are four cells more than two strides more, whatever the padding;
     # the axes grow by different amounts, lest one be taken for another
@@ -108,7 +119,8 @@ def test_features_have_the_strides_of_the_entry(entry):
 @torch.no_grad()
 def test_videos_in_a_batch_do_not_see_each_other(model, clip):
     # unfolding (T*B) as (B, T) passes every shape test and fails here
-    together, alone = model(clip), torch.cat([model(clip[:1]), model(clip[1:])])
+    together = model(*clip)
+    alone = torch.cat([model(*(x[i : i + 1] for x in clip)) for i in range(2)])
 
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(together[0], together[1], rtol=1e-4)
@@ -116,7 +128,9 @@ def test_videos_in_a_batch_do_not_see_each_other(model, clip):
 
 @torch.no_grad()
 def test_frame_order_matters_if_and_only_if_declared(spec, model, clip):
-    forward, backward = model(clip), model(clip.flip(2))
+    several = len(clip) > 1
+    reverse = spec.clip.input.reverse(clip) if several else (clip[0].flip(2),)
+    forward, backward = model(*clip), model(*reverse)
 
     changed = (forward - backward).abs().max() > 1e-4 * forward.abs().max()
     assert changed == spec.order_sensitive
@@ -126,10 +140,9 @@ def test_frame_order_matters_if_and_only_if_declared(spec, model, clip):
 @pytest.mark.parametrize("size", [4, 13, 33, None])
 @pytest.mark.parametrize("frames", [1, 2, 3, None])
 def test_clips_of_other_sizes_are_taken_or_refused(spec, model, frames, size):
-    channels, length, side, _ = spec.clip.shape
-    clip = torch.zeros(1, channels, frames or length, size or side, size or side)
+    _, length, side, _ = spec.clip.shape
     try:
-        out = model(clip)
+        out = model(*sized(spec, frames or length, (size or side, size or side)))
     except (ShapeError, RuntimeError) as error:
         known = isinstance(error, ShapeError) or is_wrong_clip_size(error)
         if not known or not (frames or size):
@@ -140,26 +153,26 @@ def test_clips_of_other_sizes_are_taken_or_refused(spec, model, frames, size):
 
 @torch.no_grad()
 def test_forward_is_features_then_head(model, clip):
-    features = model.forward_features(clip)
+    features = model.forward_features(*clip)
 
     assert features.shape[1] == model.num_features
-    torch.testing.assert_close(model.forward_head(features), model(clip))
+    torch.testing.assert_close(model.forward_head(features), model(*clip))
 
 
 @torch.no_grad()
 def test_reset_classifier_changes_the_classes_and_nothing_else(model, clip):
-    before = model.forward_features(clip)
+    before = model.forward_features(*clip)
 
     model.reset_classifier(5)
 
-    assert model(clip).shape == (2, 5)
-    torch.testing.assert_close(model.forward_features(clip), before)
+    assert model(*clip).shape == (2, 5)
+    torch.testing.assert_close(model.forward_features(*clip), before)
 
 
 def test_gradients_at_initialisation_are_finite(model, clip):
     model.train()
 
-    model(clip).square().sum().backward()
+    model(*clip).square().sum().backward()
 
     bad = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert not bad
@@ -176,10 +189,10 @@ def test_every_parameter_learns(spec, model, clip, mode):
         }
     )
     if mode == "evaluation":
-        calibrate(model, clip.double())  # or units die, or saturate
+        calibrate(model, [x.double() for x in clip])  # or units die, or saturate
     model.train(mode == "training")
 
-    logits = model(clip.double())
+    logits = model(*(x.double() for x in clip))
     (logits * noise_clip(tuple(logits.shape), seed=2)).sum().backward()
 
     sizes = {name: float(p.grad.abs().max()) for name, p in model.named_parameters()}
@@ -198,7 +211,7 @@ def calibrate(model, clip):
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.momentum = 1.0
-    model.train()(clip)
+    model.train()(*clip)
 
 
 @torch.no_grad()
@@ -209,15 +222,15 @@ def test_weights_survive_the_disk(spec, model, clip, tmp_path):
     again = create_model(spec.name).eval()
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
 
-    assert torch.equal(again(clip), model(clip))
+    assert torch.equal(again(*clip), model(*clip))
 
 
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.*_flat_weights")  # torch's LSTM
 def test_exports_to_the_same_function(model, clip):
-    exported = torch.export.export(model, (clip,)).module()
+    exported = torch.export.export(model, clip).module()
 
-    torch.testing.assert_close(exported(clip), model(clip), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(exported(*clip), model(*clip), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -227,4 +240,4 @@ def test_compiles_to_the_same_function(model, clip):
     torch.compiler.reset()  # or shapes that differ from the last network's become symbols
     compiled = torch.compile(model)
 
-    torch.testing.assert_close(compiled(clip), model(clip), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(compiled(*clip), model(*clip), rtol=1e-3, atol=1e-4)

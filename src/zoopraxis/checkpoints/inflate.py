@@ -180,21 +180,25 @@ def start_from(network: nn.Module, state: Mapping[str, Tensor], *, new: str = ""
         State dict of the related network. If its input channels differ, the filters of the first
         convolution are averaged: see `cross_modality`.
     new : str, default=""
-        Regular expression: tensors that the checkpoint lacks, and that keep their values.
+        Regular expression: tensors that the checkpoint lacks, or has in another shape, and that
+        keep their values.
 
     Raises
     ------
     ConversionError
-        The checkpoint has a tensor that the network lacks, or one of another shape, or lacks one
-        that `new` does not match.
+        The checkpoint has a tensor that the network lacks, or it has one in another shape or lacks
+        one that `new` does not match.
     """
     own = network.state_dict()
     first = first_convolution(network)
     if first in state and state[first].shape[1] != own[first].shape[1]:
         state = cross_modality(network, state)
-    missing = [key for key in own if key not in state and not (new and re.search(new, key))]
+    kept = {key for key in own if new and re.search(new, key)}
+    missing = [key for key in own if key not in state and key not in kept]
     unknown = [key for key in state if key not in own]
     unequal = [key for key in state if key in own and state[key].shape != own[key].shape]
+    state = {key: tensor for key, tensor in state.items() if key not in kept or key not in unequal}
+    unequal = [key for key in unequal if key not in kept]
     if missing or unknown or unequal:
         kinds = (("missing", missing), ("unknown", unknown), ("of another shape", unequal))
         found = [

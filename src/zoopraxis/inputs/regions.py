@@ -41,9 +41,7 @@ class RegionTrack:
         The one of the L that each of the video's frames takes its boxes from; -1 for none.
     """
 
-    def __init__(
-        self, video: Video, boxes: Tensor, mask: Tensor, rows: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, video: Video, boxes: Tensor, mask: Tensor, rows: NDArray[np.int64]) -> None:
         self.video, self.boxes, self.mask, self.rows = video, boxes, mask, rows
         self.name, self.fps, self.duration = video.name, video.fps, video.duration
         self.height, self.width = video.height, video.width

@@ -20,11 +20,12 @@ The map has 14x14 cells: the last stage does not halve it. The clip's 32 frames 
 map, with the boxes of every second frame. Here a region that is missing has no part in the softmax,
 the graphs and the mean, and of a clip without any only the average of the map is left. In every
 layer of a branch, X + ReLU(LayerNorm(sum_g G_g X W_g)), g counts its graphs. The last batch norm of
-each block of the backbone starts at zero, as in `zoopraxis.models.inflated_resnet`.
+each block of the I3D starts at zero, and its stem is that of the authors' Caffe2 networks, as in
+`zoopraxis.models.inflated_resnet`: the weights of ``i3d_r50_32x4`` or ``i3d_nln_r50_32x4`` fit.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -35,9 +36,10 @@ from zoopraxis.errors import ShapeError
 from zoopraxis.graphs import GraphConvolution
 from zoopraxis.inputs import ClipSpec, Regions, Sampling
 from zoopraxis.layers.head import ClipHead
-from zoopraxis.models.base import VideoClassifier
-from zoopraxis.models.inflated_resnet import I3D, STRIDES_8X8, InflatedResNet, UnpaddedResNet
-from zoopraxis.models.nonlocal_net import NonLocalResNet, UnpaddedNonLocalResNet
+from zoopraxis.layers.inflated_resnet import Kernels
+from zoopraxis.layers.resnet3d import initialise
+from zoopraxis.models.inflated_resnet import I3D, STRIDES_8X8
+from zoopraxis.models.nonlocal_net import FIVE, Insertions, UnpaddedNonLocalResNet
 from zoopraxis.regions import box_iou, roi_align
 from zoopraxis.spec import ModelSpec
 
@@ -106,7 +108,7 @@ class RegionGraph(nn.Module):
     ----------
     channels : int
         d.
-    branches : tuple of {"similarity", "spatial_temporal"}, default=both
+    branches : sequence of {"similarity", "spatial_temporal"}, default=both
         Relations that are used, each by a branch.
     num_layers : int, default=3
         Graph convolutions of a branch.
@@ -115,7 +117,7 @@ class RegionGraph(nn.Module):
     layer: ClassVar[type[GraphLayer]] = GraphLayer
 
     def __init__(
-        self, channels: int, *, branches: tuple[Branch, ...] = BRANCHES, num_layers: int = 3
+        self, channels: int, *, branches: Sequence[Branch] = BRANCHES, num_layers: int = 3
     ) -> None:
         super().__init__()
         self.branches = branches
@@ -137,7 +139,9 @@ class RegionGraph(nn.Module):
         """
         products = self.phi(x) @ self.phi_prime(x).mT  # (B, M, M)
         missing = mask[:, None] == 0  # (B, 1, M)
-        return products.masked_fill(missing, torch.finfo(products.dtype).min).softmax(dim=2)
+        products = products.masked_fill(missing, torch.finfo(products.dtype).min)
+        out: Tensor = products.softmax(dim=2)
+        return out
 
     def spatial_temporal_graphs(self, boxes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The graphs forwards and backwards: `spatial_temporal_graphs`."""
@@ -160,16 +164,18 @@ class RegionGraph(nn.Module):
         return (out * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)  # (B, d)
 
 
-class SpaceTimeRegionGraph(VideoClassifier):
-    """I3D, and graphs of the regions in its last map.
+class SpaceTimeRegionGraph(UnpaddedNonLocalResNet):
+    """I3D, with or without non-local blocks, and graphs of the regions in its last map.
 
     Parameters
     ----------
-    backbone_fn : callable
-        Builds the I3D; its last stage is made to keep the size of the map.
+    kernels : Kernels, default=I3D
+        Frames spanned by the convolutions of the stem and of each stage.
+    after : Insertions, default={}
+        The blocks of the I3D that are followed by a non-local block.
     channels : int, default=512
         d, of the regions and of the map's average.
-    branches : tuple of {"similarity", "spatial_temporal"}, default=both
+    branches : sequence of {"similarity", "spatial_temporal"}, default=both
         Relations that are used; empty is the I3D alone.
     num_layers : int, default=3
         Graph convolutions of a branch.
@@ -177,36 +183,36 @@ class SpaceTimeRegionGraph(VideoClassifier):
         K.
     dropout : float, default=0.3
         Before the classifier.
+    **args
+        Those of `NonLocalResNet`.
     """
 
     graph_fn: ClassVar[type[RegionGraph]] = RegionGraph
 
     def __init__(
         self,
-        backbone_fn: Callable[[], InflatedResNet],
+        kernels: Kernels = I3D,
         *,
+        after: Insertions = MappingProxyType({}),
         channels: int = 512,
-        branches: tuple[Branch, ...] = BRANCHES,
+        branches: Sequence[Branch] = BRANCHES,
         num_layers: int = 3,
         num_classes: int = 174,
         dropout: float = 0.3,
+        **args: Any,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone_fn()
-        for module in self.backbone.layer4.modules():
+        super().__init__(kernels, after=after, **args)
+        for module in self.layer4.modules():  # the map keeps its 14x14 cells
             if isinstance(module, nn.Conv3d):
                 module.stride = (1, 1, 1)
-        self.reduce = nn.Conv3d(self.backbone.num_features, channels, 1)
-        self.backbone.head = nn.Identity()
+        self.reduce = nn.Conv3d(self.num_features, channels, 1)
         self.region_graph = (
             self.graph_fn(channels, branches=branches, num_layers=num_layers) if branches else None
         )
         self.num_features = 2 * channels if branches else channels
         self.head = ClipHead(self.num_features, num_classes, dropout)
-        nn.init.normal_(self.reduce.weight, std=0.01)
-        nn.init.zeros_(self.reduce.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.head.linear.weight, std=0.01)
-        nn.init.zeros_(self.head.linear.bias)
+        initialise(self.reduce)
+        initialise(self.head)
 
     def forward_features(  # type: ignore[override]
         self, x: Tensor, boxes: Tensor, mask: Tensor
@@ -238,8 +244,8 @@ class SpaceTimeRegionGraph(VideoClassifier):
                 f"{tuple(x.shape)}; expected (B, T, N, 4), (B, T, N) and (B, 3, T, S, S)",
                 "`Regions` prepares all three",
             )
-        maps = self.reduce(self.backbone.forward_features(x))  # (B, d, T', H', W')
-        out = maps.mean(dim=(2, 3, 4))  # (B, d)
+        maps = self.reduce(super().forward_features(x))  # (B, d, T', H', W')
+        out: Tensor = maps.mean(dim=(2, 3, 4))  # (B, d)
         if self.region_graph is not None:
             step = x.shape[2] // maps.shape[2]  # 32 frames, 16 in the map: boxes 0, 2, 4, ..., 30
             boxes, mask = (part[:, ::step][:, : maps.shape[2]] for part in (boxes, mask))
@@ -251,7 +257,7 @@ class SpaceTimeRegionGraph(VideoClassifier):
         """Pool regions (B, T', N, 4) of maps (B, d, T', H', W') to (B, T', N, d)."""
         frames = maps.transpose(1, 2).flatten(0, 1)  # (B * T', d, H', W')
         cells = roi_align(frames, boxes.flatten(0, 1), stride=stride)  # (B * T', N, d, 7, 7)
-        return cells.amax(dim=(3, 4)).unflatten(0, boxes.shape[:2])  # (B, T', N, d)
+        return cells.amax(dim=(3, 4)).view(*boxes.shape[:3], -1)  # (B, T', N, d)
 
     def forward(  # type: ignore[override]
         self, x: Tensor, boxes: Tensor, mask: Tensor
@@ -260,39 +266,33 @@ class SpaceTimeRegionGraph(VideoClassifier):
         return self.forward_head(self.forward_features(x, boxes, mask))
 
 
-# The stems are those of the authors' non-local networks, whose weights start the training.
 CLIP_32X4 = ClipSpec(
     sampling=Sampling(num_frames=32, stride=4),
     input=Regions(resize=256, size=224, mean=(0.45,) * 3, std=(0.225,) * 3),
 )
-_I3D: dict[str, Any] = {"kernels": I3D, **STRIDES_8X8}
 
 
-def _spec(
-    name: str, build: type[InflatedResNet], clip: ClipSpec = CLIP_32X4, **args: Any
-) -> ModelSpec:
-    backbone: dict[str, Any] = args.pop("backbone", {})
+def _spec(name: str, clip: ClipSpec = CLIP_32X4, **args: Any) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=SpaceTimeRegionGraph,
-        args={"backbone_fn": partial(build, **_I3D, **backbone), **args},
+        args={**STRIDES_8X8, **args},
         clip=clip,
         strides=(None, None),
     )
 
 
-_SMALL: dict[str, Any] = {"backbone": {"depth": 26, "width": 8}, "channels": 32, "dropout": 0.0}
-
 SPECS = (
-    _spec("strg_i3d_r50_32x4", UnpaddedResNet),
-    _spec(
-        "strg_i3d_nln_r50_32x4", UnpaddedNonLocalResNet, backbone={"groups": {"layer2": 4}}
-    ),
+    _spec("strg_i3d_r50_32x4"),
+    _spec("strg_i3d_nln_r50_32x4", after=FIVE, groups={"layer2": 4}),
     _spec(
         "test_space_time_region_graph",
-        NonLocalResNet,
         ClipSpec(sampling=Sampling(num_frames=4), input=Regions(resize=64, size=64, num_boxes=3)),
+        after={"layer2": (1,)},
+        depth=26,
+        width=8,
+        channels=16,
         num_classes=4,
-        **_SMALL | {"backbone": {**_SMALL["backbone"], "after": {"layer2": (1,)}}},
+        dropout=0.0,
     ),
 )

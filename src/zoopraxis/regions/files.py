@@ -94,7 +94,8 @@ class FrameBoxes:
     def in_frame(self, at: float) -> NDArray[np.intp]:
         """Indices of the boxes of one of the ``looked`` frames, the highest score first."""
         first, last = np.searchsorted(self.at, [at, np.nextafter(at, np.inf)])
-        return first + np.argsort(-self.scores[first:last], kind="stable")
+        indices: NDArray[np.intp] = first + np.argsort(-self.scores[first:last], kind="stable")
+        return indices
 
 
 def read_boxes(path: str | Path) -> FrameBoxes:

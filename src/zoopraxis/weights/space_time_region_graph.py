@@ -3,8 +3,8 @@
 The authors published no code and no weights. The port says that it may differ from the paper, and
 published no weights either; a network trained with it can be loaded. In the port
 
-- every block of the backbone convolves over three frames, and the pooling after the first stage
-  spans three frames;
+- every block of the I3D convolves over three frames, the pooling after the first stage spans three
+  frames, and that of the stem is padded;
 - regions are averaged, not max pooled, and pooled from cells of 8 pixels, whereas those of the map
   are 16 wide, so that boxes reach twice as far as they should;
 - graph convolutions have neither layer norms nor residual connections, and those forwards and
@@ -13,7 +13,6 @@ published no weights either; a network trained with it can be loaded. In the por
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.layers.inflated_resnet import Kernels
-from zoopraxis.models.inflated_resnet import InflatedResNet
 from zoopraxis.models.space_time_region_graph import (
     GraphLayer,
     RegionGraph,
@@ -74,13 +72,14 @@ class PortedSTRG(SpaceTimeRegionGraph):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.backbone.pool2 = nn.MaxPool3d((3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
+        self.stem.pool.padding = (0, 1, 1)
+        self.pool2 = nn.MaxPool3d((3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
 
     def pool_regions(self, maps: Tensor, boxes: Tensor, *, stride: float) -> Tensor:  # noqa: ARG002
         """Average regions (B, T', N, 4) of maps (B, d, T', H', W'): (B, T', N, d)."""
         frames = maps.transpose(1, 2).flatten(0, 1)  # (B * T', d, H', W')
         cells = roi_align(frames, boxes.flatten(0, 1), stride=CELL)  # (B * T', N, d, 7, 7)
-        return cells.mean(dim=(3, 4)).unflatten(0, boxes.shape[:2])  # (B, T', N, d)
+        return cells.mean(dim=(3, 4)).view(*boxes.shape[:3], -1)  # (B, T', N, d)
 
 
 _RENAME: tuple[tuple[str, Replacement], ...] = (
@@ -95,18 +94,11 @@ _RENAME: tuple[tuple[str, Replacement], ...] = (
     (r"^(region_graph\.\w+)\.(\d)\.", lambda match: f"{match[1]}.{int(match[2]) - 1}."),
     (r"^reducer\.", "reduce."),
     (r"^classifier\.", "head.linear."),
-    (r"^base_model\.", "backbone."),
+    (r"^base_model\.(conv|bn)1\.", r"stem.\1."),
+    (r"^base_model\.", ""),
+    (r"\.bn(\d?)\.", r".norm\1."),
+    *RENAME_TORCHVISION,
 )
-_PART = {"conv": "conv", "bn": "norm"}
-_PORT = Source(
-    rename=(
-        *_RENAME,
-        (r"^backbone\.(conv|bn)1\.", lambda match: f"backbone.stem.{_PART[match[1]]}."),
-        (r"\.bn(\d)\.", r".norm\1."),
-        *RENAME_TORCHVISION,
-    ),
-    build=PortedSTRG,
-    args={"backbone_fn": partial(InflatedResNet, kernels=EVERY_BLOCK)},
-)
+_PORT = Source(rename=_RENAME, build=PortedSTRG, args={"kernels": EVERY_BLOCK})
 
 SOURCES: Mapping[str, Mapping[str, Source]] = {"strg_i3d_r50_32x4": {"strg": _PORT}}
