@@ -24,6 +24,7 @@ from zoopraxis.inputs import (
     Flow,
     Grey,
     Media,
+    Regions,
     RGBDiff,
     RGBFlow,
     Sampling,
@@ -45,6 +46,7 @@ EXAMPLES = [
     RGBFlow(resize=32, size=24),
     Compressed(resize=32, size=24, stream="vectors_residual", std=(0.2, 0.2, 0.3, 0.3, 0.4)),
     Skeleton(move=1.0),
+    Regions(resize=32, size=24, num_boxes=2),
 ]
 FRAMES = 12
 
@@ -56,16 +58,24 @@ def kind(request):
 
 @pytest.fixture
 def media(tmp_path):
-    """A video in GOPs of 4 frames, with flow and skeletons of noise."""
+    """A video in GOPs of 4 frames, with flow and skeletons of noise, and boxes."""
     path = write(tmp_path / "clip.avi", "mpeg4", frames=FRAMES, options={"g": "4"})
     np.save(tmp_path / "flow.npy", np.random.default_rng(0).normal(0, 5, (FRAMES - 1, 2, 48, 64)))
     np.save(tmp_path / "joints.npy", np.random.default_rng(1).random((2, FRAMES, 18, 3)) - 0.5)
-    beside = {"flow": str(tmp_path / "flow.npy"), "skeleton": str(tmp_path / "joints.npy")}
-    return Media(path=path, **beside)
+    lines = [f"{n},{2 * n},{n},{2 * n + 20},30" for n in range(FRAMES)]
+    (tmp_path / "boxes.csv").write_text("
+".join(["frame,x1,y1,x2,y2", *lines]))
+    names = {"flow": "flow.npy", "skeleton": "joints.npy", "boxes": "boxes.csv"}
+    return Media(path=path, **{name: str(tmp_path / file) for name, file in names.items()})
 
 
 def prepared(kind, track, indices, draw):
-    return kind.prepare(kind.read(track, indices, draw), draw)
+    """What a network takes, always a tuple; the clip is the first."""
+    return as_tuple(kind.prepare(kind.read(track, indices, draw), draw))
+
+
+def as_tuple(inputs):
+    return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
 def test_every_kind_has_its_row():
@@ -89,9 +99,12 @@ def test_a_track_has_times_and_a_prepared_clip_the_shape_that_was_said(kind, med
         (draw,) = kind.crops(track, 1)
         out = prepared(kind, track, np.array([[0, 1, 2, 3], [4, 5, 6, 7]]), draw)
 
-    assert out.shape == (2, *kind.shape(4))
-    assert out.dtype == torch.float32
-    assert not torch.equal(out[0], out[1])
+    assert kind.shapes(4)[0] == kind.shape(4)
+    assert [x.shape for x in out] == [(2, *shape) for shape in kind.shapes(4)]
+    assert {x.dtype for x in out} == {torch.float32}
+    assert not torch.equal(out[0][0], out[0][1])
+    example = as_tuple(kind.example(4, batch=2))
+    assert [x.shape for x in example] == [x.shape for x in out]
 
 
 def test_an_item_does_not_depend_on_what_is_read_with_it(kind, media):
@@ -100,8 +113,10 @@ def test_an_item_does_not_depend_on_what_is_read_with_it(kind, media):
         together = prepared(kind, track, np.array([[7, 2, 2]]), draw)
         alone = prepared(kind, track, np.array([[2]]), draw)
 
-    torch.testing.assert_close(together[:, :, 1:2], alone)
-    torch.testing.assert_close(together[:, :, 2:], alone)
+    for x, y in zip(together, alone, strict=True):
+        time = 2 if x.ndim == 5 else 1  # of a clip, and of boxes
+        torch.testing.assert_close(x.narrow(time, 1, 1), y)
+        torch.testing.assert_close(x.narrow(time, 2, 1), y)
 
 
 def test_a_track_in_memory_gives_the_same(kind, media):
@@ -118,29 +133,31 @@ def test_a_draw_is_a_function_of_the_generator(kind, media):
         draws = [kind.draw(track, Augment(), rng=np.random.default_rng(s)) for s in (3, 3, 4)]
         out = [prepared(kind, track, np.array([[1, 2]]), draw) for draw in draws]
 
-    assert torch.equal(out[0], out[1])
-    assert not torch.equal(out[0], out[2])
-    assert out[0].shape == (1, *kind.shape(2))
+    assert all(torch.equal(x, y) for x, y in zip(out[0], out[1], strict=True))
+    assert not torch.equal(out[0][0], out[2][0])
+    assert out[0][0].shape == (1, *kind.shape(2))
 
 
 def test_crops_of_a_view_stand_together(kind, media):
     with kind.open(media) as track:
         draws = kind.crops(track, 3)
         raw = kind.read(track, np.array([[0, 1], [5, 6]]), draws[0])
-        out = kind.prepare_crops(raw, draws)
-        second = kind.prepare(raw, draws[1])
+        out = as_tuple(kind.prepare_crops(raw, draws))
+        second = as_tuple(kind.prepare(raw, draws[1]))
 
-    assert out.shape == (6, *kind.shape(2))
-    torch.testing.assert_close(out[[1, 4]], second)
+    assert [x.shape for x in out] == [(6, *shape) for shape in kind.shapes(2)]
+    for x, y in zip(out, second, strict=True):
+        torch.testing.assert_close(x[[1, 4]], y)
 
 
 def test_backwards_twice_is_forwards(kind, media):
     with kind.open(media) as track:
         (draw,) = kind.crops(track, 1)
-        clip = prepared(kind, track, np.array([[0, 1, 2]]), draw)
+        clip = kind.prepare(kind.read(track, np.array([[0, 1, 2]]), draw), draw)
 
-    assert not torch.allclose(kind.reverse(clip), clip)
-    torch.testing.assert_close(kind.reverse(kind.reverse(clip)), clip)
+    back, again = kind.reverse(clip), kind.reverse(kind.reverse(clip))
+    assert not torch.allclose(as_tuple(back)[0], as_tuple(clip)[0])
+    torch.testing.assert_close(again, clip)
 
 
 def test_motion_backwards_changes_its_sign():
@@ -262,7 +279,7 @@ def test_flow_images_are_read_by_number(tmp_path):
     kind = Flow(resize=6, size=6, mean=(0.0,), std=(1.0,), value_range=255.0)
     with kind.open(Media(path="v.mp4", flow=str(folder))) as track:
         (draw,) = kind.crops(track, 1)
-        out = prepared(kind, track, np.array([[0, 9, 10]]), draw)
+        (out,) = prepared(kind, track, np.array([[0, 9, 10]]), draw)
 
     assert out[0, :, :, 0, 0].tolist() == [[101, 110, 111], [51, 60, 61]]
 

@@ -21,6 +21,9 @@ def theatre(
     size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (160, 120),
     seed: Annotated[int, typer.Option(help="Another seed gives other performers and clips.")] = 0,
     flow: Annotated[bool, typer.Option("--flow", help="Store optical flow: 1 MB a clip.")] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Write the boxes of performer and object.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")
     ] = None,
@@ -30,7 +33,7 @@ def theatre(
     """Film the theatre: synthetic actions as MP4 files with their ground truth."""
     from zoopraxis.theatre import ACTIONS, Settings, contact_sheet, make_theatre
 
-    settings = Settings(size=size, seed=seed, performers=performers, flow=flow)
+    settings = Settings(size=size, seed=seed, performers=performers, flow=flow, boxes=boxes)
     with counting_bar("filming") as progress:
         table = make_theatre(
             out,

@@ -4,7 +4,7 @@
   l x l bins, for a few l, and takes the maximum of each: a vector of fixed length. SPP-net pools
   the window of each region so, from one map of the whole image.
 - RoI max pooling (Girshick, Fast R-CNN, ICCV 2015, arXiv:1504.08083) is its one-level form. Box
-  and bins are rounded to cells of the map.
+  and bins are rounded to cells of the map; the cells of both corners belong to the region.
 - RoIAlign (He et al., Mask R-CNN, ICCV 2017, arXiv:1703.06870) rounds nothing: it averages values
   that are interpolated bilinearly inside each bin.
 

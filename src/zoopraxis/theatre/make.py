@@ -20,6 +20,7 @@ from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError, VideoError
+from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
 from zoopraxis.workers import num_cores, run_jobs
@@ -29,7 +30,7 @@ __all__ = ["Job", "Settings", "check_settings", "encode", "make_theatre"]
 CODEC = "libx264"
 QUANTISER = 25
 LIST, SETTINGS = "clips.csv", "theatre.json"
-COLUMNS = ("path", "label", "group", "seed", "reverse_of", "flow")
+COLUMNS = ("path", "label", "group", "seed", "reverse_of", "flow", "boxes")
 _STYLE = 1  # version, incremented when the same seed gives a different clip
 _TWINS = {performed: twin for twin, performed in REVERSED.items()}
 _PERFORMERS_PER_SEED = 1000  # theatres of different seeds share no performers
@@ -49,6 +50,9 @@ class Settings:
         Number of performers, from 1 to 1000. Clip i of each class has performer i modulo this.
     flow : bool, default=False
         Whether to store the optical flow, about 1 MB per clip.
+    boxes : bool, default=False
+        Whether to write the boxes of performer and object as `zoopraxis.inputs.Regions` reads them,
+        and to name them in the list.
 
     Raises
     ------
@@ -60,6 +64,7 @@ class Settings:
     seed: int = 0
     performers: int = 20
     flow: bool = False
+    boxes: bool = False
 
     def __post_init__(self) -> None:
         width, height = self.size
@@ -119,7 +124,9 @@ class Job:
         for action in self.actions:
             of = self.path(self.action) if action in REVERSED else ""
             flow = self.path(action).replace(".mp4", ".npz") if self.settings.flow else ""
-            yield self.path(action), action, f"p{self.performer:04d}", str(self.seed), of, flow
+            boxes = self.path(action).replace(".mp4", ".boxes.csv") if self.settings.boxes else ""
+            group = f"p{self.performer:04d}"
+            yield self.path(action), action, group, str(self.seed), of, flow, boxes
 
     def done(self, out: Path) -> bool:
         """Whether all files exist; the video of a clip is written last."""
@@ -133,7 +140,22 @@ class Job:
             path = out / self.path(action)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path.with_suffix(".npz"), _ground_truth(clip, flow=self.settings.flow))
+            if self.settings.boxes:
+                write_boxes(path.with_suffix(".boxes.csv"), _boxes(clip))
             _write(path, encode(clip.frames, fps=FPS))
+
+
+def _boxes(clip: Clip) -> FrameBoxes:
+    """Boxes of performer and object, from pixel centres to the edges of pixels."""
+    both = np.stack([clip.person_box, clip.object_box], axis=1) + 0.5  # (T, 2, 4)
+    frames, things = np.nonzero(~np.isnan(both).any(axis=2))
+    return FrameBoxes.of(
+        frames,
+        both[frames, things],
+        labels=tuple(("person", "object")[i] for i in things),
+        tracks=things,
+        looked=np.arange(len(both)),
+    )
 
 
 def _ground_truth(clip: Clip, *, flow: bool) -> bytes:
@@ -213,7 +235,8 @@ def make_theatre(
     ----------
     out : str or Path
         Folder for ``<class>/<clip>.mp4`` and ``.npz``, and for the list ``clips.csv`` with the
-        columns path, label, group (the performer), seed, reverse_of and, where it is stored, flow.
+        columns path, label, group (the performer), seed, reverse_of and, where they are stored,
+        flow and boxes.
     clips_per_class : int, default=40
         Number of clips of each class.
     settings : Settings, optional
