@@ -124,7 +124,7 @@ def test_no_boxes_and_those_of_another_video_are_errors(tmp_path, media):
         KIND.open(Media(path=media.path))
     assert "zoopraxis boxes" in caught.value.hint
     file = written(tmp_path, [FRAMES], [(0, 0, 1, 1)])
-    with pytest.raises(VideoError, match=r"boxes at frame 10, and .* has 10 frames"):
+    with pytest.raises(VideoError, match=r"boxes of frame 10, and .* ends with frame 9"):
         KIND.open(Media(path=media.path, boxes=file))
 
 

@@ -18,7 +18,7 @@ from zoopraxis.inputs.base import Inputs, Media
 from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, stack_clips
 from zoopraxis.inputs.rgb import RGB
 from zoopraxis.inputs.sampling import Indices
-from zoopraxis.regions import FrameBoxes, clip_boxes, pad_boxes, read_boxes, scale_boxes
+from zoopraxis.regions import clip_boxes, pad_boxes, read_boxes, scale_boxes
 from zoopraxis.video import Video
 
 __all__ = ["RegionTrack", "Regions"]
@@ -132,7 +132,8 @@ class Regions(ImageInput[RegionTrack]):
             )
         found = read_boxes(media.boxes)
         video = RGB().open(media)
-        rows = _nearest(found, video, file=media.boxes, reach=self.reach)
+        rows, seconds = found.nearest(video.timestamps, name=video.name)
+        rows = np.where(seconds <= self.reach + 1e-6, rows, -1)  # times in files are rounded
         per_frame = [found.boxes[found.in_frame(at)] for at in found.looked.tolist()]
         padded, mask = pad_boxes(per_frame, self.num_boxes)
         size = (video.height, video.width)
@@ -172,28 +173,3 @@ class Regions(ImageInput[RegionTrack]):
         """Play clips and their boxes backwards."""
         clip, boxes, mask = inputs
         return clip.flip(2), boxes.flip(1), mask.flip(1)
-
-
-def _nearest(found: FrameBoxes, video: Video, *, file: str, reach: float) -> NDArray[np.int64]:
-    """For each frame of a video, the nearest of those with boxes; -1 if it is out of reach.
-
-    Raises
-    ------
-    VideoError
-        The boxes are those of a longer video.
-    """
-    times = video.timestamps
-    last, end = (len(times) - 1, "frames") if found.unit == "frame" else (video.duration, "s")
-    if not len(found.looked):
-        return np.full(len(times), -1)
-    if found.looked[-1] > last:
-        raise VideoError(
-            f"{file}: boxes at {found.unit} {found.looked[-1]:g}, and {video.name} has "
-            f"{len(times) if end == 'frames' else round(last, 3)} {end}",
-            "check that these are the boxes of this video; frames are counted from 0",
-        )
-    at = times[found.looked.astype(np.int64)] if found.unit == "frame" else found.looked  # (L,)
-    after = np.searchsorted(at, times).clip(0, len(at) - 1)  # (F,)
-    before = (after - 1).clip(0)
-    rows = np.where(times - at[before] <= at[after] - times, before, after)
-    return np.where(np.abs(at[rows] - times) <= reach + 1e-6, rows, -1)  # rounded times

@@ -15,7 +15,7 @@ from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.timeline import Timeline
 from zoopraxis.video import Video, open_video, write_video
 
-__all__ = ["draw", "write_overlay"]
+__all__ = ["COLOURS", "Picture", "draw", "enlarged", "write_overlay"]
 
 Rows = tuple[tuple[str, float], ...]  # labels and scores
 Spans = tuple[tuple[float, float, str], ...]  # start and end, 0 to 1, of a label
@@ -70,25 +70,33 @@ def write_overlay(
         The video cannot be read, or ``out`` cannot be written.
     """
     with open_video(video) as opened:
-        drawn = _drawn(opened, result, width=width, progress=progress)
+        spans = _spans(result, opened.duration)
+        drawn = (
+            (time, draw(picture, rows_at(result, time), spans, now=time / opened.duration))
+            for time, picture in enlarged(opened, width=width, progress=progress)
+        )
         return write_video(Path(out), drawn, fps=opened.fps)
 
 
-def _drawn(
-    video: Video,
-    result: Prediction | Timeline,
-    *,
-    width: int,
-    progress: Callable[[float], None] | None,
+def enlarged(
+    video: Video, *, width: int, progress: Callable[[float], None] | None
 ) -> Iterator[tuple[float, Picture]]:
-    """Draw onto every frame: its time, and the picture."""
-    spans = _spans(result, video.duration)
+    """Yield the time and the picture of every frame, for something to be drawn onto it.
+
+    Parameters
+    ----------
+    video : Video
+        The frames.
+    width : int
+        Pictures are at least so wide, and of even sides, as the codec needs them.
+    progress : callable or None
+        Called with the fraction done after every frame.
+    """
     size = _even(video.width, video.height, width)
     times = video.timestamps.tolist()
     for number, (frame, time) in enumerate(zip(video, times, strict=True), start=1):
         pixels = frame.movedim(0, -1).numpy()  # (H, W, 3)
-        picture = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-        yield time, draw(picture, rows_at(result, time), spans, now=time / video.duration)
+        yield time, np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         if progress:
             progress(number / len(times))
 

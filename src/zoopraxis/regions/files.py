@@ -11,7 +11,8 @@
 ``frame`` is an index from 0; ``time``, in seconds from the first frame, may stand in its place.
 Boxes are in pixels of the video's frames (`zoopraxis.regions.boxes`). The last three columns may be
 left out: a score is then 1, a label empty, and a track -1. A line without a box says that the frame
-was looked at and nothing was found, which is not the same as a frame without a line.
+was looked at and nothing was found, which is not the same as a frame without a line. A first line
+that begins with ``#`` is a comment: how the boxes were found.
 """
 
 import csv
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.files import write_atomically
 
-__all__ = ["FrameBoxes", "read_boxes", "write_boxes"]
+__all__ = ["FrameBoxes", "comment_of", "read_boxes", "write_boxes"]
 
 CORNERS = ("x1", "y1", "x2", "y2")
 COLUMNS = ("frame", *CORNERS, "score", "label", "track")
@@ -97,6 +98,46 @@ class FrameBoxes:
         indices: NDArray[np.intp] = first + np.argsort(-self.scores[first:last], kind="stable")
         return indices
 
+    def nearest(
+        self, timestamps: NDArray[np.float64], *, name: str = "the video"
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """For each frame of a video, the nearest of the ``looked`` ones.
+
+        Parameters
+        ----------
+        timestamps : float64 ndarray of shape (F,)
+            Seconds at which the frames of the video are shown.
+        name : str, default="the video"
+            The video, for messages.
+
+        Returns
+        -------
+        rows : int64 ndarray of shape (F,)
+            Indices into ``looked``.
+        seconds : float64 ndarray of shape (F,)
+            How far away it is; infinite where no frame was looked at.
+
+        Raises
+        ------
+        VideoError
+            The boxes go on after the video's end.
+        """
+        if not len(self.looked):
+            return np.zeros(len(timestamps), np.int64), np.full(len(timestamps), np.inf)
+        by_frame = self.unit == "frame"
+        last = len(timestamps) - 1 if by_frame else timestamps[-1] + 1
+        if self.looked[-1] > last:
+            raise VideoError(
+                f"there are boxes of {self.unit} {self.looked[-1]:g}, and {name} ends with frame "
+                f"{len(timestamps) - 1}, at {timestamps[-1]:.3f} s",
+                "check that these are the boxes of this video; frames are counted from 0",
+            )
+        at = timestamps[self.looked.astype(np.int64)] if by_frame else self.looked  # (L,)
+        after = np.searchsorted(at, timestamps).clip(0, len(at) - 1)  # (F,)
+        before = (after - 1).clip(0)
+        rows = np.where(timestamps - at[before] <= at[after] - timestamps, before, after)
+        return rows, np.abs(at[rows] - timestamps)
+
 
 def read_boxes(path: str | Path) -> FrameBoxes:
     """Read a file of boxes.
@@ -115,7 +156,8 @@ def read_boxes(path: str | Path) -> FrameBoxes:
             f"{path}: the boxes cannot be read: {error}",
             "expected a text file; `zoopraxis boxes` writes them",
         ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    comments = 1 if text.startswith("#") else 0
+    reader = csv.DictReader(io.StringIO(text.split("\n", comments)[-1], newline=""))
     names = reader.fieldnames or ()
     unit: Literal["frame", "time"] = "time" if "time" in names else "frame"
     if not {unit, *CORNERS} <= set(names):
@@ -134,7 +176,7 @@ def read_boxes(path: str | Path) -> FrameBoxes:
                 rows.append((at, box, float(score), row.get("label") or "", int(track)))
     except (ValueError, TypeError, csv.Error) as error:
         raise VideoError(
-            f"{path}, line {reader.line_num}: {error}",
+            f"{path}, line {comments + reader.line_num}: {error}",
             "expected an index or seconds, then x1 < x2 and y1 < y2 in pixels, all finite",
         ) from error
     rows.sort(key=lambda row: row[0])
@@ -167,8 +209,24 @@ def _parse(row: dict[str, str], unit: str) -> tuple[float, list[float] | None]:
     return at, box
 
 
-def write_boxes(path: str | Path, boxes: FrameBoxes) -> None:
+def comment_of(path: str | Path) -> str:
+    """Comment of a file of boxes, without its ``# ``; empty where there is none."""
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def write_boxes(path: str | Path, boxes: FrameBoxes, *, comment: str = "") -> None:
     """Write a file of boxes, with a line for every frame that was looked at.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    boxes : FrameBoxes
+        What to write, rounded to hundredths of a pixel.
+    comment : str, default=""
+        One line that says how they were found.
 
     Raises
     ------
@@ -178,6 +236,7 @@ def write_boxes(path: str | Path, boxes: FrameBoxes) -> None:
     if not np.isfinite(boxes.boxes).all():
         raise DataError(f"{path}: a box is not finite", "leave out what was not found")
     text = io.StringIO()
+    text.write(f"# {comment}\n" if comment else "")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((boxes.unit, *COLUMNS[1:]))
     for at in boxes.looked.tolist():
@@ -188,5 +247,5 @@ def write_boxes(path: str | Path, boxes: FrameBoxes) -> None:
             track = "" if boxes.tracks[i] < 0 else boxes.tracks[i]
             writer.writerow((shown, *corners, f"{boxes.scores[i]:.4g}", boxes.labels[i], track))
         if not len(found):
-            writer.writerow((shown, *[""] * 7))
+            writer.writerow((shown, *[""] * (len(COLUMNS) - 1)))
     write_atomically(Path(path), text.getvalue().encode())
