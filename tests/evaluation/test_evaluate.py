@@ -14,7 +14,7 @@ from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.report import worst_clips, write_report
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
-from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.inputs import RGB, ClipSpec, Regions, Sampling
 from zoopraxis.prediction.aggregate import MODES
 
 CLIP = ClipSpec(
@@ -98,6 +98,34 @@ def test_a_list_of_numbers_is_read_with_the_models_labels(folder, tmp_path):
     result = evaluate(net, read_samples(tmp_path / "list.txt", labels=net.labels))
 
     assert result.truth == (0, 1)
+
+
+class LeftEdge(Brightness):
+    """Whether the first box of a clip begins in the left half of the frame."""
+
+    def forward(self, clip, boxes, mask):
+        assert clip.shape[2:3] == boxes.shape[1:2] == mask.shape[1:2]
+        left = 0.5 - boxes[:, 0, 0, 0] / clip.shape[-1]
+        return torch.stack([left, -left], dim=1) * self.gain
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_network_may_take_several_tensors(folder, tmp_path, workers):
+    lines = ["path,label,boxes"]
+    for number, path in enumerate(sorted(folder.rglob("*.mp4"))):
+        side = ("left", "right")[number % 2]
+        (tmp_path / f"{side}.csv").write_text(
+            f"frame,x1,y1,x2,y2\n0,{20 * (side == 'right')},0,32,32\n"
+        )
+        lines.append(f"{path},{side},{tmp_path / side}.csv")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    clip = CLIP.change(input=Regions(resize=16, size=16, num_boxes=2, reach=9.0))
+    net = network(LeftEdge, clip=clip, labels=("left", "right"))
+
+    result = evaluate(net, read_samples(tmp_path / "list.csv"), views=2, workers=workers)
+
+    assert result.summary()["top1"] == 1.0
+    assert result.logits.shape == (4, 2, 2)
 
 
 # Kept logits: nothing is found under another identity.

@@ -8,7 +8,7 @@ from colours import GREEN, RED, MeanColour, colours, opened, painted
 from videos import numbers_of, write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.create import create_model
-from zoopraxis.checkpoints.saved import OpenModel, save_model
+from zoopraxis.checkpoints.saved import OpenModel, open_model, save_model
 from zoopraxis.errors import ModelNotFoundError, ShapeError, VideoError, ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
 from zoopraxis.models import model_spec
@@ -188,3 +188,19 @@ def test_a_device_that_is_not_there(device):
 def test_a_batch_has_a_clip():
     with pytest.raises(ZoopraxisError, match="batch_size is 0"):
         predict(painted((4, RED)), colours(), batch_size=0)
+
+
+def test_boxes_reach_the_network(tmp_path):
+    frames = torch.randint(0, 256, (12, 3, 64, 80), dtype=torch.uint8)
+    (tmp_path / "boxes.csv").write_text("frame,x1,y1,x2,y2\n0,8,8,40,60\n6,30,4,70,40\n")
+    media = Media(path=open_video(frames, fps=10.0), boxes=str(tmp_path / "boxes.csv"))
+    net = open_model("test_space_time_region_graph")
+
+    prediction = predict(media, net, views=2, crops=3)
+    features = extract_features(media, net, views=2)
+
+    assert len(prediction.times) == 6
+    assert features.shape == (2, net.model.num_features)
+    assert not torch.equal(features[0], features[1])
+    with pytest.raises(VideoError, match="no boxes"):
+        predict(frames, net)

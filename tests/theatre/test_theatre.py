@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import av
 import cv2
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from zoopraxis.cli import app
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError, VideoError
+from zoopraxis.regions import read_boxes
 from zoopraxis.theatre import (
     ACTIONS,
     COCO,
@@ -323,6 +325,36 @@ def test_file_of_a_twin_is_its_reversal_and_can_be_reproduced(theatre):
         np.testing.assert_array_equal(truth["joints"], again.joints)
         np.testing.assert_array_equal(truth["flow"], again.flow())
         assert set(truth.files) == {"joints", "person_box", "object_box", "flow"}
+
+
+def test_true_boxes_are_written_beside_the_clips(tmp_path):
+    make_theatre(tmp_path, clips_per_class=1, settings=Settings(size=SMALL, boxes=True), workers=1)
+    for sample in read_samples(tmp_path):
+        boxes = read_boxes(sample.boxes)
+        assert boxes.looked.tolist() == list(range(FRAMES))
+        with np.load(sample.path.replace(".mp4", ".npz")) as truth:
+            for track, (label, name) in enumerate(
+                (("person", "person_box"), ("object", "object_box"))
+            ):
+                of_track = boxes.tracks == track
+                there = ~np.isnan(truth[name]).any(axis=1)
+                assert boxes.at[of_track].tolist() == np.flatnonzero(there).tolist()
+                # from pixel centres to the edges of pixels
+                np.testing.assert_allclose(
+                    boxes.boxes[of_track], truth[name][there] + 0.5, atol=0.006
+                )
+                assert {boxes.labels[i] for i in np.flatnonzero(of_track)} <= {label}
+
+
+def test_a_theatre_made_before_there_were_boxes_resumes(theatre, tmp_path):
+    old = shutil.copytree(theatre, tmp_path / "old")
+    settings = json.loads((old / "theatre.json").read_text())
+    del settings["boxes"]
+    (old / "theatre.json").write_text(json.dumps(settings))
+
+    make_theatre(old, clips_per_class=2, settings=Settings(size=SMALL, flow=True), workers=1)
+    with pytest.raises(DataError, match="was requested"):
+        make_theatre(old, clips_per_class=2, settings=Settings(size=SMALL, boxes=True), workers=1)
 
 
 def files_of(out):

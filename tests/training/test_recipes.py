@@ -63,7 +63,7 @@ def test_every_family_has_a_recipe():
 def theatre(tmp_path_factory):
     """Twelve actions, two clips each."""
     folder = tmp_path_factory.mktemp("theatre")
-    settings = Settings(size=(96, 80), performers=2)
+    settings = Settings(size=(96, 80), performers=2, boxes=True)
     return make_theatre(folder, clips_per_class=2, settings=settings, workers=1).parent
 
 

@@ -63,6 +63,7 @@ def _model(name: str) -> dict[str, Any]:
         "paper": title,
         "reference": " ".join(reference),
         "input": ["B", *spec.clip.shape],
+        "inputs": [["B", *shape] for shape in spec.clip.shapes],
         "clip": clip_to_dict(spec.clip),
         "params_m": size.params_m,
         "gmacs": size.gmacs,
@@ -91,10 +92,10 @@ def _model_lines(name: str) -> Iterator[str]:
 
 
 def _clip_lines(clip: "ClipSpec") -> Iterator[str]:
-    """The input's shape, kind and sampling."""
+    """The input's shapes, kind and sampling."""
     sampling = clip.sampling
-    shape = ", ".join(map(str, ("B", *clip.shape)))
-    yield f"input    ({shape}), {clip.input.kind}"
+    shapes = [", ".join(map(str, ("B", *shape))) for shape in clip.shapes]
+    yield f"input    {', '.join(f'({shape})' for shape in shapes)}, {clip.input.kind}"
     if sampling.mode == "segments":
         rule = f"{sampling.num_frames} segments, one sample from each"
     else:

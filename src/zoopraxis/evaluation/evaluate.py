@@ -102,7 +102,7 @@ def evaluate(
 
     left = np.flatnonzero(~done).tolist()
     videos = _Videos(samples, net.clip, left, views=views, crops=crops, reverse=reverse)
-    loader = DataLoader(videos, batch_size=None, num_workers=workers)
+    loader = DataLoader(videos, batch_size=None, num_workers=workers, collate_fn=_unchanged)
     try:
         for number, item in enumerate(loader, start=1):
             sample = samples[item.sample]
@@ -174,6 +174,11 @@ def _in_model_order(samples: SampleList, net: OpenModel) -> tuple[Any, ...]:
         tuple(order[k] for k in s.label) if isinstance(s.label, tuple) else order[s.label]
         for s in samples
     )
+
+
+def _unchanged(item: "_Item") -> "_Item":
+    """Keep an item: torch's default would turn the tuple of several inputs into a list."""
+    return item
 
 
 class _Item(NamedTuple):

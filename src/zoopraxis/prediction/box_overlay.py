@@ -40,7 +40,7 @@ def draw_boxes(picture: Picture, boxes: FrameBoxes, at: float, *, scale: float =
         colour = COLOURS[int(key) % len(COLOURS)]
         # OpenCV's pixels have their centres at whole numbers
         x1, y1, x2, y2 = np.rint(boxes.boxes[i] * scale - 0.5).astype(int).tolist()
-        cv2.rectangle(out, (x1, y1), (x2, y2), colour, thick, cv2.LINE_AA)
+        cv2.rectangle(out, (x1, y1), (x2, y2), colour, thick)
         text = f"{boxes.labels[i]} {boxes.scores[i]:.2f}".strip()
         place = (x1 + 2 * thick, max(y1, 0) + 14 * thick)
         for ink, width in (((0, 0, 0), 3 * thick), (colour, thick)):

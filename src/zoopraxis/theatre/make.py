@@ -281,14 +281,17 @@ def make_theatre(
 
 def check_settings(out: Path, settings: Any) -> None:
     """Write the settings, a dataclass, to a new folder, or check that it was made with the same."""
-    requested = json.loads(json.dumps({"style": _STYLE, **asdict(settings)}))
+    defaults, requested = (
+        json.loads(json.dumps({"style": _STYLE, **asdict(some)}))
+        for some in (type(settings)(), settings)
+    )
     path = out / SETTINGS
     if path.exists():
         try:
             found = json.loads(path.read_text())
         except ValueError as error:
             raise DataError(f"{path} is not JSON: {error}", "remove the folder") from error
-        if found != requested:
+        if defaults | found != requested:  # an older theatre does not say what came later
             raise DataError(
                 f"{out} holds a theatre made with {found}, but {requested} was requested",
                 "choose another folder, or remove this one",
