@@ -41,7 +41,7 @@ def _entry(name: str) -> str:
     spec, size = model_spec(name), model_size(name)
     cells = [
         f"`{name}`",
-        " x ".join(map(str, spec.clip.shape)),
+        ", ".join(" x ".join(map(str, shape)) for shape in spec.clip.shapes),
         f"{size.params_m:.2f}",
         f"{size.gmacs:.2f}",
         "yes" if spec.order_sensitive else "no",
