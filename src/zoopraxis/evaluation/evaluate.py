@@ -176,7 +176,7 @@ def _in_model_order(samples: SampleList, net: OpenModel) -> tuple[Any, ...]:
     )
 
 
-def _unchanged(item: "_Item") -> "_Item":
+def _unchanged(item: Any) -> Any:
     """Keep an item: torch's default would turn the tuple of several inputs into a list."""
     return item
 
