@@ -132,7 +132,11 @@ class Regions(ImageInput[RegionTrack]):
             )
         found = read_boxes(media.boxes)
         video = RGB().open(media)
-        rows, seconds = found.nearest(video.timestamps, name=video.name)
+        try:
+            rows, seconds = found.nearest(video.timestamps, name=video.name)
+        except VideoError:
+            video.close()
+            raise
         rows = np.where(seconds <= self.reach + 1e-6, rows, -1)  # times in files are rounded
         per_frame = [found.boxes[found.in_frame(at)] for at in found.looked.tolist()]
         padded, mask = pad_boxes(per_frame, self.num_boxes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoopraxis.errors import DataError
 from zoopraxis.regions.detect import Detector
-from zoopraxis.regions.files import FrameBoxes, comment_of, write_boxes
+from zoopraxis.regions.files import FrameBoxes, comment_of, read_boxes, write_boxes
 from zoopraxis.video import Video, open_video
 from zoopraxis.video.extraction import Extracted, extract_all
 
@@ -72,8 +72,7 @@ def _extract(name: str, place: Path, *, detector: Detector, every: int) -> tuple
                 f"{target} holds boxes by {comment or 'other means'}, and {asked} is asked for",
                 "choose another OUT, or remove it",
             )
-        with target.open(encoding="utf-8") as file:
-            return target, sum(",,,," not in line for line in file) - 2  # comment and header
+        return target, len(read_boxes(target).boxes)
     with open_video(name) as video:
         boxes = find_boxes(video, detector, every=every)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,10 @@ class FrameBoxes:
         tracks: NDArray[np.integer] | None = None,
         looked: NDArray[np.integer] | None = None,
     ) -> Self:
-        """Make the boxes (M, 4) of frames (M,); what is not given is not known."""
+        """Make the boxes (M, 4) of frames (M,); what is not given is not known.
+
+        Frames that have boxes were looked at, whether ``looked`` (L,) names them or not.
+        """
         order = np.argsort(frames, kind="stable")
         count = len(frames)
         scores = np.ones(count) if scores is None else scores
@@ -89,7 +92,7 @@ class FrameBoxes:
             scores=scores[order].astype(np.float64),
             labels=tuple(labels[i] for i in order),
             tracks=tracks[order].astype(np.int64),
-            looked=np.unique(at if looked is None else looked).astype(np.float64),
+            looked=np.union1d(at, () if looked is None else looked).astype(np.float64),
         )
 
     def in_frame(self, at: float) -> NDArray[np.intp]:
