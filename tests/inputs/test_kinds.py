@@ -63,8 +63,7 @@ def media(tmp_path):
     np.save(tmp_path / "flow.npy", np.random.default_rng(0).normal(0, 5, (FRAMES - 1, 2, 48, 64)))
     np.save(tmp_path / "joints.npy", np.random.default_rng(1).random((2, FRAMES, 18, 3)) - 0.5)
     lines = [f"{n},{2 * n},{n},{2 * n + 20},30" for n in range(FRAMES)]
-    (tmp_path / "boxes.csv").write_text("
-".join(["frame,x1,y1,x2,y2", *lines]))
+    (tmp_path / "boxes.csv").write_text("\n".join(["frame,x1,y1,x2,y2", *lines]))
     names = {"flow": "flow.npy", "skeleton": "joints.npy", "boxes": "boxes.csv"}
     return Media(path=path, **{name: str(tmp_path / file) for name, file in names.items()})
 

@@ -36,8 +36,7 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind
-    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Regions)
+    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Regions)
 }
 """Kinds of input by the name that they have in JSON."""
 
