@@ -62,18 +62,24 @@ def test_what_is_fine_tuned_again_and_again_stays_the_same_network(name, source,
         file = save_model(tmp_path / run / "best.safetensors", model, config)
 
     net = open_model(file)
-    x = noise_clip((1, *clip.shape))
+    inputs = example(clip)
     with torch.no_grad():
-        assert torch.equal(net.model(x), model.eval()(x))
+        assert torch.equal(net.model(*inputs), model.eval()(*inputs))
     assert (net.config.source, net.clip) == (source, clip)
     assert repr(net.model) == repr(create_model(name, source=source))  # paddings, epsilons, ...
+
+
+def example(clip, **options):
+    """What a network is called with: one tensor, or several."""
+    inputs = clip.example(**options)
+    return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
 def step(model, clip):
     """One step of training."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     model.train()
-    model(noise_clip((2, *clip.shape), seed=3)).square().mean().backward()
+    model(*example(clip, batch=2, seed=3)).square().mean().backward()
     optimizer.step()
 
 
