@@ -11,7 +11,9 @@ from zoopraxis.errors import ZoopraxisError
 
 
 def boxes(
-    videos: Annotated[str, typer.Argument(help="A video, a folder of classes, or a list.")],
+    videos: Annotated[
+        str, typer.Argument(help="A video or folder of frames, a folder of classes, or a list.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     detector: Annotated[
         str, typer.Option(help="torchvision (Faster R-CNN) or opencv (people, no download).")
@@ -25,6 +27,9 @@ def boxes(
     overlay: Annotated[
         Path | None, typer.Option(help="Of one video: write it with the boxes drawn, as this MP4.")
     ] = None,
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
+    ] = "group",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes. [default: one per core; 1 for torchvision]"),
@@ -39,7 +44,7 @@ def boxes(
     from zoopraxis.video.extraction import places
 
     chosen = find_detector(detector, min_score=min_score)
-    asked = Asked.of(videos, column="boxes")
+    asked = Asked.of(videos, column="boxes", group=group)
     if overlay is not None and asked.samples is not None:
         raise ZoopraxisError(f"{videos} is a list, and --overlay draws one video", "name a video")
     with counting_bar("boxes") as progress:
