@@ -12,7 +12,7 @@ from zoopraxis.errors import ZoopraxisError
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
 VERBS = (
     *("models", "info", "convert", "train", "predict", "evaluate"),
-    *("flow", "boxes", "trajectories", "data", "doctor", "demo"),
+    *("flow", "boxes", "trajectories", "skeletons", "data", "doctor", "demo"),
 )
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""Skeletons: layouts of joints, and the partition matrices of their graphs."""
+"""Skeletons: layouts of joints, the partition matrices of their graphs, readers of recordings."""
 
 from zoopraxis.skeletons.layouts import LAYOUTS, Layout, skeleton_layout
 from zoopraxis.skeletons.partitions import hop_distances, partition_matrices

@@ -1,8 +1,8 @@
 """Layouts of skeletons: which joints there are, and which are joined.
 
 The order of the joints is that of the tool or data set that writes them: OpenPose with its COCO
-network, the COCO key points, Kinect v2 as in NTU RGB+D, MSR Action3D, Kinect v1 (SDK 1.8). Edges
-and centres of OpenPose and NTU RGB+D are those of the official code of ST-GCN
+network, the COCO key points, Kinect v2 as in NTU RGB+D, MSR Action3D, Kinect v1 (SDK 1.8), the
+puppets of JHMDB. Edges and centres of OpenPose and NTU RGB+D are those of the official code of ST-GCN
 (``net/utils/graph.py``), those of COCO mmaction2's (``mmaction/utils/graph.py``).
 """
 
@@ -43,6 +43,18 @@ class Layout:
     def num_joints(self) -> int:
         """J."""
         return len(self.joints)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Neighbour of each joint on the way to the centre, (J,); of the centre, itself."""
+        parent = {self.centre: self.centre}
+        reached = [self.centre]
+        for joint in reached:  # grows as it is walked through: breadth first
+            for v, w in (*self.edges, *((w, v) for v, w in self.edges)):
+                if v == joint and w not in parent:
+                    parent[w] = joint
+                    reached.append(w)
+        return tuple(parent[joint] for joint in range(self.num_joints))
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -185,8 +197,27 @@ _MSR = Layout(
     has_depth=True,
 )
 
+_JHMDB = Layout(
+    name="jhmdb-15",
+    joints=(
+        *("neck", "belly", "face"),
+        *(
+            f"{side}_{part}"
+            for part in ("shoulder", "hip", "elbow", "knee", "wrist", "ankle")
+            for side in ("right", "left")
+        ),
+    ),
+    edges=(
+        *((1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1)),
+        *((7, 3), (11, 7), (8, 4), (12, 8)),  # arms
+        *((9, 5), (13, 9), (10, 6), (14, 10)),  # legs
+    ),
+    centre=0,
+    has_depth=False,
+)
+
 LAYOUTS: Mapping[str, Layout] = {
-    layout.name: layout for layout in (_OPENPOSE, _COCO, _NTU, _NTU_EDGE, _MSR, _KINECT1)
+    layout.name: layout for layout in (_OPENPOSE, _COCO, _NTU, _NTU_EDGE, _MSR, _KINECT1, _JHMDB)
 }
 """Layouts by name."""
 

@@ -1,0 +1,91 @@
+"""What a public data set says of its recordings."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoopraxis.errors import DataError
+from zoopraxis.skeletons.recording import Recording
+
+__all__ = ["Entry", "SkeletonSet", "named_files"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One recording of a data set.
+
+    Parameters
+    ----------
+    name : str
+        As the data set calls it; a file is named after it.
+    label : str
+        Name of its class.
+    layout : str
+        Of its joints: `zoopraxis.skeletons.LAYOUTS`.
+    read : callable
+        Reads its skeletons; it can be pickled.
+    group : str
+        The subject, or what else must not be on both sides of a split.
+    setting : str, default=""
+        Where it was recorded, where the data set says so.
+    parts : mapping of str to str
+        "train" or "test" for each published protocol that has it.
+    """
+
+    name: str
+    label: str
+    layout: str
+    read: Callable[[], Recording]
+    group: str
+    setting: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkeletonSet:
+    """A data set of skeletons.
+
+    Parameters
+    ----------
+    title : str
+        Its name and paper.
+    files : str
+        What its folder holds, for messages.
+    entries : callable
+        Lists the recordings of a folder.
+    """
+
+    title: str
+    files: str
+    entries: Callable[[Path], list[Entry]]
+
+
+def named_files(root: Path, pattern: str, *, suffix: str) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """Yield the files in a folder, or below it, whose names are made of numbers, and the numbers.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    pattern : str
+        Regular expression of whole names, without the suffix; its groups are the numbers.
+    suffix : str
+        ``".mat"``.
+
+    Raises
+    ------
+    DataError
+        Two files have the same name.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(root.rglob(f"*{suffix}")):
+        match = re.fullmatch(pattern, file.name.removesuffix(suffix))
+        if match:
+            if file.name in found:
+                raise DataError(
+                    f"{file} and {found[file.name]} are the same recording",
+                    "give a folder with one copy of the data set",
+                )
+            found[file.name] = file
+            yield file, tuple(map(int, match.groups()))
