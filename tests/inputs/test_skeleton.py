@@ -168,9 +168,9 @@ def files(folder):
     return {
         "expects skeletons, and none are given": Media(path="v.mp4"),
         "there are no skeletons here": Media(path="", skeleton=str(folder / "none.npy")),
-        r"v\.txt: there are no": Media(path="", skeleton=str(folder / "v.txt")),
-        r"shape \(3, 1, 17, 3\) are not": array("a.npy", np.zeros((3, 17, 3))),
-        r"shape \(0, 1, 18, 3\) are not": array("b.npy", np.zeros((0, 18, 3))),
+        r"v\.avi: there are no": Media(path="", skeleton=str(folder / "v.avi")),
+        r"shape \(1, 3, 17, 3\) are not": array("a.npy", np.zeros((3, 17, 3))),
+        r"shape \(1, 0, 18, 3\) are not": array("b.npy", np.zeros((0, 18, 3))),
         r"shape \(18, 3\) at 30": array("c.npy", np.zeros((18, 3))),
         "a coordinate is infinite": array("d.npy", np.full((3, 18, 3), np.inf)),
         "holds no skeletons: .*words": array("e.npy", np.array([["words"]])),
@@ -179,14 +179,17 @@ def files(folder):
         "holds no skeletons: JSONDecodeError": lambda: text("{"),
         "holds no skeletons: TypeError": lambda: text("[]"),
         "nobody in any frame": lambda: write(folder / "a.json", {0: [], 4: []}),
-        "pose of 4 and score of 2 numbers": lambda: write(folder / "a.json", {0: [short]}),
+        "pose of 4 and score of 2 numbers": lambda: write(
+            folder / "a.json", {0: [person(0, 0, 1)], 1: [short]}
+        ),
+        r"shape \(1, 1, 2, 3\) are not": lambda: write(folder / "a.json", {0: [short]}),
         "a negative or a huge index": lambda: write(folder / "a.json", {-1: [person(0, 0, 1)]}),
         "the same, a negative": lambda: text(json.dumps({"data": [empty, empty]})),
     }
 
 
 def test_files_that_hold_no_skeletons_are_refused(tmp_path):
-    (tmp_path / "v.txt").write_text("")
+    (tmp_path / "v.avi").write_text("")
     ready, made = files(tmp_path)
     for problem, media in ready.items():
         with pytest.raises(VideoError, match=problem):
@@ -195,7 +198,7 @@ def test_files_that_hold_no_skeletons_are_refused(tmp_path):
         with pytest.raises(VideoError, match=problem):
             Skeleton().open(make())
     np.save(tmp_path / "flat.npy", np.zeros((3, 25, 2)))
-    with pytest.raises(VideoError, match="skeletons without depth"):
+    with pytest.raises(VideoError, match="joints of 2 numbers, and ntu-25 has x, y and z"):
         Skeleton(layout="ntu-25").open(Media(path=str(tmp_path / "flat.npy")))
 
 

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import VideoError
+from zoopraxis.errors import RecipeError, VideoError
 from zoopraxis.inputs.augment import Augment
-from zoopraxis.inputs.sampling import Indices, Sampling, sample_test, sample_train
+from zoopraxis.inputs.sampling import Indices, Sampling, sample_test, sample_train, shifted
 
 __all__ = [
     "ClipSpec",
@@ -121,6 +121,8 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
 
     kind: ClassVar[str]
     """Name of the kind in JSON."""
+    reads_gaps: ClassVar[bool] = False
+    """Whether `read` takes `zoopraxis.inputs.sampling.NOTHING` for an index, and gives zeros."""
 
     @abc.abstractmethod
     def shape(self, num_frames: int) -> tuple[int, ...]:
@@ -220,6 +222,13 @@ class ClipSpec:
     sampling: Sampling
     input: Input[Any, Any]
 
+    def __post_init__(self) -> None:
+        if self.sampling.short == "zeros" and not self.input.reads_gaps:
+            raise RecipeError(
+                f"short clips of {self.input.kind!r} cannot be filled up with zeros",
+                "set short to loop or hold",
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one clip, without batch: (C, T, S, S) for the kinds made of images."""
@@ -281,16 +290,16 @@ def train_indices(
     """Draw the indices (1, T) of one training clip within a segment of a track."""
     within = segment_range(track, media)
     times = track.timestamps[within.start : within.stop]
-    return within.start + sample_train(len(within), track.fps, sampling, rng=rng, timestamps=times)
+    indices = sample_train(len(within), track.fps, sampling, rng=rng, timestamps=times)
+    return shifted(indices, within.start)
 
 
 def view_indices(track: Track, media: Media, sampling: Sampling, *, views: int = 1) -> Indices:
     """Choose the indices (V, T) of the clips on which a segment of a track is tested."""
     within = segment_range(track, media)
     times = track.timestamps[within.start : within.stop]
-    return within.start + sample_test(
-        len(within), track.fps, sampling, views=views, timestamps=times
-    )
+    indices = sample_test(len(within), track.fps, sampling, views=views, timestamps=times)
+    return shifted(indices, within.start)
 
 
 def concatenate(parts: Sequence[Inputs]) -> Inputs:

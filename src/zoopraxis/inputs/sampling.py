@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from zoopraxis.errors import RecipeError, VideoError
 
 __all__ = [
+    "NOTHING",
     "Indices",
     "Sampling",
+    "Short",
     "all_clips",
     "covering_starts",
     "dense_clips",
@@ -38,6 +40,7 @@ __all__ = [
     "sample_train",
     "segments_centre",
     "segments_random",
+    "shifted",
     "span",
     "stack",
     "step_starts",
@@ -45,6 +48,10 @@ __all__ = [
 ]
 
 Indices = NDArray[np.int64]
+Short = Literal["loop", "hold", "zeros"]
+
+NOTHING = -1
+"""Index of no item: its place in a clip stays empty."""
 Seconds = NDArray[np.float64]
 
 SECOND = 1_000_000  # microseconds: times are whole numbers of them
@@ -69,8 +76,11 @@ class Sampling:
         Clips of consecutive frames, or one frame from each of T equal segments (TSN).
     stack : int, default=1
         Consecutive frames that each of the T takes: 1 for RGB, L for stacked optical flow.
-    short : {"loop", "hold"}, default="loop"
-        What a track shorter than the clip does: loop, or hold its last frame.
+    short : {"loop", "hold", "zeros"}, default="loop"
+        What a track shorter than the clip does: loop, hold its last frame, or leave `NOTHING` in
+        its place, which kinds of input without pixels read as zeros. A clip for training then
+        starts before the track at random, as ST-GCN's feeder pads (``auto_pading``); one for
+        testing starts with it.
     """
 
     num_frames: int = 16
@@ -78,7 +88,7 @@ class Sampling:
     fps: float | None = None
     mode: Literal["dense", "segments"] = "dense"
     stack: int = 1
-    short: Literal["loop", "hold"] = "loop"
+    short: Short = "loop"
 
     def __post_init__(self) -> None:
         counts = (("num_frames", 1 << 16), ("stride", 1 << 16), ("stack", 1 << 10))
@@ -96,7 +106,7 @@ class Sampling:
                 f"fps must lie between {SLOWEST} and {FASTEST:g}, not be {rate!r:.40}",
                 "leave it out to take every frame of the file",
             )
-        for name, choices in (("mode", ("dense", "segments")), ("short", ("loop", "hold"))):
+        for name, choices in (("mode", ("dense", "segments")), ("short", ("loop", "hold", "zeros"))):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(
@@ -151,8 +161,10 @@ def sample_train(
     runs, length = groups(sampling)
     if sampling.mode == "segments":
         starts = segments_random(len(track), runs, length=length, rng=rng)  # (1, segments)
-        return track[fit(stack(starts, length), len(track), sampling.short)]
-    return dense_clips(track, sampling, random_starts(len(track), span(sampling), rng=rng))
+        return _items(track, stack(starts, length), sampling.short)
+    earliest = min(0, len(track) - span(sampling)) if sampling.short == "zeros" else 0
+    starts = random_starts(len(track), span(sampling), rng=rng, earliest=earliest)
+    return dense_clips(track, sampling, starts)
 
 
 def sample_test(
@@ -187,7 +199,7 @@ def sample_test(
     runs, length = groups(sampling)
     if sampling.mode == "segments":
         starts = segments_centre(len(track), runs, length=length, views=views)  # (V, segments)
-        return track[fit(stack(starts, length), len(track), sampling.short)]
+        return _items(track, stack(starts, length), sampling.short)
     return dense_clips(track, sampling, uniform_starts(len(track), span(sampling), views=views))
 
 
@@ -341,23 +353,38 @@ def span(sampling: Sampling) -> int:
     return (sampling.length - 1) * sampling.stride + 1
 
 
-def fit(positions: Indices, count: int, short: Literal["loop", "hold"]) -> Indices:
+def fit(positions: Indices, count: int, short: Short) -> Indices:
     """Bring positions past the end of a track of ``count`` frames back into it.
 
-    # 3 frames, positions 0 to 6: loop 0120120, hold 0122222
+    # 3 frames, positions 0 to 6: loop 0120120, hold 0122222, zeros 012 and four of `NOTHING`
     """
+    if short == "zeros":
+        return np.where((positions >= 0) & (positions < count), positions, NOTHING)
     return positions % count if short == "loop" else np.minimum(positions, count - 1)
+
+
+def shifted(indices: Indices, start: int) -> Indices:
+    """Indices within a part of a track that begins at ``start``, as those of the track."""
+    return np.where(indices == NOTHING, NOTHING, indices + start)
+
+
+def _items(track: Indices, positions: Indices, short: Short) -> Indices:
+    """Indices of a track (M,) at some positions (V, T)."""
+    fitted = fit(positions, len(track), short)
+    return np.where(fitted == NOTHING, NOTHING, track[fitted])
 
 
 def dense_clips(track: Indices, sampling: Sampling, starts: Indices) -> Indices:
     """Read every ``stride``-th frame of a track (M,) from each start (V,): (V, T)."""
     positions = starts[:, None] + np.arange(sampling.length) * sampling.stride  # (V, T)
-    return track[fit(positions, len(track), sampling.short)]
+    return _items(track, positions, sampling.short)
 
 
-def random_starts(count: int, length: int, *, rng: np.random.Generator) -> Indices:
+def random_starts(
+    count: int, length: int, *, rng: np.random.Generator, earliest: int = 0
+) -> Indices:
     """Draw one start (1,) of a clip of ``length`` among those that fit into ``count`` frames."""
-    return rng.integers(0, max(count - length, 0) + 1, size=1)
+    return rng.integers(earliest, max(count - length, 0) + 1, size=1)
 
 
 def uniform_starts(count: int, length: int, *, views: int) -> Indices:

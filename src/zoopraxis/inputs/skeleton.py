@@ -1,46 +1,45 @@
 """Skeletons: joints of the people in every frame, as a tool has estimated them.
 
-Skeletons are read from the file that a sample names:
+They are read from the file, or folder, that a sample names, in any of the formats of
+`zoopraxis.skeletons.formats`. A joint whose score is 0, or a coordinate of which is NaN, is missing:
+all its values become 0, and stay 0 whatever is done to the others.
 
-- an ``.npy``, or an ``.npz`` that has it under ``skeleton`` (and perhaps ``fps``), of shape
-  (T, J, C) or (P, T, J, C) for P people, with the coordinates that the network was trained on;
-- a ``.json`` of Kinetics-skeleton (Yan et al. 2018): ``data`` has the frames, each with its
-  ``frame_index`` and the people's ``pose`` (x, y, x, y, ... in [0, 1] of the frame) and ``score``.
-  Coordinates become [-0.5, 0.5], as in the official code.
-
-A joint whose score is 0, or a coordinate of which is NaN, is missing: all its values become 0.
+A network takes one stream of them: the joints, the bones from a joint's neighbour to it, or the
+motion of either from a frame to the next (Shi et al., Two-Stream Adaptive Graph Convolutional
+Networks, CVPR 2019, section 3.4; the same authors' Directed Graph Neural Networks, CVPR 2019).
+Scores of networks for several streams are averaged: `zoopraxis.prediction.fusion`.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError
+from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError, did_you_mean
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import Input, Media
 from zoopraxis.inputs.sampling import Indices
 from zoopraxis.skeletons import Layout, skeleton_layout
+from zoopraxis.skeletons.formats import holds_skeletons, read_recording
+from zoopraxis.skeletons.recording import FPS
 
 __all__ = ["Skeleton", "SkeletonDraw", "SkeletonTrack"]
 
 CHANNELS = 3  # x, y and score, or x, y and z
-FPS = 30.0  # of Kinetics-skeleton and of NTU RGB+D
-SUFFIXES = (".json", ".npy", ".npz")
-MOST_FRAMES = 1 << 20  # of a file; more is a damaged frame_index
 ANGLES = (-10.0, -5.0, 0.0, 5.0, 10.0)  # degrees
 SCALES = (-0.1, 0.0, 0.1)  # added to 1
 SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)  # in units of the coordinates
 
+Stream = Literal["joints", "bones", "joint_motion", "bone_motion"]
+Matrix = tuple[tuple[float, float, float], ...]
 Motion = tuple[float, float, float, float]
 """Angle in degrees, scale, shift to the right and shift downwards."""
 _STILL: Motion = (0.0, 1.0, 0.0, 0.0)
+_IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class SkeletonTrack:
@@ -85,11 +84,14 @@ class SkeletonDraw:
     first, last : (float, float, float, float)
         Angle in degrees, scale and shifts of x and y at the clip's first and last frame; those
         between are interpolated.
+    matrix : 3 x 3 floats
+        What x, y and the third channel of every joint are multiplied by, before that motion.
     """
 
     flip: bool = False
     first: Motion = _STILL
     last: Motion = _STILL
+    matrix: Matrix = _IDENTITY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,27 +106,55 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
     people : int, default=2
         P. In every frame, those with the highest sum of scores; with depth, which has no scores,
         the first of the file. Where there are fewer, the rest is 0.
+    stream : {"joints", "bones", "joint_motion", "bone_motion"}, default="joints"
+        What the network takes. A bone is a joint minus its neighbour on the way to the layout's
+        centre, motion the next frame minus this one; where either is missing, it is 0. In 2D, the
+        score of a difference is the mean of both.
+    normalise : {"none", "body"}, default="none"
+        Coordinates as in the file; or relative to the middle of the bodies in the first frame that
+        has one, in units of the mean length of a bone, both over the whole file.
     move : float, default=0.0
         Strength of the random rotation, scale and shift in training, which change evenly from the
         first frame to the last. 1 is that of the official code: up to 10 degrees, 10 % and 0.2.
+    turn : float, default=0.0
+        Bodies with depth are turned about the vertical, y, by an angle drawn uniformly from
+        [-turn, turn] degrees.
+    shear : float, default=0.0
+        Each axis is mixed into each other one by a factor drawn uniformly from [-shear, shear].
     """
 
     kind: ClassVar[str] = "skeleton"
+    reads_gaps: ClassVar[bool] = True
 
     layout: str = "openpose-18"
     people: int = 2
+    stream: Stream = "joints"
+    normalise: Literal["none", "body"] = "none"
     move: float = 0.0
+    turn: float = 0.0
+    shear: float = 0.0
 
     def __post_init__(self) -> None:
         try:
             skeleton_layout(self.layout)
         except ZoopraxisError as error:
             raise RecipeError(error.problem, error.hint) from error
-        if not 1 <= self.people <= 1 << 10 or not 0 <= self.move < float("inf"):
+        strengths = (self.move, self.turn, self.shear)
+        if not 1 <= self.people <= 1 << 10 or not all(0 <= s < float("inf") for s in strengths):
             raise RecipeError(
-                f"people {self.people!r:.40} and move {self.move!r:.40} are out of range",
-                "people must be from 1 to 1024, move 0 or more",
+                f"people {self.people!r:.40}, or one of move, turn and shear "
+                f"{', '.join(f'{s!r:.40}' for s in strengths)}, is out of range",
+                "people must be from 1 to 1024, the others 0 or more",
             )
+        choices = {
+            "stream": ("joints", "bones", "joint_motion", "bone_motion"),
+            "normalise": ("none", "body"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise RecipeError(
+                    f"{name} {getattr(self, name)!r:.40} is unknown", did_you_mean("", known)
+                )
 
     @property
     def joints(self) -> Layout:
@@ -136,8 +166,11 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         return (CHANNELS, num_frames, self.joints.num_joints, self.people)
 
     def open(self, media: Media) -> SkeletonTrack:
-        """Open the skeletons that a sample names."""
-        return open_skeletons(media, self.joints)
+        """Open the skeletons that a sample names, or that it is."""
+        track = open_skeletons(media, self.joints)
+        if self.normalise == "body":
+            track.joints = _body_centred(track.joints, self.joints)
+        return track
 
     def keep(self, track: SkeletonTrack) -> SkeletonTrack:
         """Return the track, which is in memory."""
@@ -155,11 +188,23 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         Crops and colours of an `Augment` are those of images, and mean nothing here.
         """
         flip = bool(rng.random() < augment.flip)
-        if not self.move:
-            return SkeletonDraw(flip=flip)
-        return SkeletonDraw(
-            flip=flip, first=_draw_motion(self.move, rng), last=_draw_motion(self.move, rng)
-        )
+        first = last = _STILL
+        if self.move:
+            first, last = _draw_motion(self.move, rng), _draw_motion(self.move, rng)
+        matrix = self._draw_matrix(rng) if self.turn or self.shear else _IDENTITY
+        return SkeletonDraw(flip=flip, first=first, last=last, matrix=matrix)
+
+    def _draw_matrix(self, rng: np.random.Generator) -> Matrix:
+        """Turn about the vertical, then shear; the score of a joint stays."""
+        angle = np.deg2rad(rng.uniform(-self.turn, self.turn))
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+        shear = rng.uniform(-self.shear, self.shear, size=(3, 3))
+        np.fill_diagonal(shear, 1.0)
+        if not self.joints.has_depth:
+            turn = np.eye(3)
+            shear[2, :2] = shear[:2, 2] = 0
+        return tuple(tuple(map(float, row)) for row in shear @ turn)  # type: ignore[misc]
 
     def crops(self, track: SkeletonTrack, crops: int) -> list[SkeletonDraw]:  # noqa: ARG002
         """List the crops of testing: all are the whole skeleton; the second half of 10 is flipped.
@@ -179,11 +224,12 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         indices: Indices,
         draw: SkeletonDraw,  # noqa: ARG002
     ) -> Tensor:
-        """Skeletons (V, T, P', J, 3) of all P' people of the file."""
-        return track.joints[torch.from_numpy(indices)]
+        """Skeletons (V, T, P', J, 3) of all P' people of the file; 0 where an index is -1."""
+        there = torch.from_numpy(indices >= 0)[..., None, None, None]
+        return track.joints[torch.from_numpy(indices)] * there
 
     def prepare(self, raw: Tensor, draw: SkeletonDraw) -> Tensor:
-        """Choose people, flip and move (V, T, P', J, 3): (V, 3, T, J, P)."""
+        """Choose people, flip and move (V, T, P', J, 3), then the stream: (V, 3, T, J, P)."""
         layout = self.joints
         if raw.ndim != 5 or raw.shape[3:] != (layout.num_joints, CHANNELS):
             raise ShapeError(
@@ -194,9 +240,35 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         x = self._choose_people(raw.float())  # (V, T, P, J, 3)
         if draw.flip:
             x = x[..., layout.mirrored, :] * x.new_tensor([-1.0, 1.0, 1.0])
+        if draw.matrix != _IDENTITY:
+            x = x @ x.new_tensor(draw.matrix).mT  # missing joints stay at 0
         if (draw.first, draw.last) != (_STILL, _STILL):
             x = move_skeletons(x, draw)
+        if self.stream in ("bones", "bone_motion"):
+            x = self._difference(x, x[..., layout.parents, :])
+        if self.stream in ("joint_motion", "bone_motion"):
+            following = torch.cat([x[:, 1:], x.new_zeros(x[:, :1].shape)], dim=1)
+            x = self._difference(following, x)
         return x.permute(0, 4, 1, 3, 2).contiguous()  # (V, 3, T, J, P)
+
+    def _difference(self, to: Tensor, start: Tensor) -> Tensor:
+        """Differences of joints or bones (V, T, P, J, 3); 0 where either is missing."""
+        both = _present(to) & _present(start)  # (V, T, P, J, 1)
+        difference = to - start
+        if not self.joints.has_depth:
+            score = (to[..., 2:] + start[..., 2:]) / 2
+            difference = torch.cat([difference[..., :2], score], dim=-1)
+        return difference * both
+
+    def reverse(self, inputs: Tensor) -> Tensor:
+        """Play prepared clips (V, 3, T, J, P) backwards; motion is then the other way round."""
+        if not self.stream.endswith("motion"):
+            return inputs.flip(2)
+        # m0 = x1 - x0, m1 = x2 - x1, 0   backwards   x1 - x2 = -m1, x0 - x1 = -m0, 0
+        motion = -inputs[:, :, :-1].flip(2)  # (V, 3, T - 1, J, P)
+        if not self.joints.has_depth:
+            motion[:, 2] *= -1  # scores
+        return torch.cat([motion, inputs[:, :, -1:]], dim=2)
 
     def _choose_people(self, x: Tensor) -> Tensor:
         """Choose P of the people (V, T, P', J, 3) of every frame."""
@@ -240,6 +312,25 @@ def move_skeletons(x: Tensor, draw: SkeletonDraw) -> Tensor:
     return torch.cat([moved, x[..., 2:]], dim=-1)  # (V, T, P, J, 3)
 
 
+def _present(x: Tensor) -> Tensor:
+    """Whether joints (..., 3) are there: (..., 1)."""
+    return (x != 0).any(dim=-1, keepdim=True)
+
+
+def _body_centred(joints: Tensor, layout: Layout) -> Tensor:
+    """Coordinates (N, P, J, 3) relative to the first bodies, in mean lengths of a bone."""
+    axes = 3 if layout.has_depth else 2
+    there = _present(joints)[..., 0]  # (N, P, J)
+    first = int(there.flatten(1).any(dim=1).nonzero()[0])
+    points = joints[..., :axes]  # (N, P, J, axes)
+    origin = points[first][there[first]].mean(dim=0)  # (axes,)
+    v, w = torch.tensor(layout.edges).unbind(dim=1)  # each (number of edges,)
+    bones = (points[:, :, v] - points[:, :, w]).norm(dim=-1)[there[:, :, v] & there[:, :, w]]
+    size = bones.mean() if len(bones) and bones.any() else points.new_ones(())
+    centred = (points - origin) / size * there[..., None]
+    return torch.cat([centred, joints[..., axes:]], dim=-1)  # (N, P, J, 3)
+
+
 def open_skeletons(media: Media, layout: Layout) -> SkeletonTrack:
     """Open the skeletons that a sample names, or that it is.
 
@@ -255,92 +346,13 @@ def open_skeletons(media: Media, layout: Layout) -> SkeletonTrack:
             "name their file in the column `skeleton` of a list, or pass "
             "Media(path=..., skeleton=...)",
         )
-    if place.suffix not in SUFFIXES or not place.is_file():
-        raise VideoError(
-            f"{place}: there are no skeletons here",
-            "give a .json of Kinetics-skeleton, or an .npy or .npz of (T, J, C) or (P, T, J, C)",
-        )
-    joints, fps = _read_json(place, layout) if place.suffix == ".json" else _read_array(place)
-    return SkeletonTrack(str(place), _checked(joints, layout, str(place)), fps=fps)
+    recording = read_recording(place)
+    joints = recording.checked(layout, name=str(place)).swapaxes(0, 1)  # (N, P, J, 3)
+    return SkeletonTrack(str(place), torch.from_numpy(joints), fps=recording.fps)
 
 
 def _itself(path: Any) -> Path | None:
-    """Path of a video that is a file of skeletons."""
-    if isinstance(path, str | Path) and Path(path).suffix in SUFFIXES:
+    """Path of a video that is skeletons."""
+    if isinstance(path, str | Path) and holds_skeletons(Path(path)):
         return Path(path)
     return None
-
-
-def _checked(joints: NDArray[np.floating[Any]], layout: Layout, name: str) -> Tensor:
-    """Skeletons (N, P, J, 3) of an array (N, P, J, C); missing joints are 0."""
-    num_channels = joints.shape[-1]
-    if joints.shape[2] != layout.num_joints or num_channels not in (2, 3) or 0 in joints.shape:
-        raise VideoError(
-            f"{name}: skeletons of shape {joints.shape} are not (T, P, J, C) of the layout "
-            f"{layout.name!r}",
-            f"expected J = {layout.num_joints}; C = 3, or 2 without scores",
-        )
-    if layout.has_depth and num_channels != CHANNELS:
-        raise VideoError(f"{name}: skeletons without depth", f"{layout.name!r} has x, y and z")
-    joints = np.where(np.isnan(joints).any(axis=-1, keepdims=True), 0, joints).astype(np.float32)
-    if not np.isfinite(joints).all():
-        raise VideoError(f"{name}: a coordinate is infinite", "write missing joints as 0 or NaN")
-    if num_channels == 2:  # without scores: what is not missing is certain
-        joints = np.concatenate([joints, (joints != 0).any(axis=-1, keepdims=True)], axis=-1)
-    if not layout.has_depth:
-        joints = joints * (joints[..., 2:] != 0)
-    return torch.from_numpy(joints.astype(np.float32))
-
-
-def _read_array(file: Path) -> tuple[NDArray[np.floating[Any]], float]:
-    """Skeletons (N, P, J, C) of an array, and frames per second."""
-    fps = FPS
-    try:
-        content = np.load(file)
-        if file.suffix == ".npz":
-            fps = float(content["fps"]) if "fps" in content.files else FPS
-            content = content["skeleton"]
-        joints = np.asarray(content, dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise VideoError(
-            f"{file}: holds no skeletons: {error}", "expected (T, J, C) or (P, T, J, C)"
-        ) from error
-    if joints.ndim not in (3, 4) or not 0 < fps < float("inf"):
-        raise VideoError(
-            f"{file}: skeletons of shape {joints.shape} at {fps:g} frames per second",
-            "expected (T, J, C) or (P, T, J, C)",
-        )
-    return (joints[:, None] if joints.ndim == 3 else joints.swapaxes(0, 1)), fps
-
-
-def _read_json(file: Path, layout: Layout) -> tuple[NDArray[np.floating[Any]], float]:
-    """Skeletons (N, P, J, 3) of a file of Kinetics-skeleton, and frames per second."""
-    hint = "expected the JSON of Kinetics-skeleton: data, frame_index, skeleton, pose, score"
-    try:
-        frames = json.loads(file.read_text(encoding="utf-8"))["data"]
-        people = {int(frame["frame_index"]): frame["skeleton"] for frame in frames}
-        count = max(people, default=-1) + 1
-        most = max((len(some) for some in people.values()), default=0)
-        if len(people) < len(frames) or min(people, default=0) < 0 or count > MOST_FRAMES:
-            raise VideoError(f"{file}: frames with the same, a negative or a huge index", hint)
-        if not most:
-            raise VideoError(f"{file}: nobody in any frame", "leave this video out of the list")
-        joints = np.zeros((count, most, layout.num_joints, CHANNELS))
-        for index, some in people.items():
-            for person, skeleton in enumerate(some):
-                joints[index, person] = _read_person(skeleton, layout)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise VideoError(f"{file}: holds no skeletons: {error!r:.200}", hint) from error
-    return joints, FPS
-
-
-def _read_person(skeleton: Mapping[str, Any], layout: Layout) -> NDArray[np.float64]:
-    """Joints (J, 3) of one person, x and y in [-0.5, 0.5]."""
-    pose = np.asarray(skeleton["pose"], dtype=np.float64)
-    score = np.asarray(skeleton["score"], dtype=np.float64)
-    if pose.shape != (2 * layout.num_joints,) or score.shape != (layout.num_joints,):
-        raise ValueError(
-            f"pose of {pose.size} and score of {score.size} numbers, not of {layout.num_joints} "
-            f"joints of {layout.name}"
-        )
-    return np.concatenate([pose.reshape(-1, 2) - 0.5, score[:, None]], axis=1)

@@ -10,9 +10,10 @@ over the number of neighbours, times a learned importance of the edge. Then it c
 nine frames of one joint. Ten such blocks, of which the fifth and the eighth halve the frame rate,
 and a mean over frames, joints and people.
 
-Differences from the official code: a clip that is too short loops, whereas the authors fill it up
-with zeros; their partition differs from the paper's (`zoopraxis.skeletons.partition_matrices`), and
-ours is theirs. The classifier is a linear layer, theirs a convolution with a kernel of one.
+Differences from the official code: a partition that differs from the paper's
+(`zoopraxis.skeletons.partition_matrices`) is theirs, and ours. The classifier is a linear layer,
+theirs a convolution with a kernel of one. The small networks, for sets of some hundred recordings
+of Kinect, are ours: six blocks, and no more than 64 channels (docs/skeletons.md).
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from zoopraxis.skeletons.partitions import Strategy
 from zoopraxis.spec import ModelSpec
 
 CHANNELS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+SMALL = (16, 16, 32, 32, 64, 64)
 
 
 class GraphConv(nn.Module):
@@ -128,7 +130,8 @@ class STGCN(VideoClassifier):
     in_channels : int, default=3
         C.
     channels : sequence of int, default=`CHANNELS`
-        Of the ten blocks.
+        Of the blocks: ten in the paper. One that has more channels than the block before it
+        halves the frame rate, as do the fifth and the eighth of the paper.
     dropout : float, default=0.5
         In every block but the first (section 3.5).
 
@@ -166,7 +169,7 @@ class STGCN(VideoClassifier):
                 widths[n],
                 widths[n + 1],
                 num_subsets,
-                stride=2 if n in (4, 7) else 1,
+                stride=2 if n and widths[n + 1] > widths[n] else 1,
                 dropout=dropout if n else 0.0,
                 residual=n > 0,
             )
@@ -224,7 +227,22 @@ def _entry(
         build=STGCN,
         args={"layout": layout, **args},
         clip=ClipSpec(
-            sampling=sampling or Sampling(num_frames=num_frames), input=Skeleton(layout=layout)
+            sampling=sampling or Sampling(num_frames=num_frames, short="zeros"),
+            input=Skeleton(layout=layout),
+        ),
+        strides=(4, None),
+    )
+
+
+def _small(name: str, layout: str, *, num_classes: int) -> ModelSpec:
+    """Return an entry for one person of one layout, its whole recording as one clip."""
+    return ModelSpec(
+        name=name,
+        build=STGCN,
+        args={"layout": layout, "num_classes": num_classes, "channels": SMALL, "dropout": 0.3},
+        clip=ClipSpec(
+            sampling=Sampling(num_frames=32, mode="segments"),
+            input=Skeleton(layout=layout, people=1, normalise="body"),
         ),
         strides=(4, None),
     )
@@ -243,6 +261,11 @@ SPECS = (
     # NTU RGB+D, as mmaction2 trains it
     _entry("stgcn_coco", "coco-17", 100, num_classes=60, sampling=_UNIFORM, dropout=0.0),
     _entry("stgcn_ntu_100", "ntu-25", 100, num_classes=60, sampling=_UNIFORM, dropout=0.0),
+    # small sets: MSR Action3D, UTD-MHAD, JHMDB's poses, and one person of COCO's joints
+    _small("stgcn_small_msr", "msr-20", num_classes=20),
+    _small("stgcn_small_kinect", "kinect-20", num_classes=27),
+    _small("stgcn_small_jhmdb", "jhmdb-15", num_classes=14),
+    _small("stgcn_small_coco", "coco-17", num_classes=12),
     _entry(
         "test_stgcn",
         "openpose-18",

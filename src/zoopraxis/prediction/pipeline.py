@@ -17,7 +17,7 @@ from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
 from zoopraxis.inputs.base import map_inputs, view_indices
-from zoopraxis.inputs.sampling import Indices
+from zoopraxis.inputs.sampling import NOTHING, Indices
 from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.prediction.aggregate import Prediction, Times
 from zoopraxis.prediction.finite import check_inputs, check_outputs
@@ -290,10 +290,8 @@ def _run_batch(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
 def view_times(track: Track, indices: Indices) -> list[Times]:
     """Seconds [start, end) from each view's first frame (V, T) to the end of its last."""
     ends = np.append(track.timestamps[1:], track.duration)  # (N,)
-    return [
-        (float(track.timestamps[view.min()]), float(ends[view.max()]))
-        for view in np.asarray(indices)
-    ]
+    shown = (view[view != NOTHING] for view in np.asarray(indices))
+    return [(float(track.timestamps[view.min()]), float(ends[view.max()])) for view in shown]
 
 
 def opened(model: Model) -> OpenModel:

@@ -20,6 +20,7 @@ from zoopraxis.inputs.sampling import (
     covering_starts,
     exact_rate,
     sample_test,
+    shifted,
     span,
 )
 from zoopraxis.prediction.aggregate import aggregate
@@ -246,7 +247,9 @@ def lay_windows(
         size = min(length, count)
         places = covering_starts(count, size, step=hop)  # (W,)
         clips = [
-            within.start + first + _clip(shown[first:last], start + n / fps, size, fps, sampling)
+            shifted(
+                _clip(shown[first:last], start + n / fps, size, fps, sampling), within.start + first
+            )
             for n in places.tolist()
         ]
         stretches.append(
@@ -269,7 +272,7 @@ def _clip(
     first = max(int(np.searchsorted(shown, start + slack, side="right")) - 1, 0)
     last = max(int(np.searchsorted(shown, end - slack, side="left")), first + 1)
     times = shown[first:last]
-    return first + sample_test(last - first, float(fps), sampling, timestamps=times)
+    return shifted(sample_test(last - first, float(fps), sampling, timestamps=times), first)
 
 
 def _usual_rate(shown: NDArray[np.float64], mean: float) -> Fraction:
