@@ -24,6 +24,9 @@ def theatre(
     boxes: Annotated[
         bool, typer.Option("--boxes", help="Write the boxes of performer and object.")
     ] = False,
+    skeletons: Annotated[
+        bool, typer.Option("--skeletons", help="Store joints as training reads them.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")
     ] = None,
@@ -33,7 +36,9 @@ def theatre(
     """Film the theatre: synthetic actions as MP4 files with their ground truth."""
     from zoopraxis.theatre import ACTIONS, Settings, contact_sheet, make_theatre
 
-    settings = Settings(size=size, seed=seed, performers=performers, flow=flow, boxes=boxes)
+    settings = Settings(
+        size=size, seed=seed, performers=performers, flow=flow, boxes=boxes, skeletons=skeletons
+    )
     with counting_bar("filming") as progress:
         table = make_theatre(
             out,

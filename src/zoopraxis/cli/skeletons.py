@@ -62,5 +62,7 @@ def _names(file: Path) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}", "give a text of one name a line") from error
+        raise DataError(
+            f"{file} cannot be read: {error}", "give a text of one name a line"
+        ) from error
     return [Path(line.strip()).stem for line in lines if line.strip()]

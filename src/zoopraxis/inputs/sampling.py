@@ -106,7 +106,10 @@ class Sampling:
                 f"fps must lie between {SLOWEST} and {FASTEST:g}, not be {rate!r:.40}",
                 "leave it out to take every frame of the file",
             )
-        for name, choices in (("mode", ("dense", "segments")), ("short", ("loop", "hold", "zeros"))):
+        for name, choices in (
+            ("mode", ("dense", "segments")),
+            ("short", ("loop", "hold", "zeros")),
+        ):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(

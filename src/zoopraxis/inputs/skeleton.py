@@ -1,8 +1,8 @@
 """Skeletons: joints of the people in every frame, as a tool has estimated them.
 
 They are read from the file, or folder, that a sample names, in any of the formats of
-`zoopraxis.skeletons.formats`. A joint whose score is 0, or a coordinate of which is NaN, is missing:
-all its values become 0, and stay 0 whatever is done to the others.
+`zoopraxis.skeletons.formats`. A joint whose score is 0, or a coordinate of which is NaN, is
+missing: all its values become 0, and stay 0 whatever is done to the others.
 
 A network takes one stream of them: the joints, the bones from a joint's neighbour to it, or the
 motion of either from a frame to the next (Shi et al., Two-Stream Adaptive Graph Convolutional

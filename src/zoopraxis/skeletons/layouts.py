@@ -2,8 +2,8 @@
 
 The order of the joints is that of the tool or data set that writes them: OpenPose with its COCO
 network, the COCO key points, Kinect v2 as in NTU RGB+D, MSR Action3D, Kinect v1 (SDK 1.8), the
-puppets of JHMDB. Edges and centres of OpenPose and NTU RGB+D are those of the official code of ST-GCN
-(``net/utils/graph.py``), those of COCO mmaction2's (``mmaction/utils/graph.py``).
+puppets of JHMDB. Edges and centres of OpenPose and NTU RGB+D are those of the official code of
+ST-GCN (``net/utils/graph.py``), those of COCO mmaction2's (``mmaction/utils/graph.py``).
 """
 
 from collections.abc import Mapping

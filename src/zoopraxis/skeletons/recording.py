@@ -61,7 +61,9 @@ class Recording:
         missing = np.isnan(joints).any(axis=-1, keepdims=True)
         joints = np.where(missing, 0, joints).astype(np.float32)
         if not np.isfinite(joints).all():
-            raise VideoError(f"{name}: a coordinate is infinite", "write missing joints as 0 or NaN")
+            raise VideoError(
+                f"{name}: a coordinate is infinite", "write missing joints as 0 or NaN"
+            )
         if joints.shape[3] == 2:  # without scores: what is not missing is certain
             there = (joints != 0).any(axis=-1, keepdims=True)
             joints = np.concatenate([joints, there.astype(np.float32)], axis=-1)

@@ -30,7 +30,7 @@ __all__ = ["Job", "Settings", "check_settings", "encode", "make_theatre"]
 CODEC = "libx264"
 QUANTISER = 25
 LIST, SETTINGS = "clips.csv", "theatre.json"
-COLUMNS = ("path", "label", "group", "seed", "reverse_of", "flow", "boxes")
+COLUMNS = ("path", "label", "group", "seed", "reverse_of", "flow", "boxes", "skeleton")
 _STYLE = 1  # version, incremented when the same seed gives a different clip
 _TWINS = {performed: twin for twin, performed in REVERSED.items()}
 _PERFORMERS_PER_SEED = 1000  # theatres of different seeds share no performers
@@ -53,6 +53,10 @@ class Settings:
     boxes : bool, default=False
         Whether to write the boxes of performer and object as `zoopraxis.inputs.Regions` reads them,
         and to name them in the list.
+    skeletons : bool, default=False
+        Whether to store the performer's joints as `zoopraxis.inputs.Skeleton` reads them, in the
+        layout ``coco-17``, and to name them in the list. The score of a visible joint is 1, of a
+        hidden one 0.5.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class Settings:
     performers: int = 20
     flow: bool = False
     boxes: bool = False
+    skeletons: bool = False
 
     def __post_init__(self) -> None:
         width, height = self.size
@@ -123,10 +128,12 @@ class Job:
         """Yield the rows of the list, whose columns are `COLUMNS`."""
         for action in self.actions:
             of = self.path(self.action) if action in REVERSED else ""
-            flow = self.path(action).replace(".mp4", ".npz") if self.settings.flow else ""
+            truth = self.path(action).replace(".mp4", ".npz")
+            flow = truth if self.settings.flow else ""
             boxes = self.path(action).replace(".mp4", ".boxes.csv") if self.settings.boxes else ""
+            skeleton = truth if self.settings.skeletons else ""
             group = f"p{self.performer:04d}"
-            yield self.path(action), action, group, str(self.seed), of, flow, boxes
+            yield self.path(action), action, group, str(self.seed), of, flow, boxes, skeleton
 
     def done(self, out: Path) -> bool:
         """Whether all files exist; the video of a clip is written last."""
@@ -139,7 +146,7 @@ class Job:
             clip = clip.reversed() if action in REVERSED else clip
             path = out / self.path(action)
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path.with_suffix(".npz"), _ground_truth(clip, flow=self.settings.flow))
+            _write(path.with_suffix(".npz"), _ground_truth(clip, self.settings))
             if self.settings.boxes:
                 write_boxes(path.with_suffix(".boxes.csv"), _boxes(clip))
             _write(path, encode(clip.frames, fps=FPS))
@@ -158,13 +165,20 @@ def _boxes(clip: Clip) -> FrameBoxes:
     )
 
 
-def _ground_truth(clip: Clip, *, flow: bool) -> bytes:
+def _ground_truth(clip: Clip, settings: Settings) -> bytes:
     """Encode the ground truth as a compressed NPZ."""
     arrays: dict[str, Any] = {
         name: getattr(clip, name) for name in ("joints", "person_box", "object_box")
     }
-    if flow:
+    if settings.flow:
         arrays["flow"] = clip.flow()
+    if settings.skeletons:
+        # As in Kinetics-skeleton, x and y in [-0.5, 0.5] of the frame. A hidden joint is known too.
+        height, width = clip.frames.shape[1:3]
+        points = clip.joints[..., :2] / np.array([width, height], np.float32) - 0.5
+        scores = (1 + clip.joints[..., 2:]) / 2
+        arrays["skeleton"] = np.concatenate([points, scores], axis=-1).astype(np.float32)
+        arrays["fps"] = np.float64(FPS)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
@@ -236,7 +250,7 @@ def make_theatre(
     out : str or Path
         Folder for ``<class>/<clip>.mp4`` and ``.npz``, and for the list ``clips.csv`` with the
         columns path, label, group (the performer), seed, reverse_of and, where they are stored,
-        flow and boxes.
+        flow, boxes and skeleton.
     clips_per_class : int, default=40
         Number of clips of each class.
     settings : Settings, optional

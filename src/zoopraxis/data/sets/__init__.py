@@ -1,4 +1,4 @@
-"""Public data sets, a small file each: names of their classes, who trains, how they are laid out."""
+"""Public data sets, a small file each: names of classes, who trains, how files are laid out."""
 
 from collections.abc import Mapping
 

@@ -52,8 +52,12 @@ def _parts(setup: int, camera: int, subject: int, num_classes: int) -> dict[str,
 
 _FILES = "S001C001P001R001A001.skeleton"
 NTU60 = SkeletonSet(
-    title="NTU RGB+D (Shahroudy et al. 2016)", files=_FILES, entries=partial(_entries, num_classes=60)
+    title="NTU RGB+D (Shahroudy et al. 2016)",
+    files=_FILES,
+    entries=partial(_entries, num_classes=60),
 )
 NTU120 = SkeletonSet(
-    title="NTU RGB+D 120 (Liu et al. 2019)", files=_FILES, entries=partial(_entries, num_classes=120)
+    title="NTU RGB+D 120 (Liu et al. 2019)",
+    files=_FILES,
+    entries=partial(_entries, num_classes=120),
 )

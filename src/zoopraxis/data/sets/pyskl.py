@@ -60,4 +60,6 @@ def _entry(annotation: Annotation, parts: dict[str, str], file: Path) -> Entry:
     )
 
 
-PYSKL = SkeletonSet(title="a pickle of pyskl or mmaction2", files="ntu60_hrnet.pkl", entries=_entries)
+PYSKL = SkeletonSet(
+    title="a pickle of pyskl or mmaction2", files="ntu60_hrnet.pkl", entries=_entries
+)

@@ -38,9 +38,9 @@ def read_recording(place: Path) -> Recording:
     Parameters
     ----------
     place : Path
-        ``.npy``, or ``.npz`` with ``skeleton`` and perhaps ``fps``; ``.json`` of Kinetics-skeleton;
-        a folder of OpenPose with a ``.json`` for each frame; ``.skeleton`` of NTU RGB+D; ``.txt`` of
-        MSR Action3D; ``.mat`` of UTD-MHAD.
+        ``.npy``, or ``.npz`` with ``skeleton`` and perhaps ``fps``; ``.json`` of
+        Kinetics-skeleton; a folder of OpenPose with a ``.json`` for each frame; ``.skeleton`` of
+        NTU RGB+D; ``.txt`` of MSR Action3D; ``.mat`` of UTD-MHAD.
 
     Raises
     ------

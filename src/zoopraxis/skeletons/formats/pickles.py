@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoopraxis.errors import DataError
-from zoopraxis.pickled import PickledArray, unpickle_arrays
+from zoopraxis.pickled import unpickle_arrays
 from zoopraxis.skeletons.recording import Recording
 
 __all__ = ["Annotation", "read_ddnet", "read_pyskl"]
@@ -52,7 +52,9 @@ def read_pyskl(file: Path) -> tuple[list[Annotation], dict[str, list[str]]]:
     content = _decoded(file, "pyskl")
     try:
         annotations = [_annotation(entry) for entry in content["annotations"]]
-        split = {str(part): [str(name) for name in names] for part, names in content["split"].items()}
+        split = {
+            str(part): [str(name) for name in names] for part, names in content["split"].items()
+        }
     except Exception as error:
         raise _refusal(file, "pyskl", error) from error
     return annotations, split
