@@ -1,12 +1,13 @@
-"""Published protocols of small sets of skeletons: a small ST-GCN for each stream, fused.
+"""Published protocols of small sets of skeletons, with a small ST-GCN.
 
     python benchmarks/skeleton_protocols.py msr_action3d ROOT --seeds 3 --out runs/msr
 
 ROOT is the folder of the data set as ``zoopraxis skeletons convert`` takes it. A run that was
 stopped resumes. ``--hold s01 s05`` tests on these training subjects instead, and trains on the
-others: all choices were made so, with ``--set section.key=value`` for the recipe, and the test
-subjects were looked at once, in the end. Prediction, written before that: 85 % on MSR Action3D,
-88 % on UTD-MHAD. The results are in docs/skeletons.md.
+others: choices were made so, with ``--set section.key=value`` for the recipe. Prediction, written
+before the first run on test subjects: 85 % on MSR Action3D, 88 % on UTD-MHAD. ``--streams`` trains
+a network for each stream instead of one for joints, bones and motion, and averages their scores.
+The results are in docs/skeletons.md.
 """
 
 import argparse
@@ -30,18 +31,17 @@ MODELS = {
     "utd_mhad": "stgcn_small_kinect",
     "jhmdb_pose": "stgcn_small_jhmdb",
 }
-STREAMS = ("joints", "bones", "joint_motion")
 VIEWS = 3
 
 
 def main() -> None:
-    """Print accuracies of the streams and of their fusion."""
+    """Print accuracies for each seed and split, and their mean."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=MODELS)
     parser.add_argument("root", metavar="ROOT")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--streams", nargs="+", default=list(STREAMS))
+    parser.add_argument("--streams", nargs="+", default=[])
     parser.add_argument("--hold", nargs="+", default=[], metavar="SUBJECT")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
     options = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
             rows.append(accuracies)
             line = "  ".join(f"{stream} {value:.1f}" for stream, value in accuracies.items())
             print(f"{train_list.stem} seed {seed}: {line}", flush=True)
-    print("| stream | accuracy |")
+    print("| input | accuracy |")
     print("|---|---|")
     for stream in rows[0]:
         values = np.array([row[stream] for row in rows])
@@ -86,17 +86,21 @@ def _held_out(train_list: Path, subjects: list[str]) -> tuple[Path, Path]:
 def _fused(
     options: argparse.Namespace, train_list: Path, test_list: Path, folder: Path, *, seed: int
 ) -> dict[str, float]:
-    """Train and test a network for each stream: accuracies in percent."""
+    """Train and test one network, or one for each stream: accuracies in percent."""
     scores, accuracies = [], {}
-    for stream in options.streams:
+    for stream in options.streams or ["all streams"]:
         changes = [
             f"data.train={train_list}",
             f"model.name={MODELS[options.name]}",
-            f"clip.stream={stream}",
             f"train.seed={seed}",
+            *(
+                [f'clip.streams=["{stream}"]', "model.args.in_channels=3"]
+                if options.streams
+                else []
+            ),
             *options.changes,
         ]
-        run = folder / stream
+        run = folder / stream.replace(" ", "_")
         result = train(read_recipe("stgcn_small", changes), run, resume=True, watcher=Silent())
         net = open_model(result.final)
         samples = read_samples(test_list, labels=net.labels)
@@ -105,8 +109,9 @@ def _fused(
         stream_scores = found.scores()  # (N, K)
         scores.append(stream_scores)
         accuracies[stream] = 100 * float((stream_scores.argmax(axis=1) == truth).mean())
-    fused = average_scores(scores)
-    accuracies["fused"] = 100 * float((fused.argmax(axis=1) == truth).mean())
+    if options.streams:
+        fused = average_scores(scores)
+        accuracies["fused"] = 100 * float((fused.argmax(axis=1) == truth).mean())
     return accuracies
 
 

@@ -16,12 +16,22 @@ from zoopraxis.inputs.sampling import (
     sample_test,
     sample_train,
     segments_random,
+    shifted,
     span,
     uniform_starts,
 )
 
 FOUR_BY_TWO = Sampling(num_frames=4, stride=2)
 THREE_SEGMENTS = Sampling(num_frames=3, mode="segments")
+
+
+def test_what_is_missing_at_the_end_may_stay_empty():
+    padded = Sampling(num_frames=4, stride=2, short="zeros")
+    assert sample_test(12, 30.0, padded).tolist() == [[2, 4, 6, 8]]
+    assert sample_test(5, 30.0, padded, views=2).tolist() == [[0, 2, 4, -1]] * 2
+    starts = [sample_train(6, 30.0, padded, rng=np.random.default_rng(s))[0] for s in range(20)]
+    assert {tuple(clip.tolist()) for clip in starts} == {(0, 2, 4, -1), (-1, 1, 3, 5)}
+    assert shifted(starts[0], 10).tolist() == np.where(starts[0] < 0, -1, starts[0] + 10).tolist()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from zoopraxis.errors import RecipeError, ShapeError, VideoError
-from zoopraxis.inputs import Media, Skeleton
+from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling, Skeleton
 from zoopraxis.inputs.augment import Augment
+from zoopraxis.inputs.base import train_indices, view_indices
 from zoopraxis.inputs.skeleton import SkeletonDraw
 from zoopraxis.skeletons import LAYOUTS
 
@@ -154,6 +155,116 @@ def test_a_reference_may_have_people_first():
     assert kind.from_reference(x.transpose(1, 4), stack=1).shape == (1, 3, 7, 17, 2)
 
 
+def test_bones_and_motion_are_differences_where_both_are_there(tmp_path):
+    layout = LAYOUTS["openpose-18"]
+    joints = np.random.default_rng(0).random((4, J, 3)) + 0.1
+    joints[2, 3] = 0  # the right elbow, neighbour of the wrist, is missing in frame 2
+    np.save(tmp_path / "a.npy", joints)
+    media = Media(path=str(tmp_path / "a.npy"))
+    names = ("joints", "bones", "joint_motion", "bone_motion")
+    kind = Skeleton(people=1, streams=names)
+
+    out = clip_of(kind, media, [0, 1, 2, 3])
+
+    assert out.shape == (*kind.shape(4),) == (12, 4, J, 1)
+    x, bones, motion, bone_motion = out[..., 0].unflatten(0, (4, 3))  # each (3, T, J)
+    parents = list(layout.parents)
+    there = torch.from_numpy(joints).float().permute(2, 0, 1)
+    torch.testing.assert_close(x, there)
+    wanted = there[:2] - there[:2, :, parents]
+    wanted[:, 2, [3, 4]] = 0
+    torch.testing.assert_close(bones[:2], wanted)
+    torch.testing.assert_close(bones[2, 0, 4], (there[2, 0, 4] + there[2, 0, 3]) / 2)
+    assert not bones[:2, :, layout.centre].any()
+    wanted = torch.cat([there[:2, 1:] - there[:2, :-1], torch.zeros(2, 1, J)], dim=1)
+    wanted[:, [1, 2], 3] = 0
+    torch.testing.assert_close(motion[:2], wanted)
+    torch.testing.assert_close(bone_motion[:2, 0], bones[:2, 1] - bones[:2, 0])
+    assert not bone_motion[:, 1:, 4].any()
+
+
+@pytest.mark.parametrize("layout", ["openpose-18", "kinect-20"])
+def test_every_stream_backwards_is_that_of_the_clip_backwards(tmp_path, layout):
+    joints = np.random.default_rng(0).random((5, LAYOUTS[layout].num_joints, 3)) + 0.1
+    np.save(tmp_path / "a.npy", joints)
+    kind = Skeleton(
+        layout=layout, people=1, streams=("joints", "bones", "joint_motion", "bone_motion")
+    )
+    media = Media(path=str(tmp_path / "a.npy"))
+
+    forwards, backwards = (
+        clip_of(kind, media, order)[None] for order in (range(5), range(4, -1, -1))
+    )
+
+    torch.testing.assert_close(kind.reverse(forwards), backwards)
+
+
+def test_body_centred_coordinates_do_not_depend_on_place_and_size(tmp_path):
+    layout = LAYOUTS["kinect-20"]
+    joints = np.random.default_rng(0).normal(size=(2, 6, 20, 3))
+    joints[:, 0] = np.nan  # nobody in the first frame
+    joints[1, 2:4] = np.nan
+    np.save(tmp_path / "a.npy", joints)
+    np.save(tmp_path / "b.npy", 2.5 * joints + [1.0, -2.0, 3.0])
+    kind = Skeleton(layout="kinect-20", normalise="body")
+
+    here, there = (clip_of(kind, Media(path=str(tmp_path / f"{n}.npy")), range(6)) for n in "ab")
+
+    torch.testing.assert_close(here, there, atol=1e-5, rtol=1e-5)
+    assert not here[:, 0].any()
+    torch.testing.assert_close(here[:, 1].mean(dim=(1, 2)), torch.zeros(3), atol=1e-6, rtol=0)
+    v, w = np.transpose(layout.edges)
+    lengths = (here[:, :, v] - here[:, :, w]).norm(dim=0)  # (T, edges, P)
+    torch.testing.assert_close(lengths[lengths > 0].mean(), torch.tensor(1.0))
+
+
+def test_bodies_turn_about_the_vertical_and_shear(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(3, 20, 3))
+    joints[1, 7] = np.nan
+    np.save(tmp_path / "a.npy", joints)
+    media = Media(path=str(tmp_path / "a.npy"))
+    kind = Skeleton(layout="kinect-20", people=1, turn=90.0)
+    rng = np.random.default_rng(0)
+    with kind.open(media) as track:
+        draw = kind.draw(track, Augment(flip=0), rng=rng)
+        sheared = kind.change(turn=0.0, shear=0.2).draw(track, Augment(), rng=rng)
+        flat = Skeleton(layout="jhmdb-15", turn=90.0, shear=0.2).draw(track, Augment(), rng=rng)
+
+    plain, turned = (clip_of(kind, media, range(3), d) for d in (None, draw))
+
+    torch.testing.assert_close(turned[1], plain[1])  # heights stay
+    torch.testing.assert_close(turned.norm(dim=0), plain.norm(dim=0))
+    assert not torch.allclose(turned, plain)
+    assert not turned[:, 1, 7].any()
+    mixed = np.array(sheared.matrix)
+    assert np.diag(mixed).tolist() == [1, 1, 1]
+    assert 0 < np.abs(mixed - np.eye(3)).max() <= 0.2
+    assert np.array(flat.matrix)[2].tolist() == [0, 0, 1]  # the score stays
+    assert np.array(flat.matrix)[:, 2].tolist() == [0, 0, 1]
+    assert np.diag(flat.matrix).tolist() == [1, 1, 1]
+
+
+def test_short_clips_are_filled_up_with_zeros(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((3, J, 3)) + 0.1)
+    media = Media(path=str(tmp_path / "a.npy"))
+    clip = ClipSpec(sampling=Sampling(num_frames=5, short="zeros"), input=Skeleton())
+    rng = np.random.default_rng(0)
+    with clip.input.open(media) as track:
+        tested = view_indices(track, media, clip.sampling)
+        starts = {
+            tuple(train_indices(track, media, clip.sampling, rng=rng)[0].tolist())
+            for _ in range(50)
+        }
+        x = clip.input.prepare(clip.input.read(track, tested, SkeletonDraw()), SkeletonDraw())
+
+    assert tested.tolist() == [[0, 1, 2, -1, -1]]
+    assert starts == {(0, 1, 2, -1, -1), (-1, 0, 1, 2, -1), (-1, -1, 0, 1, 2)}
+    assert x[0, :, :3, :, 0].all()
+    assert not x[0, :, 3:].any()
+    with pytest.raises(RecipeError, match="short clips of 'rgb' cannot be filled up"):
+        ClipSpec(sampling=Sampling(short="zeros"), input=RGB())
+
+
 def files(folder):
     def array(name, values):
         np.save(folder / name, values)
@@ -203,9 +314,15 @@ def test_files_that_hold_no_skeletons_are_refused(tmp_path):
 
 
 def test_values_out_of_range_are_refused():
-    for values in ({"people": 0}, {"move": -1.0}, {"move": float("nan")}):
+    wrong = ({"people": 0}, {"move": -1.0}, {"move": float("nan")}, {"turn": -1.0}, {"shear": -1.0})
+    for values in wrong:
         with pytest.raises(RecipeError, match="out of range"):
             Skeleton(**values)
+    for streams in ((), ("joint",), ("joints", "flow")):
+        with pytest.raises(RecipeError, match="are not some of joints, bones"):
+            Skeleton(streams=streams)
+    with pytest.raises(RecipeError, match="normalise must be none or body"):
+        Skeleton(normalise="view")
     with pytest.raises(RecipeError, match="unknown layout") as caught:
         Skeleton(layout="ntu")
     assert "ntu-25" in caught.value.hint

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from zoopraxis.cli import app
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError, VideoError
+from zoopraxis.inputs import Skeleton
 from zoopraxis.regions import read_boxes
 from zoopraxis.theatre import (
     ACTIONS,
@@ -355,6 +356,24 @@ def test_a_theatre_made_before_there_were_boxes_resumes(theatre, tmp_path):
     make_theatre(old, clips_per_class=2, settings=Settings(size=SMALL, flow=True), workers=1)
     with pytest.raises(DataError, match="was requested"):
         make_theatre(old, clips_per_class=2, settings=Settings(size=SMALL, boxes=True), workers=1)
+
+
+def test_skeletons_are_the_joints_in_the_layout_of_coco(tmp_path):
+    settings = Settings(size=SMALL, skeletons=True)
+    make_theatre(tmp_path / "t", clips_per_class=1, settings=settings, workers=1)
+    sample = next(s for s in read_samples(tmp_path / "t") if "walk" in s.path)
+
+    with Skeleton(layout="coco-17", people=1).open(sample) as track:
+        skeleton = track.joints[:, 0].numpy()  # (T, J, C)
+        assert track.fps == 15
+
+    with np.load(sample.skeleton) as truth:
+        joints = truth["joints"]
+    assert len(skeleton) == len(joints)
+    width, height = SMALL
+    np.testing.assert_allclose((skeleton[..., 0] + 0.5) * width, joints[..., 0], atol=1e-3)
+    np.testing.assert_allclose((skeleton[..., 1] + 0.5) * height, joints[..., 1], atol=1e-3)
+    np.testing.assert_array_equal(skeleton[..., 2], np.where(joints[..., 2] > 0, 1, 0.5))
 
 
 def files_of(out):

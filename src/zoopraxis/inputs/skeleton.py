@@ -4,22 +4,23 @@ They are read from the file, or folder, that a sample names, in any of the forma
 `zoopraxis.skeletons.formats`. A joint whose score is 0, or a coordinate of which is NaN, is
 missing: all its values become 0, and stay 0 whatever is done to the others.
 
-A network takes one stream of them: the joints, the bones from a joint's neighbour to it, or the
-motion of either from a frame to the next (Shi et al., Two-Stream Adaptive Graph Convolutional
+A network takes one stream of them or several: the joints, the bones from a joint's neighbour to it,
+the motion of either from a frame to the next (Shi et al., Two-Stream Adaptive Graph Convolutional
 Networks, CVPR 2019, section 3.4; the same authors' Directed Graph Neural Networks, CVPR 2019).
-Scores of networks for several streams are averaged: `zoopraxis.prediction.fusion`.
+Several are further channels of one network; or each has its own, and their scores are averaged, as
+the papers do: `zoopraxis.prediction.fusion`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError, did_you_mean
+from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import Input, Media
 from zoopraxis.inputs.sampling import Indices
@@ -96,7 +97,7 @@ class SkeletonDraw:
 
 @dataclass(frozen=True, kw_only=True)
 class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
-    """Skeletons: three channels, (3, T, J, P) for J joints of P people.
+    """Skeletons: three channels for each stream, (C, T, J, P) for J joints of P people.
 
     Parameters
     ----------
@@ -106,8 +107,9 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
     people : int, default=2
         P. In every frame, those with the highest sum of scores; with depth, which has no scores,
         the first of the file. Where there are fewer, the rest is 0.
-    stream : {"joints", "bones", "joint_motion", "bone_motion"}, default="joints"
-        What the network takes. A bone is a joint minus its neighbour on the way to the layout's
+    streams : tuple of str, default=("joints",)
+        What the network takes, three channels each: some of "joints", "bones", "joint_motion" and
+        "bone_motion". A bone is a joint minus its neighbour on the way to the layout's
         centre, motion the next frame minus this one; where either is missing, it is 0. In 2D, the
         score of a difference is the mean of both.
     normalise : {"none", "body"}, default="none"
@@ -128,7 +130,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
 
     layout: str = "openpose-18"
     people: int = 2
-    stream: Stream = "joints"
+    streams: tuple[Stream, ...] = ("joints",)
     normalise: Literal["none", "body"] = "none"
     move: float = 0.0
     turn: float = 0.0
@@ -146,15 +148,16 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
                 f"{', '.join(f'{s!r:.40}' for s in strengths)}, is out of range",
                 "people must be from 1 to 1024, the others 0 or more",
             )
-        choices = {
-            "stream": ("joints", "bones", "joint_motion", "bone_motion"),
-            "normalise": ("none", "body"),
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise RecipeError(
-                    f"{name} {getattr(self, name)!r:.40} is unknown", did_you_mean("", known)
-                )
+        known = get_args(Stream)
+        if not self.streams or not set(self.streams) <= set(known):
+            raise RecipeError(
+                f"the streams {self.streams!r:.80} are not some of {', '.join(known)}",
+                'name one at least: ["joints"]',
+            )
+        if self.normalise not in ("none", "body"):
+            raise RecipeError(
+                f"normalise must be none or body, not {self.normalise!r:.40}", "choose one"
+            )
 
     @property
     def joints(self) -> Layout:
@@ -162,8 +165,8 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         return skeleton_layout(self.layout)
 
     def shape(self, num_frames: int) -> tuple[int, int, int, int]:
-        """Shape (3, T, J, P) of one clip."""
-        return (CHANNELS, num_frames, self.joints.num_joints, self.people)
+        """Shape (C, T, J, P) of one clip."""
+        return (CHANNELS * len(self.streams), num_frames, self.joints.num_joints, self.people)
 
     def open(self, media: Media) -> SkeletonTrack:
         """Open the skeletons that a sample names, or that it is."""
@@ -229,7 +232,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         return track.joints[torch.from_numpy(indices)] * there
 
     def prepare(self, raw: Tensor, draw: SkeletonDraw) -> Tensor:
-        """Choose people, flip and move (V, T, P', J, 3), then the stream: (V, 3, T, J, P)."""
+        """Choose people, flip and move (V, T, P', J, 3), then the streams: (V, C, T, J, P)."""
         layout = self.joints
         if raw.ndim != 5 or raw.shape[3:] != (layout.num_joints, CHANNELS):
             raise ShapeError(
@@ -244,12 +247,17 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
             x = x @ x.new_tensor(draw.matrix).mT  # missing joints stay at 0
         if (draw.first, draw.last) != (_STILL, _STILL):
             x = move_skeletons(x, draw)
-        if self.stream in ("bones", "bone_motion"):
-            x = self._difference(x, x[..., layout.parents, :])
-        if self.stream in ("joint_motion", "bone_motion"):
-            following = torch.cat([x[:, 1:], x.new_zeros(x[:, :1].shape)], dim=1)
+        x = torch.cat([self._stream(x, stream) for stream in self.streams], dim=-1)
+        return x.permute(0, 4, 1, 3, 2).contiguous()  # (V, C, T, J, P)
+
+    def _stream(self, x: Tensor, stream: Stream) -> Tensor:
+        """One stream of joints (V, T, P, J, 3), of the same shape."""
+        if stream.startswith("bone"):
+            x = self._difference(x, x[..., self.joints.parents, :])
+        if stream.endswith("motion"):
+            following = torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], dim=1)
             x = self._difference(following, x)
-        return x.permute(0, 4, 1, 3, 2).contiguous()  # (V, 3, T, J, P)
+        return x
 
     def _difference(self, to: Tensor, start: Tensor) -> Tensor:
         """Differences of joints or bones (V, T, P, J, 3); 0 where either is missing."""
@@ -261,14 +269,24 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         return difference * both
 
     def reverse(self, inputs: Tensor) -> Tensor:
-        """Play prepared clips (V, 3, T, J, P) backwards; motion is then the other way round."""
-        if not self.stream.endswith("motion"):
-            return inputs.flip(2)
-        # m0 = x1 - x0, m1 = x2 - x1, 0   backwards   x1 - x2 = -m1, x0 - x1 = -m0, 0
-        motion = -inputs[:, :, :-1].flip(2)  # (V, 3, T - 1, J, P)
-        if not self.joints.has_depth:
-            motion[:, 2] *= -1  # scores
-        return torch.cat([motion, inputs[:, :, -1:]], dim=2)
+        """Play prepared clips (V, C, T, J, P) backwards; motion is then the other way round."""
+        parts = inputs.split(CHANNELS, dim=1)  # each (V, 3, T, J, P)
+        return torch.cat(
+            [
+                self._motion_backwards(part) if stream.endswith("motion") else part.flip(2)
+                for stream, part in zip(self.streams, parts, strict=True)
+            ],
+            dim=1,
+        )
+
+    def _motion_backwards(self, x: Tensor) -> Tensor:
+        """Motion (V, 3, T, J, P) of the same clip backwards.
+
+        # x1 - x0, x2 - x1, 0   becomes   x1 - x2, x0 - x1, 0
+        """
+        backwards = x[:, :, :-1].flip(2)  # (V, 3, T - 1, J, P)
+        signs = x.new_tensor([-1.0, -1.0, -1.0 if self.joints.has_depth else 1.0])  # no score's
+        return torch.cat([backwards * signs.view(3, 1, 1, 1), x[:, :, -1:]], dim=2)
 
     def _choose_people(self, x: Tensor) -> Tensor:
         """Choose P of the people (V, T, P', J, 3) of every frame."""

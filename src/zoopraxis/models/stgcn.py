@@ -12,8 +12,9 @@ and a mean over frames, joints and people.
 
 Differences from the official code: a partition that differs from the paper's
 (`zoopraxis.skeletons.partition_matrices`) is theirs, and ours. The classifier is a linear layer,
-theirs a convolution with a kernel of one. The small networks, for sets of some hundred recordings
-of Kinect, are ours: six blocks, and no more than 64 channels (docs/skeletons.md).
+theirs a convolution with a kernel of one. The small networks, for sets of some hundred recordings,
+are ours: six blocks, no more than 64 channels, and joints, bones and motion as one input
+(docs/skeletons.md).
 """
 
 from collections.abc import Sequence
@@ -236,13 +237,20 @@ def _entry(
 
 def _small(name: str, layout: str, *, num_classes: int) -> ModelSpec:
     """Return an entry for one person of one layout, its whole recording as one clip."""
+    streams = ("joints", "bones", "joint_motion")
     return ModelSpec(
         name=name,
         build=STGCN,
-        args={"layout": layout, "num_classes": num_classes, "channels": SMALL, "dropout": 0.3},
+        args={
+            "layout": layout,
+            "num_classes": num_classes,
+            "in_channels": 3 * len(streams),
+            "channels": SMALL,
+            "dropout": 0.0,
+        },
         clip=ClipSpec(
-            sampling=Sampling(num_frames=32, mode="segments"),
-            input=Skeleton(layout=layout, people=1, normalise="body"),
+            sampling=Sampling(num_frames=20, mode="segments"),
+            input=Skeleton(layout=layout, people=1, streams=streams, normalise="body"),
         ),
         strides=(4, None),
     )

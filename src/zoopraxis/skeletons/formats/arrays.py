@@ -21,11 +21,12 @@ def read_array(file: Path) -> Recording:
     expected = "expected (T, J, C) or (P, T, J, C)"
     fps = FPS
     try:
-        content = np.load(file)
-        if file.suffix == ".npz":
-            fps = float(content["fps"]) if "fps" in content.files else FPS
-            content = content["skeleton"]
-        joints = np.asarray(content, dtype=np.float64)
+        with file.open("rb") as opened:
+            content = np.load(opened)
+            if file.suffix == ".npz":
+                fps = float(content["fps"]) if "fps" in content.files else FPS
+                content = content["skeleton"]
+            joints = np.asarray(content, dtype=np.float64)
     except Exception as error:  # numpy and zipfile raise anything on a damaged file
         raise VideoError(f"{file}: holds no skeletons: {error!r:.200}", expected) from error
     if joints.ndim not in (3, 4) or not 0 < fps < float("inf"):

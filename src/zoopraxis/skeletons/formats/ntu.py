@@ -23,8 +23,8 @@ NUMBERS_OF_BODY, NUMBERS_OF_JOINT = 10, 12
 def read_ntu(file: Path) -> Recording:
     """Read the bodies of one recording, those that move most first.
 
-    As in the authors' code of ST-GCN and those that follow it, the bodies of a frame are told apart
-    by their places in the file, not by Kinect's numbers, which change when a body is lost.
+    As in the tools of ST-GCN and 2s-AGCN, the bodies of a frame are told apart by their places in
+    the file, not by Kinect's numbers, which change when a body is lost.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def _frame(words: Iterator[str]) -> list[NDArray[np.float64]]:
 def by_motion(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """Put the people (P, T, J, 3) that move most first.
 
-    Motion is the sum of the standard deviations of x, y and z over the frames in which a person is
-    there, as the official code chooses two of Kinect's bodies (yysijie/st-gcn and its successors,
-    ``get_nonzero_std``): furniture that was taken for a body does not move.
+    Motion is the sum of the standard deviations of x, y and z over all joints and the frames in
+    which a person is there, by which the tools of 2s-AGCN choose two of Kinect's bodies
+    (lshiwjx/2s-AGCN, ``data_gen/ntu_gendata.py``); those of ST-GCN take the first two.
     """
 
     def motion(person: NDArray[np.float64]) -> float:
