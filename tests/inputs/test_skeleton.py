@@ -218,6 +218,32 @@ def test_body_centred_coordinates_do_not_depend_on_place_and_size(tmp_path):
     torch.testing.assert_close(lengths[lengths > 0].mean(), torch.tensor(1.0))
 
 
+def test_paced_by_motion_a_pause_takes_no_time(tmp_path):
+    # ten frames of rest, then a step to the right in ten, then ten of rest
+    right = np.concatenate([np.zeros(10), (1 - np.cos(np.linspace(0, np.pi, 10))) / 2, np.ones(10)])
+    joints = np.random.default_rng(0).normal(size=(1, 20, 3)).repeat(30, axis=0)
+    joints[..., 0] += right[:, None]
+    joints[12, 4] = np.nan
+    np.save(tmp_path / "a.npy", joints)
+    np.save(tmp_path / "still.npy", joints[:10])
+    np.save(tmp_path / "one.npy", joints[:1])
+    kind = Skeleton(layout="kinect-20", people=1, pace="motion")
+
+    x = clip_of(kind, Media(path=str(tmp_path / "a.npy")), range(30))[..., 0]  # (C, T, J)
+
+    steps = np.diff(x[0, :, 0].numpy())
+    assert np.abs(steps[3:-3] - 1 / 29).max() < 0.003  # the filter rounds the corners
+    torch.testing.assert_close(x[:, 0], torch.from_numpy(joints[0].T).float())
+    torch.testing.assert_close(x[:, -1], torch.from_numpy(joints[-1].T).float())
+    gone = (x[:, :, 4] == 0).all(dim=0)
+    assert 0 < gone.sum() < 5
+    for name, count in (("still", 10), ("one", 1)):
+        same = clip_of(kind, Media(path=str(tmp_path / f"{name}.npy")), range(count))[..., 0]
+        torch.testing.assert_close(same, torch.from_numpy(joints[:count]).permute(2, 0, 1).float())
+    with pytest.raises(VideoError, match=r"a\.npy: a segment in seconds"):
+        kind.open(Media(path=str(tmp_path / "a.npy"), start=0.1))
+
+
 def test_bodies_turn_about_the_vertical_and_shear(tmp_path):
     joints = np.random.default_rng(0).normal(size=(3, 20, 3))
     joints[1, 7] = np.nan
@@ -323,6 +349,8 @@ def test_values_out_of_range_are_refused():
             Skeleton(streams=streams)
     with pytest.raises(RecipeError, match="normalise must be none or body"):
         Skeleton(normalise="view")
+    with pytest.raises(RecipeError, match="pace must be time or motion"):
+        Skeleton(pace="even")
     with pytest.raises(RecipeError, match="unknown layout") as caught:
         Skeleton(layout="ntu")
     assert "ntu-25" in caught.value.hint

@@ -115,6 +115,10 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
     normalise : {"none", "body"}, default="none"
         Coordinates as in the file; or relative to the middle of the bodies in the first frame that
         has one, in units of the mean length of a bone, both over the whole file.
+    pace : {"time", "motion"}, default="time"
+        Frames as in the file; or as many frames between which the joints move equally far, so that
+        waiting takes no time. For whole recordings of one action: it removes speed, and stops
+        before and after.
     move : float, default=0.0
         Strength of the random rotation, scale and shift in training, which change evenly from the
         first frame to the last. 1 is that of the official code: up to 10 degrees, 10 % and 0.2.
@@ -132,6 +136,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
     people: int = 2
     streams: tuple[Stream, ...] = ("joints",)
     normalise: Literal["none", "body"] = "none"
+    pace: Literal["time", "motion"] = "time"
     move: float = 0.0
     turn: float = 0.0
     shear: float = 0.0
@@ -154,10 +159,12 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
                 f"the streams {self.streams!r:.80} are not some of {', '.join(known)}",
                 'name one at least: ["joints"]',
             )
-        if self.normalise not in ("none", "body"):
-            raise RecipeError(
-                f"normalise must be none or body, not {self.normalise!r:.40}", "choose one"
-            )
+        for name, choices in (("normalise", ("none", "body")), ("pace", ("time", "motion"))):
+            value = getattr(self, name)
+            if value not in choices:
+                raise RecipeError(
+                    f"{name} must be {' or '.join(choices)}, not {value!r:.40}", "choose one"
+                )
 
     @property
     def joints(self) -> Layout:
@@ -173,6 +180,13 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         track = open_skeletons(media, self.joints)
         if self.normalise == "body":
             track.joints = _body_centred(track.joints, self.joints)
+        if self.pace == "motion":
+            if (media.start, media.end) != (None, None):
+                raise VideoError(
+                    f"{track.name}: a segment in seconds of skeletons that are paced by motion",
+                    "give whole recordings, or set pace to time",
+                )
+            track.joints = _evenly_moving(track.joints, axes=3 if self.joints.has_depth else 2)
         return track
 
     def keep(self, track: SkeletonTrack) -> SkeletonTrack:
@@ -347,6 +361,35 @@ def _body_centred(joints: Tensor, layout: Layout) -> Tensor:
     size = bones.mean() if len(bones) and bones.any() else points.new_ones(())
     centred = (points - origin) / size * there[..., None]
     return torch.cat([centred, joints[..., axes:]], dim=-1)  # (N, P, J, 3)
+
+
+def _evenly_moving(joints: Tensor, *, axes: int) -> Tensor:
+    """Interpolate skeletons (N, P, J, 3) at N times between which joints move equally far.
+
+    How far they move is the mean over the joints that are there before and after, once jitter is
+    reduced by a binomial filter of five frames. A joint that is missing on one side of a time is
+    taken from the nearer side.
+    """
+    count = len(joints)
+    there = _present(joints)  # (N, P, J, 1)
+    ends = torch.cat([torch.zeros(2), torch.arange(count), torch.full((2,), count - 1)]).long()
+    kernel = joints.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]).view(-1, 1, 1, 1)
+    windows = ends.unfold(0, 5, 1)  # (N, 5): frames around each
+    weights = there[windows] * kernel  # (N, 5, P, J, 1)
+    smooth = (joints[windows] * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+    steps = (smooth[1:] - smooth[:-1])[..., :axes].norm(dim=-1)  # (N - 1, P, J)
+    both = (there[1:] & there[:-1])[..., 0]
+    moved = (steps * both).sum(dim=(1, 2)) / both.sum(dim=(1, 2)).clamp(min=1)  # (N - 1,)
+    if count < 2 or not moved.any():
+        return joints
+    moved = moved + 1e-6 * moved.mean()  # or times within a pause would be undefined
+    path = np.append(0.0, moved.double().cumsum(dim=0).numpy())  # (N,)
+    times = torch.from_numpy(np.interp(np.linspace(0, path[-1], count), path, np.arange(count)))
+    before = times.long().clamp(max=count - 2)
+    fraction = (times - before).float().view(-1, 1, 1, 1)
+    a, b = joints[before], joints[before + 1]
+    nearer = torch.where(fraction < 0.5, a, b)
+    return torch.where(_present(a) & _present(b), a + fraction * (b - a), nearer)
 
 
 def open_skeletons(media: Media, layout: Layout) -> SkeletonTrack:

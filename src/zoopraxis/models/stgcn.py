@@ -250,7 +250,9 @@ def _small(name: str, layout: str, *, num_classes: int) -> ModelSpec:
         },
         clip=ClipSpec(
             sampling=Sampling(num_frames=20, mode="segments"),
-            input=Skeleton(layout=layout, people=1, streams=streams, normalise="body"),
+            input=Skeleton(
+                layout=layout, people=1, streams=streams, normalise="body", pace="motion"
+            ),
         ),
         strides=(4, None),
     )
