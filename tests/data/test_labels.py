@@ -26,12 +26,14 @@ COUNTS = {
     "kinetics600": 600,
     "kinetics700": 700,
     "mit": 339,
+    "msr_action3d": 20,
     "ntu120": 120,
     "ntu60": 60,
     "ssv1": 174,
     "ssv1_sorted": 174,
     "ssv2": 174,
     "ucf101": 101,
+    "utd_mhad": 27,
 }
 FACTS = [
     ("activitynet", 3, "BMX"),
@@ -62,6 +64,8 @@ FACTS = [
     ("mit", 338, "typing"),
     ("ntu60", 42, "falling"),  # A43
     ("ntu120", 0, "drink water"),
+    ("msr_action3d", 12, "bend"),  # a13
+    ("utd_mhad", 22, "walk"),  # a23
     ("ssv1", 0, "Holding something"),
     ("ssv2", 173, "Wiping something off of something"),
     ("ucf101", 0, "ApplyEyeMakeup"),

@@ -25,6 +25,8 @@ where they do not, the plain name is the order of the data set's own files:
 ``diving48``                  The data set's vocabulary, its four attributes joined by ``+``.
 ``activitynet``               As in mmaction2, for version 1.3.
 ``ntu60``, ``ntu120``         A1, A2, ... of NTU RGB+D.
+``msr_action3d``              a01, a02, ... of MSR Action3D.
+``utd_mhad``                  a1, a2, ... of UTD-MHAD.
 ``gym99``                     FineGym, which calls two classes "(BB) salto backward tucked"; the
                               second is told apart as the dismount.
 ``ava``                       The 60 classes that are evaluated, by ascending id; not the 80 ids.
