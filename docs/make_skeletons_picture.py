@@ -67,7 +67,12 @@ def draw(axes: plt.Axes, layout: Layout) -> None:
         ring = "gold" if number == layout.centre else "white"
         axes.scatter([x], [y], s=120, color=COLOURS[side_of(name)], edgecolor=ring, zorder=2)
         axes.text(
-            *(x, y - 0.01, str(number)), color="white", fontsize=6, ha="center", va="center", zorder=3
+            *(x, y - 0.01, str(number)),
+            color="white",
+            fontsize=6,
+            ha="center",
+            va="center",
+            zorder=3,
         )
     kind = "x, y, z" if layout.has_depth else "x, y, score"
     axes.set_title(f"{layout.name}\n{kind}", fontsize=10)

@@ -249,7 +249,7 @@ def _small(name: str, layout: str, *, num_classes: int) -> ModelSpec:
             "dropout": 0.0,
         },
         clip=ClipSpec(
-            sampling=Sampling(num_frames=20, mode="segments"),
+            sampling=Sampling(num_frames=12, mode="segments"),
             input=Skeleton(
                 layout=layout, people=1, streams=streams, normalise="body", pace="motion"
             ),
