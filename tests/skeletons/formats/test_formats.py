@@ -95,7 +95,7 @@ def test_utd_has_the_joints_of_kinect(tmp_path):
 
 
 def test_openpose_has_a_file_for_each_frame(tmp_path):
-    people = RNG.random((3, 18, 3))
+    people = RNG.random((3, 18, 3)) * [160, 120, 1]
     folder = write_openpose(tmp_path / "clip", {5: [people[0]], 6: [], 8: [people[1], people[2]]})
 
     assert holds_skeletons(folder)
@@ -105,6 +105,10 @@ def test_openpose_has_a_file_for_each_frame(tmp_path):
     np.testing.assert_allclose(joints[0, 0], people[0])
     np.testing.assert_allclose(joints[:, 3], people[1:])
     assert not joints[:, 1:3].any()
+    scaled = write_openpose(tmp_path / "scaled", {0: [people[0] / [160, 120, 1]]})
+    np.testing.assert_allclose(
+        read_recording(scaled).joints[0, 0], people[0] / [160, 120, 1] - [0.5, 0.5, 0]
+    )
 
 
 def test_a_recording_says_what_it_expected(tmp_path):

@@ -1,7 +1,9 @@
 """OpenPose's output: a folder with one JSON file per frame.
 
 ``people`` lists the persons of a frame, each with ``pose_keypoints_2d``: x, y and score of every
-joint in pixels (OpenPose documentation, "Output"). People have no identity from frame to frame.
+joint (OpenPose documentation, "Output"). Coordinates are pixels; where OpenPose was run with
+``--keypoint_scale 3`` they are in [0, 1] of the frame, and become [-0.5, 0.5] as those of
+Kinetics-skeleton. People have no identity from frame to frame.
 """
 
 import json
@@ -26,7 +28,7 @@ def is_openpose_folder(folder: Path) -> bool:
 
 
 def read_openpose(folder: Path) -> Recording:
-    """Read the skeletons of one video, x and y in pixels, and the score.
+    """Read the skeletons of one video: x and y in pixels or in [-0.5, 0.5], and the score.
 
     Frames follow one another in the order of the numbers in their names; a number that is left out
     is a frame without a person.
@@ -68,6 +70,8 @@ def read_openpose(folder: Path) -> Recording:
     for index, people in frames.items():
         for person, skeleton in enumerate(people):
             joints[person, index] = skeleton
+    if 0 <= joints[..., :2].min() and joints[..., :2].max() <= 1:
+        joints[..., :2] -= 0.5  # missing joints have the score 0
     return Recording(joints=joints)
 
 
