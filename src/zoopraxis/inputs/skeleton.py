@@ -284,7 +284,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
 
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play prepared clips (V, C, T, J, P) backwards; motion is then the other way round."""
-        parts = inputs.split(CHANNELS, dim=1)  # each (V, 3, T, J, P)
+        parts = inputs.chunk(len(self.streams), dim=1)  # each (V, 3, T, J, P)
         return torch.cat(
             [
                 self._motion_backwards(part) if stream.endswith("motion") else part.flip(2)

@@ -237,21 +237,24 @@ def _entry(
 
 def _small(name: str, layout: str, *, num_classes: int) -> ModelSpec:
     """Return an entry for one person of one layout, its whole recording as one clip."""
-    streams = ("joints", "bones", "joint_motion")
     return ModelSpec(
         name=name,
         build=STGCN,
         args={
             "layout": layout,
             "num_classes": num_classes,
-            "in_channels": 3 * len(streams),
+            "in_channels": 9,  # of three streams
             "channels": SMALL,
             "dropout": 0.0,
         },
         clip=ClipSpec(
             sampling=Sampling(num_frames=12, mode="segments"),
             input=Skeleton(
-                layout=layout, people=1, streams=streams, normalise="body", pace="motion"
+                layout=layout,
+                people=1,
+                streams=("joints", "bones", "joint_motion"),
+                normalise="body",
+                pace="motion",
             ),
         ),
         strides=(4, None),

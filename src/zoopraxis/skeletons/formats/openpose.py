@@ -70,7 +70,7 @@ def read_openpose(folder: Path) -> Recording:
     for index, people in frames.items():
         for person, skeleton in enumerate(people):
             joints[person, index] = skeleton
-    if 0 <= joints[..., :2].min() and joints[..., :2].max() <= 1:
+    if joints[..., :2].min() >= 0 and joints[..., :2].max() <= 1:
         joints[..., :2] -= 0.5  # missing joints have the score 0
     return Recording(joints=joints)
 
