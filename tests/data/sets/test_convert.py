@@ -179,6 +179,8 @@ def test_pyskl(tmp_path):
     assert rows(tmp_path / "out" / "clips.csv")[2]["label"] == "59"
 
     write_pyskl(tmp_path / "b.pkl", [entry("a", 17, 2)], {"train": ["a", "b"]})
+    with pytest.raises(DataError, match="holds 2 pickles"):
+        convert_skeletons("pyskl", tmp_path, tmp_path / "c", workers=1)
     with pytest.raises(DataError, match=r"b\.pkl: its splits name 1 recordings .* 'b'"):
         convert_skeletons("pyskl", tmp_path / "b.pkl", tmp_path / "c", workers=1)
     write_pyskl(tmp_path / "c.pkl", [entry("a", 13, 2)], {"train": ["a"]})

@@ -74,8 +74,8 @@ def convert_skeletons(
     Raises
     ------
     DataError
-        An unknown name; a folder without the files of the data set, or one that holds something
-        else; a name in ``without`` that is none of its recordings.
+        An unknown name; a folder without the files of the data set; none of the names in
+        ``without`` is that of a recording.
     """
     if name not in SKELETON_SETS:
         raise DataError(f"unknown data set {name!r:.40}", did_you_mean(name, SKELETON_SETS))

@@ -21,9 +21,12 @@ _NTU = re.compile(r"S\d{3}C\d{3}P(\d{3})R\d{3}A\d{3}")
 
 
 def _entries(root: Path) -> list[Entry]:
-    file = root if root.is_file() else next(iter(sorted(root.glob("*.pkl"))), None)
-    if file is None:
+    files = [root] if root.is_file() else sorted(root.glob("*.pkl"))
+    if not files:
         return []
+    if len(files) > 1:
+        raise DataError(f"{root} holds {len(files)} pickles", f"name one, such as {files[0]}")
+    file = files[0]
     annotations, split = read_pyskl(file)
     parts: dict[str, dict[str, str]] = {}
     for part, names in split.items():
