@@ -4,7 +4,7 @@ Simonyan and Zisserman (arXiv:1406.2199, section 5) average the class scores of 
 train a linear SVM on the scores of all streams, each normalised to length one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from zoopraxis.errors import ShapeError, ZoopraxisError
+from zoopraxis.metrics import top_k_accuracy
 
-__all__ = ["average_scores", "fit_svm", "stack_scores", "svm_scores"]
+__all__ = ["average_scores", "choose_weights", "fit_svm", "stack_scores", "svm_scores"]
 
 Scores = NDArray[np.floating[Any]]
 
@@ -54,6 +55,57 @@ def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None
         _refuse(number, partly | np.isinf(scores).any(axis=1))
     averaged: Scores = np.average(np.stack(streams), axis=0, weights=weights)
     return averaged
+
+
+def choose_weights(
+    streams: Sequence[Scores], classes: ArrayLike, *, steps: int = 10
+) -> tuple[float, ...]:
+    """Choose the weights of `average_scores` with the highest accuracy, by grid search.
+
+    Choose them on videos that the networks were neither trained on nor are tested on.
+
+    Parameters
+    ----------
+    streams : sequence of ndarray of shape (N, K)
+        Scores of each network. A row of NaN counts as an error.
+    classes : array_like of shape (N,)
+        True classes.
+    steps : int, default=10
+        Every weight is a multiple of 1 / steps, and all of them sum to 1.
+
+    Returns
+    -------
+    tuple of float
+        A weight for each network. Of equally accurate weights, those closest to equal ones (least
+        sum of squares), and of these the ones that weigh the earlier networks more.
+
+    Raises
+    ------
+    ShapeError
+        The networks did not score the same videos and classes.
+    ZoopraxisError
+        A score is not finite, or there are no videos.
+    """
+    labels = np.asarray(classes, dtype=np.int64)
+    if len(labels) == 0:
+        raise ZoopraxisError("weights cannot be chosen on no videos", "hold some videos out")
+    best, most = (0,) * len(streams), (-1.0, 0)
+    for counts in _compositions(steps, len(streams)):
+        accuracy = top_k_accuracy(average_scores(streams, weights=counts), labels)
+        value = accuracy, -sum(count**2 for count in counts)
+        if value > most:
+            best, most = counts, value
+    return tuple(count / steps for count in best)
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Yield all ways to write a total as a sum of counts from 0, large first counts first."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total, -1, -1):
+        for others in _compositions(total - first, parts - 1):
+            yield first, *others
 
 
 def stack_scores(streams: Sequence[Scores]) -> Scores:
@@ -125,6 +177,8 @@ def svm_scores(svm: LinearSVC, streams: Sequence[Scores]) -> Scores:
         Signed distances from the planes, in the order of ``svm.classes_``.
     """
     distances: Scores = svm.decision_function(stack_scores(streams))
+    if distances.ndim == 1:  # two classes have one plane
+        distances = np.stack([-distances, distances], axis=1)
     return distances
 
 

@@ -1,0 +1,180 @@
+"""Which optical flow does a two-stream network need? Accuracy with each method, fold by fold.
+
+The same small network learns from RGB frames and from the flow of each method (TV-L1, DIS,
+Farneback), and the scores of RGB and one flow are averaged, as Simonyan and Zisserman (2014) do.
+
+    python benchmarks/flow_for_two_stream.py DATA --folds 3 --seeds 3 --out runs/two_stream
+
+extracts the flow of every video once for each method, trains every stream on every fold and seed,
+and prints a Markdown table. A fifth of the groups of the training videos is held out from
+training, and the weights of the fusion are chosen on them; the test fold is seen once. Finished
+trainings are kept, and an interrupted run resumes: one with more seeds adds to it.
+"""
+
+import argparse
+import csv
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from zoopraxis.checkpoints.saved import open_model
+from zoopraxis.data.samples import SampleList, read_samples
+from zoopraxis.data.splits import k_fold_by_group, split_by_group
+from zoopraxis.evaluation.evaluate import evaluate
+from zoopraxis.evaluation.result import Evaluation
+from zoopraxis.flow import METHODS, flow_method
+from zoopraxis.flow.extract import extract_flow
+from zoopraxis.metrics import Labels, Scores, pair_accuracy, top_k_accuracy
+from zoopraxis.prediction.fusion import average_scores, choose_weights
+from zoopraxis.training.loop import train
+from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path
+
+RECIPE = recipe_path("theatre_r2plus1d")
+SHORT = 120  # pixels of the shorter side at which flow is computed
+BOUND = 20 * SHORT / 256  # pixels; the papers clip at 20 of frames 256 high
+COLUMNS = ("accuracy", "within pairs", "weight of flow")
+
+
+def main() -> None:
+    """Extract, train, test, fuse, and print the table."""
+    options = parse()
+    samples = read_samples(options.data, group=options.group)
+    pairs = [tuple(map(samples.labels.index, p.split(":"))) for p in options.pairs.split(",") if p]
+    streams = {"rgb": samples}
+    for method in options.methods:
+        streams[method] = with_flow(samples, method, options)
+    table: dict[str, list[list[float]]] = {}
+    for fold in range(options.folds):
+        for seed in range(options.seeds):
+            results = {
+                stream: tested(stream, streams[stream], fold, seed, options) for stream in streams
+            }
+            for row, values in rows_of(results, pairs).items():
+                table.setdefault(row, []).append(values)
+    runs = f"{len(samples)} clips, {options.folds} folds, {options.seeds} seeds"
+    print(f"| {runs} | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for name, rows in table.items():
+        cells = [shown([row[column] for row in rows]) for column in range(len(rows[0]))]
+        print(f"| {name} | " + " | ".join([*cells, ""][: len(COLUMNS)]) + " |")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", help="folder of classes, or a list")
+    parser.add_argument("--pairs", default="", help="reversed classes: a:b,c:d")
+    parser.add_argument("--group", default="group", help="column that the folds keep together")
+    parser.add_argument("--methods", nargs="*", default=["tvl1", "dis", "farneback"])
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--change", nargs="*", default=[], help="section.key=value")
+    parser.add_argument("--workers", type=int, help="processes that extract flow")
+    parser.add_argument("--out", type=Path, default=Path("runs/two_stream"))
+    options = parser.parse_args()
+    for method in options.methods:
+        flow_method(method)
+    return options
+
+
+def with_flow(samples: SampleList, method: str, options: argparse.Namespace) -> SampleList:
+    """Extract the flow of all videos with one method; return the list that names it."""
+    began = time.process_time()
+    results = extract_flow(
+        [sample.path for sample in samples],
+        [options.out / "flow" / method / Path(s.name).with_suffix("") for s in samples],
+        method=flow_method(method),
+        form="npz",
+        resize=SHORT,
+        workers=options.workers,
+    )
+    for result in results:
+        if result.error:
+            raise result.error
+    print(f"flow of {method}: {time.process_time() - began:.0f} s of this process", flush=True)
+    flows = zip(samples, results, strict=True)
+    return replace(samples, samples=tuple(replace(s, flow=result.flow) for s, result in flows))
+
+
+def tested(
+    stream: str, samples: SampleList, fold: int, seed: int, options: argparse.Namespace
+) -> tuple[Evaluation, Evaluation]:
+    """Train one stream; return its scores on the held-out videos and on the test fold."""
+    rest, test = k_fold_by_group(samples, folds=options.folds)[fold]
+    training, held_out = split_by_group(rest, fraction=0.2)
+    out = options.out / f"{stream}_fold{fold}_seed{seed}"
+    began = time.process_time()
+    train(recipe_of(stream, out, training, held_out, seed, options), out, resume=True)
+    net = open_model(out / "final.safetensors")  # the last: the best would be chosen on the held out
+    results = [evaluate(net, part, views=1, keep=out) for part in (held_out, test)]
+    print(f"{out.name}: {time.process_time() - began:.0f} s of processor time", flush=True)
+    return results[0], results[1]
+
+
+def recipe_of(
+    stream: str,
+    out: Path,
+    training: SampleList,
+    held_out: SampleList,
+    seed: int,
+    options: argparse.Namespace,
+) -> Recipe:
+    """Return the recipe of one run: the demo's, for this stream, fold and seed."""
+    lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "held_out")]
+    for path, part in zip(lists, (training, held_out), strict=True):
+        write_list(path, part)
+    recipe = read_recipe(RECIPE, options.change)
+    name, clip = ("tsn_small", {}) if stream == "rgb" else ("tsn_small_flow", {"bound": BOUND})
+    return replace(
+        recipe,
+        model=replace(recipe.model, name=name),
+        data=replace(recipe.data, train=str(lists[0]), val=str(lists[1])),
+        clip={**clip, **recipe.clip},
+        train=replace(recipe.train, seed=seed),
+    )
+
+
+def write_list(path: Path, samples: SampleList) -> None:
+    """Write samples as a list with a header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group", "flow"])
+        for sample in samples:
+            label = samples.labels[sample.label]
+            flow = Path(sample.flow).resolve() if sample.flow else ""
+            writer.writerow([Path(sample.path).resolve(), label, sample.group, flow])
+
+
+def rows_of(
+    results: Mapping[str, tuple[Evaluation, Evaluation]], pairs: list[tuple[int, ...]]
+) -> dict[str, list[float]]:
+    """Return the rows of one fold and seed: each stream alone, then RGB fused with each flow."""
+    held_out, test = results["rgb"]
+    methods = [stream for stream in results if stream != "rgb"]
+    rows = {"RGB, no flow": measured(test.scores(), test.classes, pairs)}
+    for method in methods:
+        rows[f"{method} alone"] = measured(results[method][1].scores(), test.classes, pairs)
+    for method in methods:
+        seen = [held_out.scores(), results[method][0].scores()]
+        weights = choose_weights(seen, held_out.classes)
+        fused = average_scores([test.scores(), results[method][1].scores()], weights=weights)
+        rows[f"RGB + {method}"] = [*measured(fused, test.classes, pairs), weights[1]]
+    return rows
+
+
+def measured(scores: Scores, classes: Labels, pairs: list[tuple[int, ...]]) -> list[float]:
+    """Accuracy, and accuracy within the pairs."""
+    return [top_k_accuracy(scores, classes), pair_accuracy(scores, classes, pairs)]
+
+
+def shown(values: list[float]) -> str:
+    """Format mean and standard deviation in percent."""
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"
+
+
+if __name__ == "__main__":
+    main()
