@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from zoopraxis.errors import ShapeError, ZoopraxisError
-from zoopraxis.prediction.fusion import average_scores, fit_svm, stack_scores, svm_scores
+from zoopraxis.prediction.fusion import (
+    average_scores,
+    choose_weights,
+    fit_svm,
+    stack_scores,
+    svm_scores,
+)
 
 
 def test_average_by_hand():
@@ -56,3 +62,36 @@ def test_scores_that_are_not_finite_are_refused():
 def test_weights_that_do_not_fit_are_refused(weights):
     with pytest.raises(ZoopraxisError, match="cannot average 2 networks"):
         average_scores([np.ones((3, 2))] * 2, weights=weights)
+
+
+def test_an_svm_of_two_classes_has_a_score_for_each():
+    labels = np.array([0, 1, 0, 1])
+    scores = np.eye(2)[labels]
+
+    fused = svm_scores(fit_svm([scores], labels), [scores])
+
+    assert fused.shape == (4, 2)
+    assert fused.argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_weights_are_chosen_by_accuracy():
+    labels = np.array([0, 1, 2])
+    right, wrong = np.eye(3), np.eye(3)[[1, 2, 0]]
+
+    assert choose_weights([right, wrong], labels) == (0.6, 0.4)  # the closest to equal of 0.6 to 1
+    assert choose_weights([wrong, right], labels) == (0.4, 0.6)
+    assert choose_weights([right, right], labels) == (0.5, 0.5)
+    assert choose_weights([right] * 3, labels) == (0.4, 0.3, 0.3)  # the earlier network weighs more
+    assert choose_weights([wrong, right], labels, steps=1) == (0.0, 1.0)
+
+
+def test_weights_count_unread_videos_as_errors():
+    labels = np.array([0, 1])
+    unread = np.array([[np.nan, np.nan], [1.0, 0.0]])
+
+    assert choose_weights([np.eye(2), unread], labels) == (0.6, 0.4)
+
+
+def test_weights_need_videos():
+    with pytest.raises(ZoopraxisError, match="on no videos"):
+        choose_weights([np.empty((0, 3))] * 2, [])
