@@ -107,7 +107,9 @@ def tested(
     out = options.out / f"{stream}_fold{fold}_seed{seed}"
     began = time.process_time()
     train(recipe_of(stream, out, training, held_out, seed, options), out, resume=True)
-    net = open_model(out / "final.safetensors")  # the last: the best would be chosen on the held out
+    net = open_model(
+        out / "final.safetensors"
+    )  # the last: the best would be chosen on the held out
     results = [evaluate(net, part, views=1, keep=out) for part in (held_out, test)]
     print(f"{out.name}: {time.process_time() - began:.0f} s of processor time", flush=True)
     return results[0], results[1]

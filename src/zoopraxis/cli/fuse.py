@@ -23,7 +23,8 @@ def fuse(
         typer.Option(help="The same networks on held-out videos, which choose the weights."),
     ] = None,
     by: Annotated[
-        Literal["average", "svm"], typer.Option(help="Weighted average, or an SVM trained on --val.")
+        Literal["average", "svm"],
+        typer.Option(help="Weighted average, or an SVM trained on --val."),
     ] = "average",
     mode: Annotated[
         str, typer.Option(help="How views are aggregated; sum_logit averages raw scores.")

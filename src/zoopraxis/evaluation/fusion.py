@@ -82,7 +82,9 @@ def _plain(path: Path, parts: dict[str, NDArray[np.generic]]) -> Evaluation:
         or not all(0 <= k < classes for k in truth.tolist())
     ):
         shapes = ", ".join(f"{key} {parts[key].shape}" for key in sorted(parts))
-        raise DataError(f"{path} does not hold the scores of N videos for K classes: {shapes}", _PLAIN)
+        raise DataError(
+            f"{path} does not hold the scores of N videos for K classes: {shapes}", _PLAIN
+        )
     read = ~np.isnan(scores).any(axis=1)
     if np.isinf(scores[read]).any():
         raise DataError(f"{path} holds scores that are infinite", "leave out what was not scored")
