@@ -24,7 +24,7 @@ from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group, split_by_group
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.result import Evaluation
-from zoopraxis.flow import METHODS, flow_method
+from zoopraxis.flow import flow_method
 from zoopraxis.flow.extract import extract_flow
 from zoopraxis.metrics import Labels, Scores, pair_accuracy, top_k_accuracy
 from zoopraxis.prediction.fusion import average_scores, choose_weights

@@ -1,4 +1,4 @@
-"""Fusion of evaluated networks: by hand, by name, and never with a look at the truth of the test."""
+"""Fusion of evaluated networks: by hand, by name, and without a look at the test's truth."""
 
 from dataclasses import replace
 

@@ -59,10 +59,10 @@ def read_run(path: str | Path) -> Evaluation:
         raise DataError(f"no file {path}", "give the --out of `zoopraxis evaluate`, or an .npz")
     try:
         with np.load(path) as content:
-            parts = {key: content[key] for key in content if key != "logits"}
+            parts = {} if "meta" in content else {key: content[key] for key in content}
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}", _PLAIN) from error
-    return read_evaluation(path) if "meta" in parts else _plain(path, parts)
+    return _plain(path, parts) if parts else read_evaluation(path)
 
 
 def _plain(path: Path, parts: dict[str, NDArray[np.generic]]) -> Evaluation:
@@ -172,16 +172,21 @@ def fuse_by_svm(
     distances from the planes. A class without a held-out video is never predicted.
     """
     streams, classes = _held_out_scores(held_out, runs, mode)
-    readable = ~np.isnan(np.stack(streams)).any(axis=(0, 2))  # (N,)
+    readable = _readable(streams)
     svm = fit_svm([scores[readable] for scores in streams], classes[readable])
     runs = _aligned(runs)
     tested = [run.scores(mode=mode) for run in runs]
-    readable = ~np.isnan(np.stack(tested)).any(axis=(0, 2))
+    readable = _readable(tested)
     distances = svm_scores(svm, [scores[readable] for scores in tested])
     fused = np.full((len(readable), len(runs[0].labels)), distances.min() - 1)
     fused[np.ix_(readable, svm.classes_)] = distances
     fused[~readable] = np.nan
     return _fused(runs, fused, rule=["svm", mode, [run.key for run in held_out]])
+
+
+def _readable(streams: Sequence[Scores]) -> NDArray[np.bool_]:
+    """Which videos every network could read, (N,)."""
+    return np.asarray(np.isfinite(np.stack(streams)).all(axis=(0, 2)))
 
 
 def _held_out_scores(

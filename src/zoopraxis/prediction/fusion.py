@@ -8,16 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from zoopraxis.errors import ShapeError, ZoopraxisError
-from zoopraxis.metrics import top_k_accuracy
+from zoopraxis.metrics import Scores, top_k_accuracy
 
 __all__ = ["average_scores", "choose_weights", "fit_svm", "stack_scores", "svm_scores"]
-
-Scores = NDArray[np.floating[Any]]
 
 
 def average_scores(streams: Sequence[Scores], *, weights: Sequence[float] | None = None) -> Scores:
