@@ -46,6 +46,7 @@ def pipeline(tmp_path_factory):
         lists = [f"data.train={folder}/train_flow", f"data.val={folder}/held_out_flow"]
         small = ["clip.size=32", "clip.resize=40", "data.workers=0", "train.epochs=2"]
         steps = ["train.batch_size=4", "train.micro_batches=1", "optim.milestones=[1]"]
+        steps += [f"model.weights={folder}/runs/rgb"] if stream == "flow" else []
         out = folder / "runs" / stream
         done = invoke(
             *("train", recipe, f"model.name={model}", *lists, *small, *steps),
