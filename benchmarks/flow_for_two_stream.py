@@ -14,6 +14,7 @@ trainings are kept, and an interrupted run resumes: one with more seeds adds to 
 import argparse
 import csv
 import statistics
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -81,7 +82,6 @@ def parse() -> argparse.Namespace:
 
 def with_flow(samples: SampleList, method: str, options: argparse.Namespace) -> SampleList:
     """Extract the flow of all videos with one method; return the list that names it."""
-    began = time.process_time()
     results = extract_flow(
         [sample.path for sample in samples],
         [options.out / "flow" / method / Path(s.name).with_suffix("") for s in samples],
@@ -93,7 +93,6 @@ def with_flow(samples: SampleList, method: str, options: argparse.Namespace) -> 
     for result in results:
         if result.error:
             raise result.error
-    print(f"flow of {method}: {time.process_time() - began:.0f} s of this process", flush=True)
     flows = zip(samples, results, strict=True)
     return replace(samples, samples=tuple(replace(s, flow=result.flow) for s, result in flows))
 
@@ -111,7 +110,7 @@ def tested(
         out / "final.safetensors"
     )  # the last: the best would be chosen on the held out
     results = [evaluate(net, part, views=1, keep=out) for part in (held_out, test)]
-    print(f"{out.name}: {time.process_time() - began:.0f} s of processor time", flush=True)
+    print(f"{out.name}: {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
     return results[0], results[1]
 
 

@@ -85,7 +85,7 @@ def test_weights_are_chosen_on_held_out_videos(runs, held_out):
 
 def test_held_out_videos_are_not_tested_on(runs, held_out):
     names = ("x.mp4", "b.mp4", "z.mp4")
-    seen = [replace(run, names=names, paths=names) for run in held_out]
+    seen = [replace(run, paths=names) for run in held_out]  # named from another list
     for choose in (weights_from, fuse_by_svm):
         with pytest.raises(DataError, match=r"1 held-out videos are among .*: b\.mp4"):
             choose(seen, runs)
@@ -93,6 +93,11 @@ def test_held_out_videos_are_not_tested_on(runs, held_out):
             choose(held_out[:1], runs)
         with pytest.raises(DataError, match="the held-out runs are of flow, rgb"):
             choose(held_out[::-1], runs)
+
+
+def test_files_of_one_name_in_two_folders_are_two_videos(runs, held_out):
+    alike = [replace(run, names=NAMES[:3]) for run in held_out]  # paths differ
+    assert weights_from(alike, runs) == weights_from(held_out, runs)
 
 
 def test_an_svm_trained_on_held_out_videos(runs):

@@ -6,8 +6,9 @@ are fused video by video, by name; they must hold the same videos, in any order.
 
 import hashlib
 import json
+import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def weights_from(
     held_out : sequence of Evaluation
         Of the same networks, in the same order, on videos that they were not trained on.
     runs : sequence of Evaluation
-        What is to be fused. Only its names are looked at: truth and scores are not.
+        What is to be fused. Its truth and scores are not looked at.
     mode : str, default="mean_probability"
         As for `fuse`.
 
@@ -206,7 +207,10 @@ def _held_out_scores(
         )
     if held_out[0].labels != runs[0].labels:
         raise DataError("the held-out runs have other classes", "evaluate the same networks")
-    seen = set(held_out[0].names) & set(runs[0].names)
+    # by file: names are relative to their list, so test/run/1.mp4 may be called as train/run/1.mp4
+    files = {os.path.abspath(path) for path in held_out[0].paths}  # noqa: PTH100 - links stay
+    tested = zip(runs[0].names, runs[0].paths, strict=True)
+    seen = [name for name, path in tested if os.path.abspath(path) in files]  # noqa: PTH100
     if seen:
         raise DataError(
             f"{len(seen)} held-out videos are among those to be fused: {_some(seen)}",
@@ -305,7 +309,7 @@ def _as_logits(scores: Scores) -> NDArray[np.float32]:
     return scores[:, None].astype(np.float32)
 
 
-def _some(names: Sequence[str] | set[str]) -> str:
+def _some(names: Collection[str]) -> str:
     """Name the first few."""
     rest = len(names) - _NAMED
     return ", ".join(sorted(names)[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
