@@ -78,8 +78,8 @@ def test_weights_are_chosen_by_accuracy():
     labels = np.array([0, 1, 2])
     right, wrong = np.eye(3), np.eye(3)[[1, 2, 0]]
 
-    assert choose_weights([right, wrong], labels) == (0.6, 0.4)  # the closest to equal of 0.6 to 1
-    assert choose_weights([wrong, right], labels) == (0.4, 0.6)
+    assert choose_weights([right, wrong], labels) == (0.8, 0.2)  # the middle of 0.6 to 1
+    assert choose_weights([wrong, right], labels) == (0.2, 0.8)
     assert choose_weights([right, right], labels) == (0.5, 0.5)
     assert choose_weights([right] * 3, labels) == (0.4, 0.3, 0.3)  # the earlier network weighs more
     assert choose_weights([wrong, right], labels, steps=1) == (0.0, 1.0)
@@ -89,7 +89,7 @@ def test_weights_count_unread_videos_as_errors():
     labels = np.array([0, 1])
     unread = np.array([[np.nan, np.nan], [1.0, 0.0]])
 
-    assert choose_weights([np.eye(2), unread], labels) == (0.6, 0.4)
+    assert choose_weights([np.eye(2), unread], labels) == (0.8, 0.2)
 
 
 def test_weights_need_videos():

@@ -74,8 +74,8 @@ def choose_weights(
     Returns
     -------
     tuple of float
-        A weight for each network. Of equally accurate weights, those closest to equal ones (least
-        sum of squares), and of these the ones that weigh the earlier networks more.
+        A weight for each network. Of equally accurate weights, those closest to their mean, so the
+        middle of a plateau, and of these the ones that weigh the earlier networks more.
 
     Raises
     ------
@@ -87,13 +87,14 @@ def choose_weights(
     labels = np.asarray(classes, dtype=np.int64)
     if len(labels) == 0:
         raise ZoopraxisError("weights cannot be chosen on no videos", "hold some videos out")
-    best, most = (0,) * len(streams), (-1.0, 0)
-    for counts in _compositions(steps, len(streams)):
-        accuracy = top_k_accuracy(average_scores(streams, weights=counts), labels)
-        value = accuracy, -sum(count**2 for count in counts)
-        if value > most:
-            best, most = counts, value
-    return tuple(count / steps for count in best)
+    grid = np.array(list(_compositions(steps, len(streams))))  # (G, S)
+    accuracy = np.array(
+        [top_k_accuracy(average_scores(streams, weights=counts), labels) for counts in grid]
+    )
+    best = grid[accuracy == accuracy.max()]
+    # whole numbers: rounding breaks no tie
+    distance = ((len(best) * best - best.sum(axis=0)) ** 2).sum(axis=1)
+    return tuple((best[distance.argmin()] / steps).tolist())
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
