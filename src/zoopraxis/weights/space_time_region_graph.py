@@ -27,10 +27,10 @@ from zoopraxis.models.space_time_region_graph import (
     link_neighbours,
 )
 from zoopraxis.regions import box_iou, roi_align
-from zoopraxis.spec import Replacement, Source
+from zoopraxis.spec import Replacement, Source, Weights
 from zoopraxis.weights.keys.resnet3d import RENAME_TORCHVISION
 
-__all__ = ["SOURCES", "PortedRegionGraph", "PortedSTRG"]
+__all__ = ["SOURCES", "WEIGHTS", "PortedRegionGraph", "PortedSTRG"]
 
 EVERY_BLOCK: Kernels = (5, (3,), (3,), (3,), (3,))
 CELL = 8.0  # pixels
@@ -102,3 +102,5 @@ _RENAME: tuple[tuple[str, Replacement], ...] = (
 _PORT = Source(rename=_RENAME, build=PortedSTRG, args={"kernels": EVERY_BLOCK})
 
 SOURCES: Mapping[str, Mapping[str, Source]] = {"strg_i3d_r50_32x4": {"strg": _PORT}}
+
+WEIGHTS: tuple[Weights, ...] = ()  # neither the authors nor the port publish any
