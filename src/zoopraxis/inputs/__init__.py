@@ -8,6 +8,7 @@ from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
 from zoopraxis.inputs.compressed import Compressed
 from zoopraxis.inputs.flow import Flow, RGBFlow
+from zoopraxis.inputs.heatmap import Heatmap
 from zoopraxis.inputs.regions import Regions
 from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
 from zoopraxis.inputs.sampling import Sampling
@@ -21,6 +22,7 @@ __all__ = [
     "Compressed",
     "Flow",
     "Grey",
+    "Heatmap",
     "Input",
     "Inputs",
     "Media",
@@ -36,7 +38,8 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Regions)
+    kind.kind: kind
+    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Heatmap, Regions)
 }
 """Kinds of input by the name that they have in JSON."""
 

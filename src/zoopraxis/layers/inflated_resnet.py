@@ -40,6 +40,8 @@ class InflatedBottleneck(Bottleneck3d):
         t, odd. With 1 the block is 2D.
     stride : int, default=1
         In space, of the middle convolution and of the shortcut.
+    frame_stride : int, default=1
+        Of the same in time.
     conv : ConvFn, default=conv_spatial
         Builds the middle convolution.
     """
@@ -51,9 +53,10 @@ class InflatedBottleneck(Bottleneck3d):
         *,
         num_frames: int = 1,
         stride: int = 1,
+        frame_stride: int = 1,
         conv: ConvFn = conv_spatial,
     ) -> None:
-        out_channels, steps, t = width * self.expansion, (1, stride), num_frames
+        out_channels, steps, t = width * self.expansion, (frame_stride, stride), num_frames
         same = in_channels == out_channels
         shortcut = nn.Identity() if same else project(in_channels, out_channels, stride=steps)
         super().__init__(in_channels, width, conv=conv, stride=steps, shortcut=shortcut)

@@ -5,10 +5,12 @@ import re
 
 from torch import Tensor, nn
 
+from zoopraxis.errors import ShapeError
 from zoopraxis.layers.frames import BackboneFn, merge_time, split_time
-from zoopraxis.layers.head import FrameHead
+from zoopraxis.layers.head import ClipHead, FrameHead
+from zoopraxis.skeletons import skeleton_layout
 
-__all__ = ["SegmentNetwork", "VideoClassifier", "is_wrong_clip_size"]
+__all__ = ["SegmentNetwork", "SkeletonNetwork", "VideoClassifier", "is_wrong_clip_size"]
 
 WRONG_CLIP_SIZE = re.compile(
     r"Kernel size can't be greater than actual input size|[Oo]utput size is too small"
@@ -110,3 +112,56 @@ class SegmentNetwork(VideoClassifier):
         x = self.forward_features(x).mean(dim=(3, 4)).transpose(1, 2)  # (B, T', F)
         out: Tensor = self.head.linear(self.head.dropout(x))  # (B, T', K)
         return out
+
+
+class SkeletonNetwork(VideoClassifier):
+    """Blocks over the joints of each person; features are the mean over people and joints.
+
+    Parameters
+    ----------
+    layout : str
+        Joints and edges: `zoopraxis.skeletons.LAYOUTS`.
+    in_channels : int
+        C.
+    people : int, optional
+        P, where the batch norm of the input has statistics for each person; by default it has one
+        for all, and the network takes any number of people.
+    """
+
+    head: ClipHead
+
+    def __init__(self, layout: str, *, in_channels: int, people: int | None = None) -> None:
+        super().__init__()
+        self.layout, self.in_channels, self.people = layout, in_channels, people
+        self.num_joints = skeleton_layout(layout).num_joints
+        self.input_norm = nn.BatchNorm1d((people or 1) * self.num_joints * in_channels)
+
+    @abc.abstractmethod
+    def forward_blocks(self, x: Tensor) -> Tensor:
+        """Map joints of single people (N, C, T, J) to features (N, F, T', J)."""
+
+    def forward_joints(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T, J, P) to features of every joint, (B, F, T', J, P)."""
+        if (
+            x.ndim != 5
+            or (x.shape[1], x.shape[3]) != (self.in_channels, self.num_joints)
+            or self.people not in (None, x.shape[4])
+        ):
+            raise ShapeError(
+                f"skeletons of shape {tuple(x.shape)} are not (B, {self.in_channels}, T, "
+                f"{self.num_joints}, {self.people or 'P'})",
+                f"this network expects the {self.num_joints} joints of {self.layout!r}"
+                + (f", of {self.people} people" if self.people else ""),
+            )
+        num_people, num_frames = x.shape[4], x.shape[2]
+        x = x.permute(0, 4, 3, 1, 2)  # (B, P, J, C, T)
+        x = x.reshape(-1, self.input_norm.num_features, num_frames)  # (N, J * C or P * J * C, T)
+        x = self.input_norm(x)
+        x = x.reshape(-1, self.num_joints, self.in_channels, num_frames)  # (B * P, J, C, T)
+        x = self.forward_blocks(x.permute(0, 2, 3, 1).contiguous())  # (B * P, F, T', J)
+        x = x.reshape(-1, num_people, *x.shape[1:])  # (B, P, F, T', J)
+        return x.movedim(1, -1)  # (B, F, T', J, P)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map clips (B, C, T, J, P) to the mean over joints and people, (B, F, T', 1, 1)."""
+        return self.forward_joints(x).mean(dim=(3, 4), keepdim=True)

@@ -52,6 +52,10 @@ FAMILIES = (
     "dmc_net",
     "x3d",
     "stgcn",
+    "stgcn_plus",
+    "agcn",
+    "aagcn",
+    "posec3d",
 )
 """Files of `zoopraxis.models`, one paper each."""
 

@@ -22,10 +22,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from zoopraxis.errors import ShapeError
 from zoopraxis.inputs import ClipSpec, Sampling, Skeleton
 from zoopraxis.layers.head import ClipHead
-from zoopraxis.models.base import VideoClassifier
+from zoopraxis.models.base import SkeletonNetwork
 from zoopraxis.skeletons import partition_matrices, skeleton_layout
 from zoopraxis.skeletons.partitions import Strategy
 from zoopraxis.spec import ModelSpec
@@ -113,7 +112,7 @@ class STGCNBlock(nn.Module):
         return self.relu(out)  # type: ignore[no-any-return]
 
 
-class STGCN(VideoClassifier):
+class STGCN(SkeletonNetwork):
     """ST-GCN.
 
     Parameters
@@ -142,8 +141,6 @@ class STGCN(VideoClassifier):
         The partition matrices, a buffer that is saved with the weights.
     """
 
-    head: ClipHead
-
     def __init__(
         self,
         layout: str = "openpose-18",
@@ -156,20 +153,16 @@ class STGCN(VideoClassifier):
         channels: Sequence[int] = CHANNELS,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__()
+        super().__init__(layout, in_channels=in_channels)
         matrices = partition_matrices(skeleton_layout(layout), strategy, max_hop=max_hop)
-        self.layout = layout
         self.adjacency: Tensor
         self.register_buffer("adjacency", torch.tensor(matrices, dtype=torch.float32))
-        num_subsets, num_joints, _ = matrices.shape
-        self.in_channels, self.num_joints = in_channels, num_joints
-        self.input_norm = nn.BatchNorm1d(num_joints * in_channels)
         widths = (in_channels, *channels)
         self.blocks = nn.ModuleList(
             STGCNBlock(
                 widths[n],
                 widths[n + 1],
-                num_subsets,
+                len(matrices),
                 stride=2 if n and widths[n + 1] > widths[n] else 1,
                 dropout=dropout if n else 0.0,
                 residual=n > 0,
@@ -185,28 +178,12 @@ class STGCN(VideoClassifier):
         self.head = ClipHead(self.num_features, num_classes)
         _initialise(self)
 
-    def forward_joints(self, x: Tensor) -> Tensor:
-        """Map clips (B, C, T, J, P) to features of every joint, (B, F, T', J, P)."""
-        if x.ndim != 5 or (x.shape[1], x.shape[3]) != (self.in_channels, self.num_joints):
-            raise ShapeError(
-                f"skeletons of shape {tuple(x.shape)} are not (B, {self.in_channels}, T, "
-                f"{self.num_joints}, P)",
-                f"this network expects the {self.num_joints} joints of {self.layout!r}",
-            )
-        num_people = x.shape[4]
-        x = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (B * P, J, C, T)
-        x = self.input_norm(x.flatten(1, 2))  # (B * P, J * C, T)
-        x = x.reshape(len(x), self.num_joints, self.in_channels, -1)  # (B * P, J, C, T)
-        x = x.permute(0, 2, 3, 1)  # (B * P, C, T, J)
+    def forward_blocks(self, x: Tensor) -> Tensor:
+        """Map joints of single people (N, C, T, J) to features (N, F, T', J)."""
         for n, block in enumerate(self.blocks):
             importance = 1.0 if self.edge_importance is None else self.edge_importance[n]
-            x = block(x, self.adjacency * importance)  # (B * P, C', T', J)
-        x = x.reshape(-1, num_people, *x.shape[1:])  # (B, P, F, T', J)
-        return x.movedim(1, -1)  # (B, F, T', J, P)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, C, T, J, P) to the mean over joints and people, (B, F, T', 1, 1)."""
-        return self.forward_joints(x).mean(dim=(3, 4), keepdim=True)
+            x = block(x, self.adjacency * importance)  # (N, C', T', J)
+        return x
 
 
 def _initialise(model: nn.Module) -> None:

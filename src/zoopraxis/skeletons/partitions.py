@@ -4,10 +4,12 @@ Yan, Xiong and Lin, Spatial Temporal Graph Convolutional Networks for Skeleton-B
 Recognition, AAAI 2018, section 3.3; official code: yysijie/st-gcn, ``net/utils/graph.py``. A graph
 convolution has one kernel for each subset of a partition. Entry [k, v, w] is the weight with which
 joint v enters the sum of joint w by kernel k. The sum over k is A D^-1: of the N(w) neighbours of
-joint w, itself counted, each has the weight 1 / N(w).
+joint w, itself counted, each has the weight 1 / N(w). The networks after ST-GCN have one more
+partition, ``directed``, whose subsets are normalised each by itself (Shi et al., CVPR 2019;
+official code: lshiwjx/2s-AGCN, ``graph/tools.py``; the same in pyskl).
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from zoopraxis.skeletons.layouts import Layout
 
 __all__ = ["Strategy", "hop_distances", "partition_matrices"]
 
-Strategy = Literal["uniform", "distance", "spatial"]
+Strategy = Literal["uniform", "distance", "spatial", "directed"]
 
 
 def hop_distances(layout: Layout, *, max_hop: int) -> NDArray[np.float64]:
@@ -45,18 +47,19 @@ def partition_matrices(
     ----------
     layout : Layout
         The skeleton.
-    strategy : {"uniform", "distance", "spatial"}
+    strategy : {"uniform", "distance", "spatial", "directed"}
         ``uniform``: one subset (K = 1). ``distance``: a subset for each number of edges from the
         joint (K = max_hop + 1). ``spatial``: the joint itself; then, for each number of edges, the
         neighbours that are as far from the skeleton's centre or farther, and those that are nearer
-        (K = 2 max_hop + 1).
+        (K = 2 max_hop + 1). ``directed``: the joint itself, its neighbour on the way to the centre,
+        and the mean of those on the way from it (K = 3, one hop).
     max_hop : int, default=1
         Edges from a joint to its farthest neighbours.
 
     Raises
     ------
     ZoopraxisError
-        Another strategy, or a ``max_hop`` below 1.
+        Another strategy, or a ``max_hop`` below 1, or above 1 where it is directed.
 
     Notes
     -----
@@ -66,11 +69,14 @@ def partition_matrices(
     that lie beyond count as equally far, so with one hop the third subset has the joints within
     one edge of the centre alone.
     """
-    if strategy not in ("uniform", "distance", "spatial") or max_hop < 1:
+    known = get_args(Strategy)
+    if strategy not in known or max_hop < 1 or (strategy == "directed" and max_hop > 1):
         raise ZoopraxisError(
             f"no partition {strategy!r:.40} of {max_hop} hops",
-            "choose uniform, distance or spatial, and max_hop of 1 or more",
+            f"choose one of {', '.join(known)}, and max_hop of 1 or more; directed has 1",
         )
+    if strategy == "directed":
+        return _directed(layout)
     hops = hop_distances(layout, max_hop=max_hop)  # (J, J)
     adjacency = np.isfinite(hops).astype(np.float64)
     normalised: NDArray[np.float64] = adjacency / adjacency.sum(axis=0)  # A D^-1, (J, J)
@@ -85,3 +91,13 @@ def partition_matrices(
     for ring in rings[1:]:
         subsets += [np.where(v >= w, ring, 0.0), np.where(v < w, ring, 0.0)]
     return np.stack(subsets)
+
+
+def _directed(layout: Layout) -> NDArray[np.float64]:
+    """Every joint itself, its parent, and the mean of its children: (3, J, J)."""
+    parents = np.zeros((layout.num_joints, layout.num_joints))
+    for joint, parent in enumerate(layout.parents):
+        if joint != layout.centre:
+            parents[parent, joint] = 1.0
+    children = parents.T / np.maximum(parents.sum(axis=1), 1.0)  # column w: 1 / children of w
+    return np.stack([np.eye(layout.num_joints), parents, children])
