@@ -43,6 +43,8 @@ DATA = (
     "ntu60_xsub",
     "ntu60_xview",
     "ntu120_xsub",
+    "ntu120_xset",
+    "gym99",
 )
 """Data sets; ``ucf101_1`` is split 1, ``ucf101`` where the split is not published."""
 
@@ -52,6 +54,7 @@ ORIGINS: Mapping[str, str] = {
     "i3d_piergiaj": "piergiaj",
     "mmaction2": "mmaction2",
     "pyslowfast_caffe2": "pyslowfast",
+    "pyskl": "pyskl",
     "pytorchvideo": "pytorchvideo",
     "pytorchvideo_mobile": "pytorchvideo_mobile",
     "s3d_kylemin": "kylemin",
