@@ -23,6 +23,7 @@ from zoopraxis.inputs import (
     Compressed,
     Flow,
     Grey,
+    Heatmap,
     Media,
     Regions,
     RGBDiff,
@@ -46,6 +47,7 @@ EXAMPLES = [
     RGBFlow(resize=32, size=24),
     Compressed(resize=32, size=24, stream="vectors_residual", std=(0.2, 0.2, 0.3, 0.3, 0.4)),
     Skeleton(move=1.0),
+    Heatmap(layout="openpose-18", resize=32, size=24),
     Regions(resize=32, size=24, num_boxes=2),
 ]
 FRAMES = 12

@@ -45,6 +45,37 @@ def test_the_partition_of_coco_equals_mmaction2():
         assert np.array_equal(ours, buffers[f"buffer_backbone.gcn.{block}.gcn.A"])
 
 
+@pytest.mark.parametrize(
+    ("layout", "golden", "block"),
+    [
+        ("coco-17", "pyskl_aagcn_coco", "backbone.A"),
+        ("ntu-25", "directed_graphs", "ntu_rgb_d"),
+        ("openpose-18", "directed_graphs", "kinetics"),
+    ],
+)
+def test_the_directed_partition_equals_the_official_codes(layout, golden, block):
+    arrays = np.load(GOLDEN / f"{golden}.npz")
+
+    ours = partition_matrices(LAYOUTS[layout], "directed").astype(np.float32)
+
+    assert np.array_equal(ours, arrays[f"buffer_{block}"])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_directed_edges_run_to_the_centre_and_from_it(layout):
+    layout = LAYOUTS[layout]
+    own, inward, outward = partition_matrices(layout, "directed")
+
+    assert np.array_equal(own, np.eye(layout.num_joints))
+    assert np.array_equal(inward > 0, outward.T > 0)
+    assert {frozenset(edge) for edge in np.argwhere(inward)} == set(map(frozenset, layout.edges))
+    assert not inward[:, layout.centre].any()  # the centre has no parent
+    sums = {*inward.sum(axis=0).round(9), *outward.sum(axis=0).round(9)}
+    assert sums == {0.0, 1.0}
+    with pytest.raises(ZoopraxisError, match="'directed' of 2 hops"):
+        partition_matrices(layout, "directed", max_hop=2)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
 def test_a_layout_is_one_body_with_two_sides(layout):
     assert layout.num_joints == int(layout.name.rsplit("-", 1)[1])

@@ -9,6 +9,7 @@ import torch
 
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import RecipeError
+from zoopraxis.inputs import Heatmap, Skeleton
 from zoopraxis.inputs.images import ImageInput
 from zoopraxis.models import FAMILIES, list_models, model_spec
 from zoopraxis.theatre import Settings, make_theatre
@@ -18,7 +19,12 @@ from zoopraxis.training.recipe import SHIPPED, read_recipe
 from zoopraxis.weights import weights_of
 
 RECIPES = sorted(SHIPPED.glob("*.toml"))
-ELSEWHERE = {"coviar", "dmc_net", "stgcn"}  # not for the theatre's files; test_compressed.py
+OF_SKELETONS = {
+    family
+    for family in FAMILIES
+    if isinstance(model_spec(list_models(family=family)[0]).clip.input, Heatmap | Skeleton)
+}
+ELSEWHERE = {"coviar", "dmc_net", *OF_SKELETONS}  # not for the theatre's files; test_compressed.py
 
 
 def test_recipes_are_found_by_name(tmp_path, monkeypatch):
@@ -91,25 +97,28 @@ def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path)
     assert result.history[0]["step"] >= 1
 
 
-def test_skeletons_train_an_epoch_from_their_recipe(tmp_path):
+@pytest.mark.parametrize("family", sorted(OF_SKELETONS))
+def test_skeletons_train_an_epoch_from_their_recipe(family, tmp_path):
     rng = np.random.default_rng(0)
+    name = f"test_{family}"
+    num_joints = model_spec(name).clip.input.joints.num_joints
     rows = ["path,label,skeleton"]
     for number in range(8):
-        np.save(tmp_path / f"{number}.npy", rng.random((2, 24, 18, 3)) - 0.5)
+        np.save(tmp_path / f"{number}.npy", rng.random((2, 24, num_joints, 3)))
         rows.append(f"{number}.npy,{'wave' if number % 2 else 'clap'},{number}.npy")
     (tmp_path / "train.csv").write_text("\n".join(rows))
     changes = [
-        "model.name=test_stgcn",
+        f"model.name={name}",
         f'data.train="{tmp_path / "train.csv"}"',
         f'data.val="{tmp_path / "train.csv"}"',
         "data.workers=0",
-        "clip.num_frames=16",
+        f"clip.num_frames={model_spec(name).clip.sampling.num_frames}",
         "train.epochs=1",
         "train.batch_size=4",
         "train.micro_batches=1",
     ]
 
-    result = train(read_recipe("stgcn", changes), tmp_path / "run")
+    result = train(read_recipe(family, changes), tmp_path / "run")
 
     assert result.final.exists()
     assert math.isfinite(result.history[0]["train_loss"])

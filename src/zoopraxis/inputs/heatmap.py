@@ -172,7 +172,8 @@ class Heatmap(Input[SkeletonTrack, Draw]):
         )  # (V * T, L, S, S)
         if draw.flip:
             x = x.flip(-1)[:, self.mirrored]
-        return x.unflatten(0, raw.shape[:2]).transpose(1, 2).contiguous()  # (V, L, T, S, S)
+        x = x.reshape(*raw.shape[:2], *x.shape[1:])  # (V, T, L, S, S)
+        return x.transpose(1, 2).contiguous()  # (V, L, T, S, S)
 
 
 def _in_square(joints: Tensor, within: range, *, padding: float) -> Tensor:

@@ -57,7 +57,7 @@ class Attention(nn.Module):
         weights = self.frames(x.mean(dim=3)).sigmoid()  # (N, 1, T)
         x = x + x * weights[..., None]
         weights = self.excite(F.relu(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()  # (N, C)
-        return x + x * weights[..., None, None]
+        return x + x * weights[..., None, None]  # type: ignore[no-any-return]
 
 
 class GatedGraphConv(EmbeddedGraphConv):

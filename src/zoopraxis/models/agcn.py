@@ -166,9 +166,10 @@ def initialise(model: AGCN) -> None:
     for module in model.modules():
         if isinstance(module, EmbeddedGraphConv):
             nn.init.constant_(module.norm.weight, 1e-6)
-            for conv in module.conv:
-                fan = conv.weight.shape[0] * conv.weight.shape[1] * len(module.conv)
-                nn.init.normal_(conv.weight, std=sqrt(2 / fan))
+            for weight in module.conv.parameters():
+                if weight.ndim == 4:  # (C', C, 1, 1)
+                    fan = weight.shape[0] * weight.shape[1] * len(module.conv)
+                    nn.init.normal_(weight, std=sqrt(2 / fan))
     nn.init.normal_(model.head.linear.weight, std=sqrt(2 / model.num_classes))
 
 

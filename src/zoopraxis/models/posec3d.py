@@ -118,35 +118,35 @@ class PoseSlowOnly(VideoClassifier):
         return out
 
 
-def _entry(name: str, *, input: Heatmap, num_frames: int = 48, **args: Any) -> ModelSpec:
+def _entry(name: str, kind: Heatmap, *, num_frames: int = 48, **args: Any) -> ModelSpec:
     """Return an entry for clips that spread over the whole recording."""
     return ModelSpec(
         name=name,
         build=PoseSlowOnly,
         args=args,
-        clip=ClipSpec(sampling=Sampling(num_frames=num_frames, mode="segments"), input=input),
+        clip=ClipSpec(sampling=Sampling(num_frames=num_frames, mode="segments"), input=kind),
         strides=(2, 8),
     )
 
 
 SPECS = (
-    _entry("posec3d_slowonly_r50", input=Heatmap()),
-    _entry("posec3d_slowonly_r50_limbs", input=Heatmap(limbs=LIMBS)),
+    _entry("posec3d_slowonly_r50", Heatmap()),
+    _entry("posec3d_slowonly_r50_limbs", Heatmap(limbs=LIMBS)),
     _entry(
         "posec3d_slowonly_r50_346",
-        input=Heatmap(),
+        Heatmap(),
         blocks=(3, 4, 6),
         num_classes=400,
     ),
     _entry(
         "posec3d_slowonly_r50_346_limbs",
-        input=Heatmap(limbs=LIMBS),
+        Heatmap(limbs=LIMBS),
         blocks=(3, 4, 6),
         num_classes=400,
     ),
     _entry(
         "test_posec3d",
-        input=Heatmap(resize=32, size=32),
+        Heatmap(resize=32, size=32),
         num_frames=8,
         blocks=(1, 1, 1),
         width=8,

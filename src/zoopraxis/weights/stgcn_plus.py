@@ -4,14 +4,14 @@ Their joints are prepared as PYSKL does: those of NTU RGB+D relative to the midd
 the first frame, turned so that the first person stands upright and faces the camera
 (``PreNormalize3D``); those in the image as fractions of half its size from its middle, -1 to 1
 (``PreNormalize2D``). Two of the four streams on COCO's joints are not here: PYSKL's bones run from
-the nose to the hips, ours from the shoulders. The graphs of NTU RGB+D join both tips of a hand to the
-hand; ours starts with the finger between, as that of 2s-AGCN, and a checkpoint brings its own.
+the nose to the hips, ours from the shoulders. PYSKL's graph of NTU RGB+D joins thumb and finger tips
+to the hand; ours, as that of 2s-AGCN, has the thumb between, and a checkpoint brings its own graph.
 """
 
 from collections.abc import Mapping
 
 from zoopraxis.models.stgcn_plus import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Source
 from zoopraxis.weights.keys.pyskl import GRAPH_BLOCKS, Stream, skeleton_weights
 
 __all__ = ["SOURCES", "WEIGHTS"]
