@@ -101,7 +101,8 @@ def test_every_family_trains_an_epoch_from_its_recipe(family, theatre, tmp_path)
 def test_skeletons_train_an_epoch_from_their_recipe(family, tmp_path):
     rng = np.random.default_rng(0)
     name = f"test_{family}"
-    num_joints = model_spec(name).clip.input.joints.num_joints
+    clip = model_spec(name).clip
+    num_joints = clip.input.joints.num_joints
     rows = ["path,label,skeleton"]
     for number in range(8):
         np.save(tmp_path / f"{number}.npy", rng.random((2, 24, num_joints, 3)))
@@ -112,11 +113,13 @@ def test_skeletons_train_an_epoch_from_their_recipe(family, tmp_path):
         f'data.train="{tmp_path / "train.csv"}"',
         f'data.val="{tmp_path / "train.csv"}"',
         "data.workers=0",
-        f"clip.num_frames={model_spec(name).clip.sampling.num_frames}",
+        f"clip.num_frames={clip.sampling.num_frames}",
         "train.epochs=1",
         "train.batch_size=4",
         "train.micro_batches=1",
     ]
+    if isinstance(clip.input, Heatmap):
+        changes.append(f"clip.size={clip.input.size}")
 
     result = train(read_recipe(family, changes), tmp_path / "run")
 

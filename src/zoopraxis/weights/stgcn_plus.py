@@ -4,8 +4,9 @@ Their joints are prepared as PYSKL does: those of NTU RGB+D relative to the midd
 the first frame, turned so that the first person stands upright and faces the camera
 (``PreNormalize3D``); those in the image as fractions of half its size from its middle, -1 to 1
 (``PreNormalize2D``). Two of the four streams on COCO's joints are not here: PYSKL's bones run from
-the nose to the hips, ours from the shoulders. PYSKL's graph of NTU RGB+D joins thumb and finger tips
-to the hand; ours, as that of 2s-AGCN, has the thumb between, and a checkpoint brings its own graph.
+the nose to the hips, ours from the shoulders. In PYSKL's graph of NTU RGB+D, thumb and finger tips
+are joined to the hand; in ours, as in that of 2s-AGCN, the thumb lies between. A checkpoint brings
+its own graph.
 """
 
 from collections.abc import Mapping
