@@ -16,10 +16,12 @@ from zoopraxis.data.table_json import json_table
 from zoopraxis.data.table_text import text_table
 from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
+from zoopraxis.video import FrameBox, box_problem
 
 __all__ = ["list_rows"]
 
 _EDGES = ("start", "end")  # of a segment
+_CORNERS = ("x1", "y1", "x2", "y2")  # of a box
 _BESIDE = ("flow", "skeleton", "boxes", "trajectories")  # files beside a video
 # A part of a video in a form that is not read: without it, the whole video would be trained on.
 _OTHER_SEGMENTS = frozenset(
@@ -71,7 +73,8 @@ def _rows(table: Table, *, group: str) -> Rows:
     times = {edge: _seconds(table, column[edge], edge) for edge in _EDGES if column[edge]}
     _refuse_empty_segments(table, times)
     located = _locator(table.path.parent)
-    names = _named(given, times)
+    boxes = _boxes(table, [column[corner] for corner in _CORNERS])
+    names = _named(given, times, boxes)
     if column["name"]:
         names = [a or b for a, b in zip(table.columns[column["name"]], names, strict=True)]
     beside = {
@@ -85,7 +88,7 @@ def _rows(table: Table, *, group: str) -> Rows:
         groups=table.columns.get(wanted, given),
         names=names,
         where=[f"{table.path}, {table.unit} {number}" for number in table.numbers],
-        media={**times, **beside},
+        media={**times, **beside, **({"box": boxes} if boxes else {})},
     )
 
 
@@ -137,17 +140,55 @@ def _locator(folder: Path) -> Callable[[str], str]:
     return located
 
 
-def _named(given: Sequence[str], times: Mapping[str, Sequence[float | None]]) -> Sequence[str]:
-    """Names for reports: the path, with the times of a segment."""
-    if not times:
-        return given
-    starts, ends = (times.get(edge, [None] * len(given)) for edge in _EDGES)
-    return [
-        path
-        if start is None and end is None
-        else f"{path} [{start or 0:g}, {'end' if end is None else f'{end:g}'})"
-        for path, start, end in zip(given, starts, ends, strict=True)
-    ]
+def _named(
+    given: Sequence[str],
+    times: Mapping[str, Sequence[float | None]],
+    boxes: Sequence[FrameBox | None],
+) -> Sequence[str]:
+    """Names for reports: the path, with the times of a segment and its box."""
+    names = given
+    if times:
+        starts, ends = (times.get(edge, [None] * len(given)) for edge in _EDGES)
+        names = [
+            path
+            if start is None and end is None
+            else f"{path} [{start or 0:g}, {'end' if end is None else f'{end:g}'})"
+            for path, start, end in zip(given, starts, ends, strict=True)
+        ]
+    if boxes:
+        names = [
+            f"{name} ({', '.join(f'{v:g}' for v in box)})" if box else name
+            for name, box in zip(names, boxes, strict=True)
+        ]
+    return names
+
+
+def _boxes(table: Table, corners: Sequence[str]) -> Sequence[FrameBox | None]:
+    """Boxes in four columns, None where their cells are empty; [] where there are no columns."""
+    missing = [name for name, column in zip(_CORNERS, corners, strict=True) if not column]
+    if len(missing) == len(_CORNERS):
+        return []
+    expected = "a box is x1, y1, x2, y2 in fractions of the frame's width and height"
+    if missing:
+        raise DataError(f"{table.path} has boxes without {', '.join(missing)}", expected)
+    boxes: list[FrameBox | None] = []
+    for index, cells in enumerate(zip(*(table.columns[name] for name in corners), strict=True)):
+        if not any(cell != "" for cell in cells):
+            boxes.append(None)
+            continue
+        try:
+            x1, y1, x2, y2 = map(float, cells)
+        except ValueError:
+            raise DataError(
+                f"{table.where(index)}: the box is {', '.join(map(repr, cells))}", expected
+            ) from None
+        problem = box_problem((x1, y1, x2, y2))
+        if problem:
+            raise DataError(
+                f"{table.where(index)}: the box {', '.join(map(str, cells))} {problem}", expected
+            )
+        boxes.append((x1, y1, x2, y2))
+    return boxes
 
 
 def _seconds(table: Table, column: str, kind: str) -> Sequence[float | None]:

@@ -32,7 +32,7 @@ class Rows:
         Group, name in reports, and the file and line that it was read from.
     media : mapping of str to sequence
         Further fields of `zoopraxis.inputs.Media`, as many as the list has: ``start`` and ``end``
-        in seconds or None; files beside the videos, "" where there is none.
+        in seconds or None; files beside the videos, "" where there is none; ``box`` or None.
     """
 
     paths: Sequence[str]

@@ -29,7 +29,7 @@ class Sample(Media):
     ----------
     path : str
         A video file, a folder of frames, or a URL.
-    start, end, flow, skeleton, boxes, trajectories
+    start, end, flow, skeleton, boxes, trajectories, box
         As for `zoopraxis.inputs.Media`.
     label : int or tuple of int
         Index into the list's labels; a tuple, of any length, in a multi-label list.
@@ -156,9 +156,11 @@ def read_samples(
     - A text file with a video on each line, its path and its label, separated by commas, tabs,
       semicolons or spaces (the first line decides). With a header, columns may be in any order,
       and there may be more: a group; a ``name``; ``start`` and ``end`` in seconds, so that a line
-      is a segment of a file; and the files beside it, ``flow``, ``skeleton``, ``boxes`` and
-      ``trajectories``. Other columns are ignored. Without one, TSN's ``folder frames label`` is
-      read too, and MMAction2's ``a.mp4 1 3 5`` where videos have different numbers of labels.
+      is a segment of a file; a box ``x1``, ``y1``, ``x2`` and ``y2`` in fractions of the frame,
+      so that a line is one person of several; and the files beside it, ``flow``, ``skeleton``,
+      ``boxes`` and ``trajectories``. Other columns are ignored. Without one, TSN's ``folder frames
+      label`` is read too, and MMAction2's ``a.mp4 1 3 5`` where videos have different numbers of
+      labels.
     - A JSON list of objects with the same keys, or an object on each line.
 
     Paths are relative to the list; ``~``, URLs and ``file://`` are understood. Text is UTF-8, or

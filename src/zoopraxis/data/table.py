@@ -32,6 +32,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "skeleton": ("skeleton",),
     "boxes": ("boxes",),
     "trajectories": ("trajectories",),
+    **{corner: (corner,) for corner in ("x1", "y1", "x2", "y2")},
 }
 
 

@@ -15,7 +15,7 @@ _BESIDE = ("flow", "skeleton", "boxes", "trajectories")
 
 
 def write_samples(table: Path, samples: SampleList) -> None:
-    """Write samples with one label each as comma-separated text, with their groups and files.
+    """Write samples with one label each as comma-separated text, with their groups, files and boxes.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def write_samples(table: Path, samples: SampleList) -> None:
     beside = [kind for kind in _BESIDE if any(getattr(s, kind) for s in samples)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "label", "group", *beside, *edges))
+    corners = ("x1", "y1", "x2", "y2") if any(s.box for s in samples) else ()
+    writer.writerow(("path", "label", "group", *beside, *edges, *corners))
     for sample in samples:
         times = [getattr(sample, edge) for edge in edges]
         writer.writerow(
@@ -50,6 +51,7 @@ def write_samples(table: Path, samples: SampleList) -> None:
                 sample.group,
                 *(_from(table, getattr(sample, kind)) for kind in beside),
                 *("" if time is None else time for time in times),
+                *(sample.box or [""] * len(corners)),
             )
         )
     write_atomically(table, text.getvalue().encode())

@@ -21,6 +21,7 @@ from torch import Tensor
 from zoopraxis.errors import RecipeError, VideoError
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.sampling import Indices, Sampling, sample_test, sample_train, shifted
+from zoopraxis.video import FrameBox
 
 __all__ = [
     "ClipSpec",
@@ -52,6 +53,10 @@ class Media:
     flow, skeleton, boxes, trajectories : str, default=""
         Files or folders with the optical flow, the skeletons, the boxes and the trajectories of
         the video.
+    box : (float, float, float, float), optional
+        x1, y1, x2, y2 of the part of the frames that counts, in fractions of their width and
+        height: a person, of whom the square around the box is read
+        (`zoopraxis.video.CroppedVideo`).
     """
 
     path: Any
@@ -61,6 +66,7 @@ class Media:
     skeleton: str = ""
     boxes: str = ""
     trajectories: str = ""
+    box: FrameBox | None = None
 
     @classmethod
     def of(cls, video: Any) -> "Media":
@@ -71,6 +77,20 @@ class Media:
     def beside(self) -> tuple[str, ...]:
         """Files beside the video, "" where there is none."""
         return self.flow, self.skeleton, self.boxes, self.trajectories
+
+    def refuse_box(self, kind: str) -> None:
+        """Refuse a box where a kind of input cannot read a part of the frames.
+
+        Raises
+        ------
+        VideoError
+            There is a box.
+        """
+        if self.box is not None:
+            raise VideoError(
+                f"{self.title}: {kind!r} input reads whole frames, and a box is given",
+                "choose a model for RGB frames, or leave the box out",
+            )
 
     @property
     def title(self) -> str:

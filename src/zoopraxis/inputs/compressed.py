@@ -113,6 +113,7 @@ class Compressed(ImageInput["CompressedTrack | KeptTrack"]):
 
     def open(self, media: Media) -> "CompressedTrack":
         """Open the video; its frames are decoded as they are read."""
+        media.refuse_box(self.kind)
         opened = open_motion(media.path)
         try:
             return CompressedTrack(opened, self)

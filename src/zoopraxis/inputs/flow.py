@@ -138,6 +138,7 @@ class RGBFlow(ImageInput["_Pair"]):
 
     def open(self, media: Media) -> "_Pair":
         """Open the video and its flow."""
+        media.refuse_box(self.kind)
         video = RGB().open(media)
         return _Pair(video, open_flow(media, self, video))
 
@@ -211,6 +212,7 @@ def open_flow(
     VideoError
         The flow is not whole, or the video cannot be read.
     """
+    media.refuse_box(kind.kind)
     place = Path(media.flow) if media.flow else flow_beside(media.path)
     if place is not None:
         return stored_flow(place)

@@ -124,6 +124,7 @@ class Regions(ImageInput[RegionTrack]):
         VideoError
             No boxes are named, or their file is not one.
         """
+        media.refuse_box(self.kind)
         if not media.boxes:
             raise VideoError(
                 f"{media.title}: no boxes, and {self.kind!r} input needs them",

@@ -12,7 +12,7 @@ from zoopraxis.inputs.augment import Draw
 from zoopraxis.inputs.base import Media
 from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, grey, stack_clips
 from zoopraxis.inputs.sampling import Indices
-from zoopraxis.video import ArrayVideo, Video, open_video
+from zoopraxis.video import ArrayVideo, CroppedVideo, Video, open_video
 
 __all__ = ["RGB", "Differences", "Grey", "RGBDiff"]
 
@@ -21,8 +21,8 @@ class _Frames(ImageInput[Video]):
     """Frames of a video, read as they are."""
 
     def open(self, media: Media) -> Video:
-        """Open the video."""
-        return media.path if isinstance(media.path, Video) else open_video(media.path)
+        """Open the video, or the square of it around a box."""
+        return open_frames(media)
 
     def keep(self, track: Video) -> Video:
         """Read all frames into memory, at the size to which testing resizes them."""
@@ -31,6 +31,12 @@ class _Frames(ImageInput[Video]):
     def read(self, track: Video, indices: Indices, draw: Draw) -> Tensor:
         """Frames (V, T, 3, H, W), uint8."""
         return track.frames_at(indices, resize=draw.scaled)
+
+
+def open_frames(media: Media) -> Video:
+    """Open the frames of a sample: those of its video, or the square of them around its box."""
+    video = media.path if isinstance(media.path, Video) else open_video(media.path)
+    return video if media.box is None else CroppedVideo(video, media.box)
 
 
 def in_memory(video: Video, size: tuple[int, int]) -> Video:
@@ -145,7 +151,7 @@ class RGBDiff(ImageInput[Differences]):
 
     def open(self, media: Media) -> Differences:
         """Open the video."""
-        return Differences(media.path if isinstance(media.path, Video) else open_video(media.path))
+        return Differences(open_frames(media))
 
     def keep(self, track: Differences) -> Differences:
         """Read all frames into memory, at the size to which testing resizes them."""

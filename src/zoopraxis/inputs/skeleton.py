@@ -400,6 +400,7 @@ def open_skeletons(media: Media, layout: Layout) -> SkeletonTrack:
     VideoError
         There are none, or they are not of this layout.
     """
+    media.refuse_box("skeleton")
     place = Path(media.skeleton) if media.skeleton else _itself(media.path)
     if place is None:
         raise VideoError(

@@ -13,6 +13,7 @@ from torch import Tensor
 from zoopraxis.errors import VideoError, did_you_mean
 from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Video
+from zoopraxis.video._cropped import CroppedVideo, FrameBox, RecentVideo, box_problem
 from zoopraxis.video._images import ArrayVideo, FolderVideo
 from zoopraxis.video._live import grab, live_frames
 from zoopraxis.video._motion_vectors import MotionVideo
@@ -22,8 +23,12 @@ from zoopraxis.video._write import write_video
 
 __all__ = [
     "ArrayVideo",
+    "CroppedVideo",
+    "FrameBox",
     "MotionVideo",
+    "RecentVideo",
     "Video",
+    "box_problem",
     "is_live",
     "live_frames",
     "open_motion",

@@ -63,7 +63,7 @@ class FolderVideo(Video):
                     f"frame is {self.width}x{self.height}",
                     "give all frames of a video the same size",
                 )
-            yield _resize(torch.from_numpy(image), size)
+            yield resize_image(torch.from_numpy(image), size)
 
 
 class ArrayVideo(Video):
@@ -125,7 +125,7 @@ class ArrayVideo(Video):
     ) -> Iterator[Tensor]:
         for index in indices.tolist():
             deadline.check()
-            yield _resize(self._frames[index].movedim(0, -1), size)
+            yield resize_image(self._frames[index].movedim(0, -1), size)
 
 
 def _read_image(file: Path) -> NDArray[np.uint8]:
@@ -147,7 +147,7 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
     return rgb
 
 
-def _resize(image: Tensor, size: Size | None) -> Tensor:
+def resize_image(image: Tensor, size: Size | None) -> Tensor:
     """Resize (H, W, 3) bilinearly with antialiasing."""
     if size is None or tuple(image.shape[:2]) == size:
         return image
