@@ -15,7 +15,7 @@ _BESIDE = ("flow", "skeleton", "boxes", "trajectories")
 
 
 def write_samples(table: Path, samples: SampleList) -> None:
-    """Write samples with one label each as comma-separated text, with their groups, files and boxes.
+    """Write samples with one label each as comma-separated text: groups, files, times and boxes.
 
     Parameters
     ----------

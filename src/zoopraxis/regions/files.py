@@ -18,7 +18,7 @@ that begins with ``#`` is a comment: how the boxes were found.
 import csv
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -100,6 +100,17 @@ class FrameBoxes:
         first, last = np.searchsorted(self.at, [at, np.nextafter(at, np.inf)])
         indices: NDArray[np.intp] = first + np.argsort(-self.scores[first:last], kind="stable")
         return indices
+
+    def chosen(self, kept: NDArray[np.bool_]) -> Self:
+        """Keep some of the boxes by a mask (M,); the frames that were looked at stay."""
+        return replace(
+            self,
+            at=self.at[kept],
+            boxes=self.boxes[kept],
+            scores=self.scores[kept],
+            labels=tuple(label for label, keep in zip(self.labels, kept, strict=True) if keep),
+            tracks=self.tracks[kept],
+        )
 
     def nearest(
         self, timestamps: NDArray[np.float64], *, name: str = "the video"

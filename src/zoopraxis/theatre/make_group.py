@@ -11,6 +11,7 @@ import numpy as np
 
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
+from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.theatre.actions import ACTIONS, FPS, REVERSED
 from zoopraxis.theatre.group import GroupClip, Part, film_group
 from zoopraxis.theatre.make import check_settings, encode
@@ -76,7 +77,8 @@ def make_groups(
     ----------
     out : str or Path
         Folder for ``film_0000.mp4`` and ``.npz`` (joints, person_boxes, object_boxes of
-        `GroupClip`), and for the list ``people.csv``: path, start and end in seconds, the box
+        `GroupClip`), ``film_0000.boxes.csv`` (the performers' boxes, with their numbers as tracks),
+        and for the list ``people.csv``: path, start and end in seconds, the box
         around all boxes of the performer meanwhile as fractions of the frame, label, person and
         group (the film).
     films : int, default=10
@@ -136,8 +138,22 @@ def _film(out: Path, index: int, settings: GroupSettings) -> None:
         object_boxes=clip.object_boxes,
     )
     write_atomically(path.with_suffix(".npz"), truth.getvalue())
+    write_boxes(path.with_suffix(".boxes.csv"), _boxes(clip))
     write_atomically(path.with_suffix(".csv"), _rows(path.name, clip, settings).encode())
     write_atomically(path, encode(clip.frames, fps=FPS))
+
+
+def _boxes(clip: GroupClip) -> FrameBoxes:
+    """Boxes of the performers, from pixel centres to the edges of pixels."""
+    corners = clip.person_boxes + 0.5  # (T, P, 4)
+    frames, people = np.nonzero(~np.isnan(corners).any(axis=2))
+    return FrameBoxes.of(
+        frames,
+        corners[frames, people],
+        labels=("person",) * len(frames),
+        tracks=people,
+        looked=np.arange(len(corners)),
+    )
 
 
 def _seed(index: int, settings: GroupSettings) -> int:
