@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoopraxis.errors import RecipeError, ShapeError, ZoopraxisError
+from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.inputs.augment import Augment, Draw, draw_augment
 from zoopraxis.inputs.base import Input, Media, segment_range
 from zoopraxis.inputs.crops import crop_boxes
 from zoopraxis.inputs.sampling import Indices
-from zoopraxis.inputs.skeleton import CHANNELS, SkeletonTrack, open_skeletons
+from zoopraxis.inputs.skeleton import SkeletonTrack, check_skeletons, open_skeletons
 from zoopraxis.skeletons import Layout, skeleton_layout
 
 __all__ = ["Heatmap", "heatmaps"]
@@ -150,18 +150,12 @@ class Heatmap(Input[SkeletonTrack, Draw]):
         draw: Draw,  # noqa: ARG002
     ) -> Tensor:
         """Skeletons (V, T, P, J, 3) of all people of the file; 0 where an index is -1."""
-        there = torch.from_numpy(indices >= 0)[..., None, None, None]
-        return track.joints[torch.from_numpy(indices)] * there
+        return track.joints_at(indices)
 
     def prepare(self, raw: Tensor, draw: Draw) -> Tensor:
         """Crop skeletons (V, T, P, J, 3) and draw them: (V, L, T, S, S)."""
         layout = self.joints
-        if raw.ndim != 5 or raw.shape[3:] != (layout.num_joints, CHANNELS):
-            raise ShapeError(
-                f"skeletons of shape {tuple(raw.shape)} are not (V, T, P, J, C) with "
-                f"J = {layout.num_joints} and C = {CHANNELS}",
-                f"the layout {self.layout!r} has {layout.num_joints} joints",
-            )
+        check_skeletons(raw, layout)
         top, left, height, width = draw.box
         joints = raw.flatten(0, 1).float()  # (V * T, P, J, 3)
         scaled, corner = joints.new_tensor(draw.scaled[::-1]), joints.new_tensor((left, top))

@@ -67,11 +67,26 @@ class SkeletonTrack:
         """Number of frames."""
         return len(self.joints)
 
+    def joints_at(self, indices: Indices) -> Tensor:
+        """Skeletons (*indices.shape, P, J, 3) of some frames; 0 where an index is -1."""
+        there = torch.from_numpy(indices >= 0)[..., None, None, None]
+        return self.joints[torch.from_numpy(indices)] * there
+
     def __enter__(self) -> "SkeletonTrack":
         return self
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
+
+
+def check_skeletons(raw: Tensor, layout: Layout) -> None:
+    """Refuse skeletons that are not (V, T, P, J, 3) with the joints of a layout."""
+    if raw.ndim != 5 or raw.shape[3:] != (layout.num_joints, CHANNELS):
+        raise ShapeError(
+            f"skeletons of shape {tuple(raw.shape)} are not (V, T, P, J, C) with "
+            f"J = {layout.num_joints} and C = {CHANNELS}",
+            f"the layout {layout.name!r} has {layout.num_joints} joints",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,18 +257,12 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         draw: SkeletonDraw,  # noqa: ARG002
     ) -> Tensor:
         """Skeletons (V, T, P', J, 3) of all P' people of the file; 0 where an index is -1."""
-        there = torch.from_numpy(indices >= 0)[..., None, None, None]
-        return track.joints[torch.from_numpy(indices)] * there
+        return track.joints_at(indices)
 
     def prepare(self, raw: Tensor, draw: SkeletonDraw) -> Tensor:
         """Choose people, flip and move (V, T, P', J, 3), then the streams: (V, C, T, J, P)."""
         layout = self.joints
-        if raw.ndim != 5 or raw.shape[3:] != (layout.num_joints, CHANNELS):
-            raise ShapeError(
-                f"skeletons of shape {tuple(raw.shape)} are not (V, T, P, J, C) with "
-                f"J = {layout.num_joints} and C = {CHANNELS}",
-                f"the layout {self.layout!r} has {layout.num_joints} joints",
-            )
+        check_skeletons(raw, layout)
         x = self._choose_people(raw.float())  # (V, T, P, J, 3)
         if draw.flip:
             x = x[..., layout.mirrored, :] * x.new_tensor([-1.0, 1.0, 1.0])
