@@ -215,9 +215,14 @@ def heatmaps(
     Tensor of shape (N, L, S, S)
         L is the number of limbs, or J.
     """
-    pairs = limbs or tuple((joint, joint) for joint in range(points.shape[2]))
-    maps = points.new_zeros(len(points), len(pairs), size, size)
-    for channel, (start, end) in enumerate(pairs):
+    channels = len(limbs) or points.shape[2]
+    maps = points.new_zeros(len(points), channels, size, size)
+    if not limbs:
+        scores = scores * (scores >= FAINTEST)
+        for person in range(points.shape[1]):
+            spots = _spots(points[:, person], size=size, sigma=sigma)  # (N, J, S, S)
+            torch.maximum(maps, spots.mul_(scores[:, person, :, None, None]), out=maps)
+    for channel, (start, end) in enumerate(limbs):
         for person in range(points.shape[1]):
             value = torch.minimum(scores[:, person, start], scores[:, person, end])  # (N,)
             (frames,) = (value >= FAINTEST).nonzero(as_tuple=True)  # n of the N
@@ -230,6 +235,15 @@ def heatmaps(
             drawn = value[:, None, None] * _ridge(a, b, size=size, sigma=sigma)  # (n, S, S)
             maps[frames, channel] = torch.maximum(maps[frames, channel], drawn)
     return maps
+
+
+def _spots(points: Tensor, *, size: int, sigma: float) -> Tensor:
+    """Gaussians around points (N, J, 2), columns times rows: (N, J, S, S)."""
+    pixels = torch.arange(size, dtype=points.dtype, device=points.device)
+    reach, at = REACH * sigma, points[..., None]  # (N, J, 2, 1)
+    near = (pixels >= (at - reach).trunc()) & (pixels <= (at + reach).trunc())  # (N, J, 2, S)
+    bells = (-(pixels - at).square() / (2 * sigma**2)).exp() * near  # (N, J, 2, S)
+    return bells[:, :, 1, :, None] * bells[:, :, 0, None, :]  # (N, J, S, S)
 
 
 def _ridge(a: Tensor, b: Tensor, *, size: int, sigma: float) -> Tensor:

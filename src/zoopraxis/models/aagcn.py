@@ -1,7 +1,7 @@
 """AAGCN: Skeleton-Based Action Recognition with Multi-Stream Adaptive Graph Convolutional Networks.
 
 Shi, Zhang, Cheng and Lu, IEEE Transactions on Image Processing 29, 2020. arXiv:1912.06971
-Official code: https://github.com/lshiwjx/2s-AGCN (``model/aagcn.py``).
+Official code: https://github.com/lshiwjx/2s-AGCN (``model/aagcn.py``; CC BY-NC 4.0).
 
 The same authors' 2s-AGCN with three changes. The graph of the body is where the learned one starts,
 and no longer fixed beside it; what is computed from the clip is added through a gate, which starts

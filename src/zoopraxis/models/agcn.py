@@ -1,7 +1,7 @@
 """Two-Stream Adaptive Graph Convolutional Networks for Skeleton-Based Action Recognition (2s-AGCN).
 
 Shi, Zhang, Cheng and Lu, CVPR 2019. arXiv:1805.07694
-Official code: https://github.com/lshiwjx/2s-AGCN.
+Official code: https://github.com/lshiwjx/2s-AGCN (CC BY-NC 4.0).
 
 ST-GCN's graph is the body's, in every layer and for every clip; but hands that clap are related,
 and not neighbours. An adaptive graph convolution (section 4.1, equation 3) sums over three graphs,
