@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from damage import CAMPAIGN, Counts, damaged
 from zoopraxis.errors import DataError
 from zoopraxis.graphs import read_graph_set
 
@@ -88,3 +89,18 @@ def test_other_files_are_refused(tmp_path):
         (tmp_path / "cut.mat").write_bytes(whole[:size])
         with pytest.raises(DataError, match=r"cut\.mat"):
             read_graph_set(tmp_path / "cut.mat")
+
+
+@pytest.mark.parametrize("times", [120, pytest.param(6000, marks=pytest.mark.slow)])
+def test_a_damaged_file_is_refused_or_read(tmp_path, record_property, times):
+    counts = Counts()
+    path = written(tmp_path / "toy.mat", GRAPHS, [1, 2])
+    for data in damaged(path.read_bytes(), times):
+        path.write_bytes(data)
+        try:
+            read_graph_set(path)
+            counts.read += 1
+        except DataError as error:
+            counts.refusal(error, path.name)
+    record_property(CAMPAIGN, f"sets of graphs: {counts}")
+    assert counts.refused > times // 10

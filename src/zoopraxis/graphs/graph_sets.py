@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError
+from zoopraxis.matlab import read_matlab
 
 __all__ = ["GraphSet", "LabelledGraph", "read_graph_set"]
+
+WHOLE = "give the file whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +79,18 @@ def read_graph_set(path: str | Path) -> GraphSet:
     DataError
         The file is missing or damaged, or a graph in it is not one.
     """
-    try:
-        content = scipy.io.loadmat(path)
-    except (OSError, ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as e:
-        raise DataError(f"{path} is not a MATLAB file: {e}", "give a .mat file of graphs") from e
-    structs = {n: v for n, v in content.items() if getattr(v, "dtype", np.dtype(int)).names}
-    name = next((name for name in structs if f"l{name.lower()}" in content), None)
-    if name is None or "am" not in structs[name].dtype.names:
+    content = read_matlab(path)
+    name = next((name for name in content if f"l{name.lower()}" in content), "")
+    entries, classes = content.get(name), content.get(f"l{name.lower()}")
+    if not isinstance(entries, tuple) or not isinstance(classes, np.ndarray) or not classes.size:
         raise DataError(
-            f"{path} has {', '.join(n for n in content if n[:2] != '__') or 'nothing'}; expected a "
-            "struct array of graphs and the vector of their classes",
+            f"{path} has {', '.join(content) or 'nothing'}; expected a struct array of graphs and "
+            "the vector of their classes",
             "the files of graph kernels have `MUTAG` and `lmutag`",
         )
-    classes = content[f"l{name.lower()}"].reshape(-1)
-    entries = structs[name].reshape(-1)
+    classes = classes.reshape(-1)
     if len(entries) < len(classes):
-        raise DataError(
-            f"{path} has {len(entries)} graphs and {len(classes)} classes",
-            "give the file whole",
-        )
+        raise DataError(f"{path} has {len(entries)} graphs and {len(classes)} classes", WHOLE)
     raw = [_graph(path, number, entry) for number, entry in enumerate(entries[: len(classes)])]
     node_labels = np.unique(np.concatenate([graph.nodes for graph in raw]))
     edge_labels = np.unique(np.concatenate([graph.edges[graph.edges > 0] for graph in raw]))
@@ -117,7 +112,11 @@ def read_graph_set(path: str | Path) -> GraphSet:
 
 def _graph(path: str | Path, number: int, entry: Any) -> LabelledGraph:
     """One graph, with the file's own labels plus 1 on its edges."""
-    adjacency = np.asarray(entry["am"]) != 0  # (N, N)
+    fields = entry if isinstance(entry, dict) else {}
+    adjacency = fields.get("am")
+    if not isinstance(adjacency, np.ndarray) or adjacency.ndim != 2:
+        raise DataError(f"graph {number} of {path} has no adjacency matrix `am`", WHOLE)
+    adjacency = adjacency != 0  # (N, N)
     size = len(adjacency)
     if adjacency.shape != (size, size) or not np.array_equal(adjacency, adjacency.T):
         raise DataError(
@@ -126,25 +125,30 @@ def _graph(path: str | Path, number: int, entry: Any) -> LabelledGraph:
             "edges of these graphs have no direction",
         )
     np.fill_diagonal(adjacency, val=False)  # no edge joins a node to itself
-    nodes = np.zeros(size, np.int64)
-    if "nl" in entry.dtype.names and entry["nl"].dtype.names:
-        nodes = np.asarray(entry["nl"]["values"][0, 0], np.int64).reshape(-1)
-    edges = adjacency.astype(np.int64)
-    if "el" in entry.dtype.names and entry["el"].dtype.names and edges.any():
-        rows = np.asarray(entry["el"]["values"][0, 0], np.int64).reshape(-1, 3)
-        inside = ((rows[:, :2] >= 1) & (rows[:, :2] <= size)).all() and (rows[:, 2] >= 0).all()
-        edges = np.zeros_like(edges)
-        if inside:
-            a, b = rows[:, 0] - 1, rows[:, 1] - 1
-            edges[a, b] = edges[b, a] = rows[:, 2] + 1
-        if not inside or not np.array_equal(edges > 0, adjacency):
-            raise DataError(
-                f"graph {number} of {path} has labels of other edges than it has",
-                "give the file whole",
-            )
-    if nodes.shape != (size,):
+    nodes = _values(fields.get("nl"))
+    if nodes is None:
+        nodes = np.zeros(size, np.int64)
+    if nodes.size != size:
         raise DataError(
-            f"graph {number} of {path} has {size} nodes and labels of {len(nodes)}",
-            "give the file whole",
+            f"graph {number} of {path} has {size} nodes and labels of {nodes.size}", WHOLE
         )
-    return LabelledGraph(nodes, edges)
+    edges, rows = adjacency.astype(np.int64), _values(fields.get("el"))
+    if rows is not None and edges.any():
+        edges = np.zeros_like(edges)
+        if rows.ndim == 2 and rows.shape[1] == 3 and rows.min() >= 0:
+            a, b = rows[:, 0] - 1, rows[:, 1] - 1  # nodes count from 1
+            inside = (a >= 0) & (b >= 0) & (a < size) & (b < size)
+            edges[a[inside], b[inside]] = edges[b[inside], a[inside]] = rows[inside, 2] + 1
+        if not np.array_equal(edges > 0, adjacency):
+            raise DataError(
+                f"graph {number} of {path} has labels of other edges than it has", WHOLE
+            )
+    return LabelledGraph(nodes.reshape(-1), edges)
+
+
+def _values(field: Any) -> NDArray[np.int64] | None:
+    """Labels of nodes or edges, the field `values` of a struct; None where there are none."""
+    values = field[0].get("values") if isinstance(field, tuple) and field else None
+    if not isinstance(values, np.ndarray) or not values.size:
+        return None
+    return np.nan_to_num(values).clip(-1, 2**31).astype(np.int64)  # of a damaged number

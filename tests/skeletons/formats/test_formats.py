@@ -147,7 +147,7 @@ def test_files_without_skeletons_are_refused(tmp_path):
         "78 numbers are not 80": text("h.txt", "1 2 3\n" * 26),
         "0 numbers are not 80": text("e.txt", ""),
         r"v\.txt: no skeletons of MSR": text("v.txt", "1 2 three 4\n"),
-        r"cut\.mat: no skeletons of UTD": tmp_path / "cut.mat",
+        r"cut\.mat is damaged": tmp_path / "cut.mat",
         r"d_skel is of shape \(20, 2, 6\)": write_utd(tmp_path / "f.mat", np.ones((6, 20, 2))),
         r"cut\.npy: holds no skeletons": tmp_path / "cut.npy",
         "people of 18 and 25 joints": mixed,

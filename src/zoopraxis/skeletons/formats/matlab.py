@@ -7,9 +7,9 @@ of the data set's own, from the head down; they become those of the layout ``kin
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
-from zoopraxis.errors import VideoError
+from zoopraxis.errors import DataError, VideoError
+from zoopraxis.matlab import read_matlab
 from zoopraxis.skeletons.recording import Recording
 
 __all__ = ["read_utd"]
@@ -30,10 +30,11 @@ def read_utd(file: Path) -> Recording:
     """
     hint = f"expected a MATLAB file of UTD-MHAD, with {KEY} of 20 joints, 3 axes and T frames"
     try:
-        content = scipy.io.loadmat(file, variable_names=[KEY])
-        joints = np.asarray(content[KEY], dtype=np.float64)
-    except Exception as error:  # scipy raises anything on a damaged file
-        raise VideoError(f"{file}: no skeletons of UTD-MHAD: {error!r:.200}", hint) from error
+        joints = read_matlab(file).get(KEY)
+    except DataError as error:
+        raise VideoError(error.problem, hint) from error
+    if not isinstance(joints, np.ndarray):
+        raise VideoError(f"{file} has no array {KEY}", hint)
     if joints.ndim != 3 or joints.shape[:2] != (20, 3) or not joints.shape[2]:
         raise VideoError(f"{file}: {KEY} is of shape {joints.shape}", hint)
-    return Recording(joints=joints.transpose(2, 0, 1)[None, :, ORDER])
+    return Recording(joints=joints.astype(np.float64).transpose(2, 0, 1)[None, :, ORDER])
