@@ -10,6 +10,7 @@ import os
 import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -243,11 +244,11 @@ def _in_order_of(first: Evaluation, run: Evaluation) -> Evaluation:
                 "run `zoopraxis evaluate` again: it resumes",
             )
     if first.labels != run.labels:
-        pairs = zip(first.labels, run.labels, strict=False)
-        differing = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "")
+        pairs = zip_longest(map(repr, first.labels), map(repr, run.labels), fillvalue="none")
+        differing = next(f"{a} and {b}" for a, b in pairs if a != b)
         raise DataError(
-            f"{first.model} has {len(first.labels)} classes and {run.model} {len(run.labels)}"
-            + (f"; the first that differ are {differing}" if differing else ""),
+            f"{first.model} has {len(first.labels)} classes and {run.model} {len(run.labels)}; "
+            f"the first that differ are {differing}",
             "train both on the same classes: data.labels lists them",
         )
     for one, other in ((first, run), (run, first)):

@@ -15,7 +15,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -119,8 +119,9 @@ def _extract(
             elif form == "npz":
                 _write_array(target, flow_fields(frames, method), asked)
             else:
-                frames, again = tee(frames)  # one frame ahead, no more
-                pairs = zip(again, flow_fields(frames, method), strict=False)
+                frames, again = tee(frames)  # a method's pairs ahead, no more
+                shown = islice(again, video.num_frames - 1)  # the last frame has no flow
+                pairs = zip(shown, flow_fields(frames, method), strict=True)
                 _write_video(target, pairs, asked, video=video)
         return target, video.num_frames - 1
 
