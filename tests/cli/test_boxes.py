@@ -30,7 +30,7 @@ def run(*words):
 
 
 def test_a_folder_of_classes_becomes_boxes_and_a_list(videos, tmp_path):
-    done = run(videos, tmp_path / "out", "--every", 3, "--workers", 1, "--json")
+    done = run(videos, tmp_path / "out", "--every", 3, "--workers", 2, "--json")
 
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
