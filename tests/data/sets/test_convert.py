@@ -96,7 +96,7 @@ def test_utd_mhad(tmp_path):
     convert_skeletons("utd_mhad", tmp_path, tmp_path / "out", workers=1)
 
     (row,) = rows(tmp_path / "out" / "cross_subject_train.csv")
-    assert (row["label"], row["group"]) == ("squat", "s1")
+    assert (row["label"], row["group"]) == ("squat", "s01")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,9 @@ def test_what_is_no_data_set_is_refused(tmp_path):
     msr(tmp_path / "in" / "copy")
     with pytest.raises(DataError, match="are the same recording"):
         convert_skeletons("msr_action3d", folder, out)
+    write_msr(tmp_path / "more" / "a21_s01_e01_skeleton.txt", np.ones((3, 20, 4)))
+    with pytest.raises(DataError, match="is of action 21; there are 1 to 20"):
+        convert_skeletons("msr_action3d", tmp_path / "more", out)
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file is a file"):
         convert_skeletons("msr_action3d", folder / "copy", tmp_path / "file")

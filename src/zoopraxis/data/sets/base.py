@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from zoopraxis.data.labels import label_names
 from zoopraxis.errors import DataError
 from zoopraxis.skeletons.recording import Recording
 
-__all__ = ["Entry", "SkeletonSet", "named_files"]
+__all__ = ["Entry", "SkeletonSet", "cross_subject", "named_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,3 +91,54 @@ def named_files(root: Path, pattern: str, *, suffix: str) -> Iterator[tuple[Path
                 )
             found[file.name] = file
             yield file, tuple(map(int, match.groups()))
+
+
+def cross_subject(
+    root: Path,
+    pattern: str,
+    *,
+    suffix: str,
+    labels: str,
+    layout: str,
+    read: Callable[[Path], Recording],
+) -> list[Entry]:
+    """List the recordings of a set whose odd subjects train and whose even ones test.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    pattern, suffix : str
+        As for `named_files`; the numbers are the action, counted from 1, the subject, and which
+        time it is.
+    labels : str
+        Name of the list of its classes.
+    layout : str
+        Of its joints: `zoopraxis.skeletons.LAYOUTS`.
+    read : callable
+        Reads the skeletons of a file; it can be pickled.
+
+    Raises
+    ------
+    DataError
+        Two files have the same name, or a name has an action that the set does not have.
+    """
+    names = label_names(labels)
+    entries = []
+    for file, (action, subject, _) in named_files(root, pattern, suffix=suffix):
+        if not 1 <= action <= len(names):
+            raise DataError(
+                f"{file} is of action {action}; there are 1 to {len(names)}",
+                "is it another data set? give its folder alone",
+            )
+        entries.append(
+            Entry(
+                name=file.stem.removesuffix("_skeleton"),
+                label=names[action - 1],
+                layout=layout,
+                read=partial(read, file),
+                group=f"s{subject:02d}",
+                parts={"cross_subject": "train" if subject % 2 else "test"},
+            )
+        )
+    return entries

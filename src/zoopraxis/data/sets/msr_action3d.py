@@ -5,31 +5,23 @@ cross-subject over all 20 classes, odd subjects train and even ones test (Wang e
 not the three subsets of eight classes, which are easier.
 """
 
-from functools import partial
 from pathlib import Path
 
-from zoopraxis.data.labels import label_names
-from zoopraxis.data.sets.base import Entry, SkeletonSet, named_files
+from zoopraxis.data.sets.base import Entry, SkeletonSet, cross_subject
 from zoopraxis.skeletons.formats.msr import read_msr
 
 __all__ = ["MSR_ACTION3D"]
 
 
 def _entries(root: Path) -> list[Entry]:
-    labels = label_names("msr_action3d")
-    pattern = r"a(\d\d)_s(\d\d)_e(\d\d)_skeleton"
-    return [
-        Entry(
-            name=file.stem.removesuffix("_skeleton"),
-            label=labels[action - 1],
-            layout="msr-20",
-            read=partial(read_msr, file),
-            group=f"s{subject:02d}",
-            parts={"cross_subject": "train" if subject % 2 else "test"},
-        )
-        for file, (action, subject, _) in named_files(root, pattern, suffix=".txt")
-        if 1 <= action <= len(labels)
-    ]
+    return cross_subject(
+        root,
+        r"a(\d\d)_s(\d\d)_e(\d\d)_skeleton",
+        suffix=".txt",
+        labels="msr_action3d",
+        layout="msr-20",
+        read=read_msr,
+    )
 
 
 MSR_ACTION3D = SkeletonSet(
