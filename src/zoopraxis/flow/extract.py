@@ -71,10 +71,8 @@ def extract_flow(
         Shorter side in pixels to which frames are resized first, or None.
     full : float, default=8
         Of the form ``video``: pixels per frame that are drawn in full colour.
-    workers : int, optional
-        Number of processes. The default is the number of cores.
-    progress : callable, optional
-        Called with the number of videos done and their total.
+    workers, progress
+        As for `zoopraxis.video.extraction.extract_all`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ clip run backwards: the decoded frames of a ``stand_up`` are bit-exact with thos
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
 from zoopraxis.workers import num_cores, run_jobs
 
-__all__ = ["Job", "Settings", "check_settings", "encode", "make_theatre"]
+__all__ = ["Job", "Settings", "check_settings", "encode", "make_theatre", "run_filming"]
 
 CODEC = "libx264"
 QUANTISER = 25
@@ -278,19 +278,29 @@ def make_theatre(
         raise DataError(f"clips_per_class is {clips_per_class}", "pass 1 or more")
     check_settings(out, settings)
     jobs = [Job(action, i, settings) for i in range(clips_per_class) for action in ACTS]
-    pending = [job for job in jobs if not job.done(out)]
-    done = len(jobs) - len(pending)
-    filming = [partial(job.run, out) for job in pending]
-    for _ in run_jobs(filming, workers=workers or num_cores()):
-        done += 1
-        if progress is not None:
-            progress(done, len(jobs))
+    filming = [partial(job.run, out) for job in jobs if not job.done(out)]
+    run_filming(filming, total=len(jobs), workers=workers, progress=progress)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(sorted(row for job in jobs for row in job.rows()))
     _write(out / LIST, table.getvalue().encode())
     return out / LIST
+
+
+def run_filming(
+    filming: Sequence[Callable[[], object]],
+    *,
+    total: int,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Film what is left of a total, in processes."""
+    done = total - len(filming)
+    for _ in run_jobs(filming, workers=workers or num_cores()):
+        done += 1
+        if progress is not None:
+            progress(done, total)
 
 
 def check_settings(out: Path, settings: Any) -> None:

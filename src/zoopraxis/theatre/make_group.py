@@ -14,9 +14,8 @@ from zoopraxis.files import write_atomically
 from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.theatre.actions import ACTIONS, FPS, REVERSED
 from zoopraxis.theatre.group import GroupClip, Part, film_group
-from zoopraxis.theatre.make import check_settings, encode
+from zoopraxis.theatre.make import check_settings, encode, run_filming
 from zoopraxis.theatre.scene import VIEW
-from zoopraxis.workers import num_cores, run_jobs
 
 __all__ = ["GroupSettings", "make_groups"]
 
@@ -106,13 +105,12 @@ def make_groups(
     if films < 1:
         raise DataError(f"the number of films is {films}", "pass 1 or more")
     check_settings(out, settings)
-    pending = [index for index in range(films) if not _path(out, index).is_file()]
-    done = films - len(pending)
-    jobs = [partial(_film, out, index, settings) for index in pending]
-    for _ in run_jobs(jobs, workers=workers or num_cores()):
-        done += 1
-        if progress is not None:
-            progress(done, films)
+    filming = [
+        partial(_film, out, index, settings)
+        for index in range(films)
+        if not _path(out, index).is_file()
+    ]
+    run_filming(filming, total=films, workers=workers, progress=progress)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

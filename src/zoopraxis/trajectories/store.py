@@ -200,10 +200,8 @@ def extract_files(
         File, without its suffix, of each video's trajectories.
     settings : TrajectorySettings
         How they are extracted.
-    workers : int, optional
-        Number of processes. The default is the number of cores.
-    progress : callable, optional
-        Called with the number of videos done and their total.
+    workers, progress
+        As for `zoopraxis.video.extraction.extract_all`.
 
     Returns
     -------
