@@ -1,7 +1,7 @@
 """The motion of the camera between two frames, and flow without it.
 
-Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013, section 2.1.
-Wang et al., Temporal Segment Networks, ECCV 2016, section 3.2 (warped optical flow).
+Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013.
+Wang et al., Temporal Segment Networks, ECCV 2016 (warped optical flow).
 
 A still background that is far away, or flat, moves by a homography when the camera moves. It is
 estimated from matched features and from the flow itself at corners, by RANSAC; then the second

@@ -6,7 +6,7 @@ missing: all its values become 0, and stay 0 whatever is done to the others.
 
 A network takes one stream of them or several: the joints, the bones from a joint's neighbour to it,
 the motion of either from a frame to the next (Shi et al., Two-Stream Adaptive Graph Convolutional
-Networks, CVPR 2019, section 3.4; the same authors' Directed Graph Neural Networks, CVPR 2019).
+Networks, CVPR 2019, section 4.4; the same authors' Directed Graph Neural Networks, CVPR 2019).
 Several are further channels of one network; or each has its own, and their scores are averaged, as
 the papers do: `zoopraxis.prediction.fusion`.
 """

@@ -7,13 +7,13 @@ To see that somebody opens a book, it helps to follow the book and the hands. Th
 are the regions that a detector finds in the frames of a clip; their features are pooled from the
 last map of an I3D (RoIAlign to 7x7 cells, then the maximum). Two kinds of relations link them:
 
-- regions that look alike, or belong together, wherever they are (section 4.2): the softmax over j
+- regions that look alike, or belong together, wherever they are: the softmax over j
   of phi(x_i) . phi'(x_j), with two learned linear maps;
-- regions that overlap from one frame to the next (section 4.3): their intersection over union,
+- regions that overlap from one frame to the next: their intersection over union,
   rows normalised to 1, forwards and, as a graph of its own, backwards.
 
 Two branches of three graph convolutions reason over the similarity graph, and over the graphs
-forwards and backwards together (section 5). Their outputs are added, averaged over the regions, and
+forwards and backwards together. Their outputs are added, averaged over the regions, and
 joined with the average of the whole map, which a linear layer classifies.
 
 The map has 14x14 cells: the last stage does not halve it. The clip's 32 frames become 16 in the
@@ -80,7 +80,7 @@ def link_neighbours(weights: Tensor) -> tuple[Tensor, Tensor]:
 class GraphLayer(nn.Module):
     """Graph convolution over one or more graphs of the same nodes, and a residual connection.
 
-    X + ReLU(LayerNorm(sum_g G_g X W_g)) (section 5, equations 5 and 6).
+    X + ReLU(LayerNorm(sum_g G_g X W_g)); that the residual is added last is our choice.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class RegionGraph(nn.Module):
             self.add_module(branch, nn.ModuleList(layers))
 
     def similarity_graph(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Softmax over the regions j of phi(x_i) . phi'(x_j) (equations 1 and 2): (B, M, M).
+        """Softmax over the regions j of phi(x_i) . phi'(x_j): (B, M, M).
 
         Of regions (B, M, d), those that are missing in the mask (B, M) get no weight.
         """

@@ -5,7 +5,7 @@ Farnebäck, Two-Frame Motion Estimation Based on Polynomial Expansion, SCIA 2003
 OpenCV's function gives the flow of one scale and expands both frames anew at each call. Tracks
 need the flow of every scale, and every frame is expanded once and used in two or three flows. Also,
 the flow of each scale is median filtered before it is the first guess of the next finer one
-(section 3.2 of Wang et al., IJCV 2013). The rest is the algorithm of OpenCV's.
+(Wang et al., IJCV 2013). The rest is the algorithm of OpenCV's.
 """
 
 import math

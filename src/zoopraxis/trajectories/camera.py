@@ -1,7 +1,7 @@
 """The motion of the camera: a homography from one frame to the next, in which no person counts.
 
-Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013, section 3.1. Matches are
-local features of both frames and the flow of strong corners. The second frame is then warped as if
+Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013. Matches are local
+features of both frames and the flow of strong corners. The second frame is then warped as if
 the camera had stood still, and flow to it is what moves in front of the camera.
 
 The authors' features are SURF, which OpenCV's wheels leave out; these are SIFT. On the KTH clip

@@ -1,10 +1,10 @@
 """Histograms of gradients (HOG), of flow (HOF) and of the gradients of flow (MBH) along tracks.
 
-Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013,
-section 4.2. At each step of a track, the patch of 32 pixels around it is cut into 2 x 2 cells, each
+Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013.
+At each step of a track, the patch of 32 pixels around it is cut into 2 x 2 cells, each
 with a histogram of orientations weighted by magnitude; a descriptor is the mean over five steps, in
 each third of the track, of the histograms' square roots after division by their sum (RootSIFT,
-section 4.1 of Wang and Schmid, ICCV 2013).
+Wang and Schmid, ICCV 2013).
 
 Instead of an integral histogram of the whole frame, one sweep over the rows keeps the histogram of
 the last 16 pixels of each column, to which the pixel that comes is added and from which the pixel

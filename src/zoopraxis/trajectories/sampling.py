@@ -1,7 +1,6 @@
 """Where tracks start: a grid of points, as dense as the frame has structure.
 
-Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013,
-section 3.1.
+Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Tracks of points at one scale, and which of them are trajectories.
 
-Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013,
-section 3.2; Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013, section 3.1.
+Wang et al., Dense Trajectories and Motion Boundary Descriptors for Action Recognition, IJCV 2013;
+Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013.
 """
 
 import numpy as np
