@@ -202,6 +202,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
     msr(tmp_path / "in" / "copy")
     with pytest.raises(DataError, match="are the same recording"):
         convert_skeletons("msr_action3d", folder, out)
+    (tmp_path / "more").mkdir()
     write_msr(tmp_path / "more" / "a21_s01_e01_skeleton.txt", np.ones((3, 20, 4)))
     with pytest.raises(DataError, match="is of action 21; there are 1 to 20"):
         convert_skeletons("msr_action3d", tmp_path / "more", out)
