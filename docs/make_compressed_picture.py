@@ -13,7 +13,8 @@ from matplotlib.colors import hsv_to_rgb
 from numpy.typing import NDArray
 
 from zoopraxis.theatre.film import film
-from zoopraxis.video._motion_vectors import accumulate, from_previous, read_motion
+from zoopraxis.video._motion import accumulate, from_previous
+from zoopraxis.video._motion_vectors import read_motion
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (340, 256)

@@ -14,13 +14,8 @@ from zoopraxis.inputs.augment import Augment, Draw
 from zoopraxis.inputs.base import segment_range
 from zoopraxis.theatre.make import encode
 from zoopraxis.video import open_video
-from zoopraxis.video._motion_vectors import (
-    MotionVideo,
-    accumulate,
-    compensated_residual,
-    from_previous,
-    read_motion,
-)
+from zoopraxis.video._motion import accumulate, compensated_residual, from_previous
+from zoopraxis.video._motion_vectors import MotionVideo, read_motion
 
 HEIGHT, WIDTH, FRAMES, GOP = 64, 96, 11, 4
 SIZE = (HEIGHT, WIDTH)

@@ -12,16 +12,14 @@ import pytest
 from videos import KINDS, ffmpeg, make
 from zoopraxis.errors import VideoError
 from zoopraxis.video import open_video
-from zoopraxis.video._motion_vectors import (
-    CODECS,
+from zoopraxis.video._motion import (
     MotionFrame,
-    MotionVideo,
     accumulate,
     compensated_residual,
     paint,
-    read_motion,
     trace_back,
 )
+from zoopraxis.video._motion_vectors import CODECS, MotionVideo, read_motion
 from zoopraxis.video._remedies import ONE_REFERENCE, arguments, command
 
 HEIGHT, WIDTH, FRAMES, GOP = 144, 176, 14, 12

@@ -35,7 +35,7 @@ from zoopraxis.inputs.images import (
 )
 from zoopraxis.inputs.sampling import Indices
 from zoopraxis.video import MotionVideo, open_motion
-from zoopraxis.video._motion_vectors import (
+from zoopraxis.video._motion import (
     REMEDY,
     Motion,
     MotionFrame,
