@@ -35,19 +35,36 @@ def draw_boxes(picture: Picture, boxes: FrameBoxes, at: float, *, scale: float =
     out = picture.copy()
     thick = max(1, round(min(picture.shape[:2]) / 160))
     names = list(dict.fromkeys(boxes.labels))
+    labels = []
     for i in boxes.in_frame(at):
         key = boxes.tracks[i] if boxes.tracks[i] >= 0 else names.index(boxes.labels[i])
         colour = COLOURS[int(key) % len(COLOURS)]
         # OpenCV's pixels have their centres at whole numbers
         x1, y1, x2, y2 = np.rint(boxes.boxes[i] * scale - 0.5).astype(int).tolist()
         cv2.rectangle(out, (x1, y1), (x2, y2), colour, thick)
-        text = f"{boxes.labels[i]} {boxes.scores[i]:.2f}".strip()
-        place = (x1 + 2 * thick, max(y1, 0) + 14 * thick)
-        for ink, width in (((0, 0, 0), 3 * thick), (colour, thick)):
-            cv2.putText(
-                out, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, ink, width, cv2.LINE_AA
-            )
+        labels.append((f"{boxes.labels[i]} {boxes.scores[i]:.2f}".strip(), (x1, y1), colour))
+    for text, corner, colour in labels:  # over all boxes
+        _draw_label(out, text, corner, colour, thick=thick)
     return out
+
+
+def _draw_label(
+    picture: Picture,
+    text: str,
+    corner: tuple[int, int],
+    colour: tuple[int, int, int],
+    *,
+    thick: int,
+) -> None:
+    """Write a text on its colour, above the corner of a box where the picture has room."""
+    font, size, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, 2 * thick
+    (width, height), below = cv2.getTextSize(text, font, size, thick)
+    wide, high = width + 2 * margin, height + below + 2 * margin
+    left = max(min(corner[0], picture.shape[1] - wide), 0)
+    top = max(min(corner[1] - high, picture.shape[0] - high), 0)
+    cv2.rectangle(picture, (left, top), (left + wide - 1, top + high - 1), colour, cv2.FILLED)
+    place = (left + margin, top + margin + height)
+    cv2.putText(picture, text, place, font, size, (0, 0, 0), thick, cv2.LINE_AA)
 
 
 def write_box_overlay(
