@@ -18,6 +18,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from unittest.mock import patch
 
 import torch
@@ -54,7 +55,9 @@ def published_gate_shift(module: gsm.GateShift, x: Tensor, num_frames: int) -> T
         zero = torch.zeros_like(moving[:, :, :1])
         parts = (moving[:, :, 1:], zero) if index == 0 else (zero, moving[:, :, :-1])
         mixed = torch.cat(parts, dim=2) + (half - moving)
-        pairs = mixed.unflatten(1, (2, -1)).transpose(1, 2).contiguous()  # (B, C/4, 2, T, H, W)
+        pairs = (
+            torch.unflatten(mixed, 1, (2, -1)).transpose(1, 2).contiguous()
+        )  # (B, C/4, 2, T, H, W)
         halves.append(pairs.flatten(1, 2))
     return torch.cat(halves, dim=1).transpose(1, 2).contiguous().view_as(x)
 
@@ -106,8 +109,8 @@ def steps(
                 out.sum().backward()
 
     return {
-        "2D network": lambda: run(bare, nullcontext()),
-        **{key: (lambda form=form: run(ours, form)) for key, form in forms.items()},
+        "2D network": partial(run, bare, nullcontext()),
+        **{key: partial(run, ours, form) for key, form in forms.items()},
     }
 
 

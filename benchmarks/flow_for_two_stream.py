@@ -12,7 +12,6 @@ trainings are kept, and an interrupted run resumes: one with more seeds adds to 
 """
 
 import argparse
-import csv
 import statistics
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group, split_by_group
+from zoopraxis.data.write import write_samples
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.result import Evaluation
 from zoopraxis.flow import flow_method
@@ -42,7 +42,8 @@ def main() -> None:
     """Extract, train, test, fuse, and print the table."""
     options = parse()
     samples = read_samples(options.data, group=options.group)
-    pairs = [tuple(map(samples.labels.index, p.split(":"))) for p in options.pairs.split(",") if p]
+    split = (pair.split(":") for pair in options.pairs.split(",") if pair)
+    pairs = [(samples.labels.index(a), samples.labels.index(b)) for a, b in split]
     streams = {"rgb": samples}
     for method in options.methods:
         streams[method] = with_flow(samples, method, options)
@@ -94,7 +95,7 @@ def with_flow(samples: SampleList, method: str, options: argparse.Namespace) -> 
         if result.error:
             raise result.error
     flows = zip(samples, results, strict=True)
-    return replace(samples, samples=tuple(replace(s, flow=result.flow) for s, result in flows))
+    return replace(samples, samples=tuple(replace(s, flow=result.file) for s, result in flows))
 
 
 def tested(
@@ -106,9 +107,7 @@ def tested(
     out = options.out / f"{stream}_fold{fold}_seed{seed}"
     began = time.process_time()
     train(recipe_of(stream, out, training, held_out, seed, options), out, resume=True)
-    net = open_model(
-        out / "final.safetensors"
-    )  # the last: the best would be chosen on the held out
+    net = open_model(out / "final.safetensors")  # the best would be chosen on the held-out videos
     results = [evaluate(net, part, views=1, keep=out) for part in (held_out, test)]
     print(f"{out.name}: {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
     return results[0], results[1]
@@ -125,7 +124,7 @@ def recipe_of(
     """Return the recipe of one run: the demo's, for this stream, fold and seed."""
     lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "held_out")]
     for path, part in zip(lists, (training, held_out), strict=True):
-        write_list(path, part)
+        write_samples(path, part)
     recipe = read_recipe(RECIPE, options.change)
     name, clip = ("tsn_small", {}) if stream == "rgb" else ("tsn_small_flow", {"bound": BOUND})
     return replace(
@@ -137,20 +136,8 @@ def recipe_of(
     )
 
 
-def write_list(path: Path, samples: SampleList) -> None:
-    """Write samples as a list with a header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "group", "flow"])
-        for sample in samples:
-            label = samples.labels[sample.label]
-            flow = Path(sample.flow).resolve() if sample.flow else ""
-            writer.writerow([Path(sample.path).resolve(), label, sample.group, flow])
-
-
 def rows_of(
-    results: Mapping[str, tuple[Evaluation, Evaluation]], pairs: list[tuple[int, ...]]
+    results: Mapping[str, tuple[Evaluation, Evaluation]], pairs: list[tuple[int, int]]
 ) -> dict[str, list[float]]:
     """Return the rows of one fold and seed: each stream alone, then RGB fused with each flow."""
     held_out, test = results["rgb"]
@@ -166,7 +153,7 @@ def rows_of(
     return rows
 
 
-def measured(scores: Scores, classes: Labels, pairs: list[tuple[int, ...]]) -> list[float]:
+def measured(scores: Scores, classes: Labels, pairs: list[tuple[int, int]]) -> list[float]:
     """Accuracy, and accuracy within the pairs."""
     return [top_k_accuracy(scores, classes), pair_accuracy(scores, classes, pairs)]
 

@@ -11,7 +11,6 @@ trainings are kept, and an interrupted run resumes.
 """
 
 import argparse
-import csv
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
+from zoopraxis.data.write import write_samples
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.result import Evaluation
 from zoopraxis.metrics import pair_accuracy, top_k_accuracy
@@ -35,7 +35,8 @@ def main() -> None:
     """Train, test both ways, and print the table."""
     options = parse()
     samples = read_samples(options.data, group=options.group)
-    pairs = [tuple(map(samples.labels.index, p.split(":"))) for p in options.pairs.split(",") if p]
+    split = (pair.split(":") for pair in options.pairs.split(",") if pair)
+    pairs = [(samples.labels.index(a), samples.labels.index(b)) for a, b in split]
     table: dict[str, list[list[float]]] = {name: [] for name in options.networks}
     for fold, (training, held_out) in enumerate(k_fold_by_group(samples, folds=options.folds)):
         for seed in range(options.seeds):
@@ -44,11 +45,9 @@ def main() -> None:
                 recipe = recipe_of(name, out, training, held_out, seed, options)
                 train(recipe, out, resume=True)
                 net = open_model(out / "final.safetensors")
-                both = [
-                    evaluate(net, held_out, views=1, reverse=reverse, keep=out)
-                    for reverse in (False, True)
-                ]
-                table[name].append(row_of(*both, pairs))
+                ahead = evaluate(net, held_out, views=1, keep=out)
+                back = evaluate(net, held_out, views=1, reverse=True, keep=out)
+                table[name].append(row_of(ahead, back, pairs))
     print(f"| {len(samples)} clips | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, rows in table.items():
@@ -80,8 +79,9 @@ def recipe_of(
 ) -> Recipe:
     """Return the recipe of one run: the demo's, with this network, fold and seed."""
     lists = [out.with_name(f"{out.name}_{part}.csv") for part in ("train", "val")]
+    options.out.mkdir(parents=True, exist_ok=True)
     for path, part in zip(lists, (training, held_out), strict=True):
-        write_list(path, part)
+        write_samples(path, part)
     recipe = read_recipe(RECIPE, options.change)
     return replace(
         recipe,
@@ -91,19 +91,8 @@ def recipe_of(
     )
 
 
-def write_list(path: Path, samples: SampleList) -> None:
-    """Write samples as a list with a header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "group"])
-        for sample in samples:
-            label = samples.labels[sample.label]
-            writer.writerow([Path(sample.path).resolve(), label, sample.group])
-
-
 def row_of(
-    forwards: Evaluation, backwards: Evaluation, pairs: list[tuple[int, ...]]
+    forwards: Evaluation, backwards: Evaluation, pairs: list[tuple[int, int]]
 ) -> list[float]:
     """Return the results of one run, in the order of the columns."""
     ahead, back = forwards.scores(), backwards.scores()

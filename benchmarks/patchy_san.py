@@ -78,7 +78,7 @@ def cross_validate(graphs: GraphSet, seed: int, options: argparse.Namespace) -> 
                 indices[torch.randperm(len(indices)).numpy()], -(-len(indices) // options.batch)
             ):
                 optimiser.zero_grad()
-                loss_of(model, data, batch)[0].backward()
+                loss_of(model, data, batch)[0].backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             model.eval()
             with torch.no_grad():

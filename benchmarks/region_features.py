@@ -15,6 +15,7 @@ those; seconds are of the processor, with one thread, the best of the rounds.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cv2
@@ -142,7 +143,7 @@ def main() -> None:
         one, all_ = (count(branch, frame, boxes[:n]) for n in (1, len(boxes)))
         each = (all_ - one) / (len(boxes) - 1)  # of a further region
         more = [all_ + each * (n - len(boxes)) for n in options.more]
-        spent = seconds(lambda branch=branch: branch(frame, boxes), options.rounds)
+        spent = seconds(partial(branch, frame, boxes), options.rounds)
         cells = " | ".join(f"{macs:.1f}" for macs in (all_, *more))
         print(f"| {name} | {cells} | {spent:.2f} |", flush=True)
 
@@ -151,7 +152,7 @@ def count(branch: Branch, frame: Tensor, boxes: Tensor) -> float:
     """Billions of multiply-adds."""
     with FlopCounterMode(display=False) as counter:
         branch(frame, boxes)
-    return counter.get_total_flops() / 2e9
+    return float(counter.get_total_flops()) / 2e9
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Markdown table. Finished trainings are kept, and an interrupted run resumes.
 """
 
 import argparse
-import csv
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
+from zoopraxis.data.write import write_samples
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.metrics import pair_accuracy, top_k_accuracy
 from zoopraxis.training.loop import train
@@ -52,9 +52,9 @@ def main() -> None:
     parts = split_by_group(samples, fraction=1 / 3, seed=0)
     lists = [options.out / "train.csv", options.out / "val.csv"]
     for path, part in zip(lists, parts, strict=True):
-        write_list(path, part)
+        write_samples(path, part)
     held_out = read_samples(lists[1], labels=samples.labels)
-    pairs = [tuple(map(samples.labels.index, pair)) for pair in PAIRS]
+    pairs = [(samples.labels.index(a), samples.labels.index(b)) for a, b in PAIRS]
     table: dict[str, list[list[float]]] = {name: [] for name in NETWORKS}
     for seed in range(options.seeds):
         for name in NETWORKS:
@@ -76,21 +76,11 @@ def main() -> None:
 
 def of_pairs(theatre: Path, path: Path) -> SampleList:
     """Keep the clips of the pairs, as a list of their own."""
-    wanted = {label for pair in PAIRS for label in pair}
     samples = read_samples(theatre)
-    kept = tuple(s for s in samples if samples.labels[s.label] in wanted)
-    write_list(path, replace(samples, samples=kept))
+    wanted = {samples.labels.index(label) for pair in PAIRS for label in pair}
+    kept = tuple(s for s in samples if s.label in wanted)
+    write_samples(path, replace(samples, samples=kept))
     return read_samples(path)
-
-
-def write_list(path: Path, samples: SampleList) -> None:
-    """Write samples and their boxes as a list with a header."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "group", "boxes"])
-        for s in samples:
-            files = [Path(name).resolve() for name in (s.path, s.boxes)]
-            writer.writerow([files[0], samples.labels[s.label], s.group, files[1]])
 
 
 def recipe_of(name: str, lists: list[Path], seed: int, changes: list[str]) -> Recipe:

@@ -15,12 +15,16 @@ from sklearn.svm import SVC
 
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.sets.convert import convert_skeletons
-from zoopraxis.inputs import Sampling, Skeleton
+from zoopraxis.inputs import Media, Sampling, Skeleton
 from zoopraxis.inputs.base import view_indices
+from zoopraxis.inputs.skeleton import Stream
 
 LAYOUTS = {"msr_action3d": "msr-20", "utd_mhad": "kinect-20"}
 SAMPLING = Sampling(num_frames=16, mode="segments")
-STREAMS = {"joints": ("joints",), "joints and motion": ("joints", "joint_motion")}
+STREAMS: dict[str, tuple[Stream, ...]] = {
+    "joints": ("joints",),
+    "joints and motion": ("joints", "joint_motion"),
+}
 MOTION = 2.4  # weight of motion beside joints
 
 
@@ -60,7 +64,7 @@ def _accuracy(samples: SampleList, kind: Skeleton) -> float:
     return float(np.mean(accuracies))
 
 
-def _features(sample: object, kind: Skeleton) -> np.ndarray:
+def _features(sample: Media, kind: Skeleton) -> np.ndarray:
     with kind.open(sample) as track:
         (draw,) = kind.crops(track, 1)
         indices = view_indices(track, sample, SAMPLING)

@@ -63,11 +63,12 @@ def extracted(
     """Extract all videos once, and name the files in their samples."""
     folder = options.out / "trajectories"
     parts, _ = parts_of(samples, folder, settings=settings, workers=options.workers, progress=show)
-    for part in parts:
+    named = []
+    for sample, part in zip(samples, parts, strict=True):
         if not isinstance(part, Part):
             raise part
-    named = zip(samples, parts, strict=True)
-    return replace(samples, samples=tuple(replace(s, trajectories=p.file) for s, p in named))
+        named.append(replace(sample, trajectories=part.file))
+    return replace(samples, samples=tuple(named))
 
 
 def show(what: str, done: int, total: int) -> None:

@@ -63,12 +63,13 @@ def wall(seed: int, size: tuple[int, int]) -> NDArray[np.float32]:
     layers = [
         cv2.normalize(
             cv2.GaussianBlur(rng.standard_normal(size).astype(np.float32), (0, 0), sigma),
-            None, 0, 1, cv2.NORM_MINMAX,
+            np.zeros(size, np.float32), 0, 1, cv2.NORM_MINMAX,
         )
         for sigma in (1.5, 6, 20)
     ]  # fmt: skip
     light = 0.3 * layers[0] + 0.3 * layers[1] + 0.4 * layers[2]  # (H, W)
-    return light[..., None] * np.float32([1.0, 0.9, 0.75])
+    warm: NDArray[np.float32] = light[..., None] * np.array([1.0, 0.9, 0.75], np.float32)
+    return warm
 
 
 def panning() -> tuple[Frame, Frame, Flow]:

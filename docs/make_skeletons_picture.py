@@ -6,6 +6,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 from zoopraxis.skeletons import LAYOUTS, Layout
 
@@ -56,7 +57,7 @@ def place_of(name: str) -> tuple[float, float]:
     return (x if side_of(name) == "left" else -x), y
 
 
-def draw(axes: plt.Axes, layout: Layout) -> None:
+def draw(axes: Axes, layout: Layout) -> None:
     """Draw joints with their numbers, and the bones between them."""
     places = [place_of(name) for name in layout.joints]
     for v, w in layout.edges:

@@ -22,7 +22,8 @@ def paths(dense: Rows) -> NDArray[np.float32]:
     """Points (N, 16, 2) of dense trajectories: displacements in pixels, around their mean."""
     steps = dense[:, PARTS["trajectory"]].reshape(-1, 15, 2) * dense[:, 5, None, None]
     points = np.concatenate([np.zeros_like(steps[:, :1]), steps.cumsum(axis=1)], axis=1)
-    return points - points.mean(axis=1, keepdims=True) + dense[:, None, 1:3]
+    around: Rows = points - points.mean(axis=1, keepdims=True) + dense[:, None, 1:3]
+    return around
 
 
 def draw(path: Path) -> None:
