@@ -170,6 +170,9 @@ class TrainPart:
         Precision of the network's arithmetic; weights stay in 32 bits.
     channels_last : bool, default=False
         Keep activations as (B, T, H, W, C) in memory: faster with bf16 and depth-wise kernels.
+    compile : bool, default=False
+        Train the network as torch.compile writes it, for a GPU: the first step takes about a
+        minute longer.
     seed : int, default=0
         Of initial weights, order, augmentation, dropout and mixup.
     multi_label : bool, default=False
@@ -198,6 +201,7 @@ class TrainPart:
     micro_batches: int = 1
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     channels_last: bool = False
+    compile: bool = False
     seed: int = 0
     multi_label: bool = False
     sampling: Literal["all", "balanced"] = "all"

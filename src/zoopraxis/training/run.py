@@ -138,7 +138,9 @@ def start_run(
     but_first = part.freeze_norms == "all_but_first"
     frozen = [] if part.freeze_norms == "none" else freeze_norms(network, but_first=but_first)
     bare = build_optimizer(network, recipe.optim)
-    model, optimizer = fabric.setup(network, bare)
+    # Batches have one size, but for an epoch's last: code for each size, not for any.
+    written = torch.compile(network, dynamic=False) if part.compile else network
+    model, optimizer = fabric.setup(written, bare)
     run = Run(
         fabric=fabric,
         recipe=recipe,

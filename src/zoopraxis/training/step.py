@@ -52,7 +52,7 @@ def take_step(run: Run, micro_batches: Sequence[Batch]) -> tuple[float, float, f
     )
     if total == 0:
         return 0.0, 0.0, 0.0
-    loss = correct = 0.0
+    sums = torch.zeros(2, device=fabric.device)  # of losses, of correct predictions
     for number, micro_batch in enumerate(micro_batches, start=1):
         with fabric.no_backward_sync(run.model, enabled=number < len(micro_batches)):
             logits, targets = _forward(run, micro_batch, rng)
@@ -65,8 +65,9 @@ def take_step(run: Run, micro_batches: Sequence[Batch]) -> tuple[float, float, f
             # DDP averages gradients over processes: multiply by their number, and divide by the
             # clips of the whole step, so that the gradient is that of the mean over the batch.
             fabric.backward(micro_loss * (fabric.world_size / total))
-        loss += float(micro_loss.detach())
-        correct += float((logits.argmax(1) == targets.argmax(1)).sum())
+        right = (logits.argmax(1) == targets.argmax(1)).sum()
+        sums += torch.stack([micro_loss.detach(), right])
+    loss, correct = sums.tolist()  # the one place of a step that waits for the device
     loss_all, correct_all = all_reduce_sum(fabric, [loss, correct])
     if not math.isfinite(loss_all):
         _stop_at_loss(run, micro_batches, loss)
