@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from devices import DEVICES
 from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.flow import TVL1, TVL1Torch, compute_flow, tvl1_flow
 from zoopraxis.flow._tvl1_parameters import TVL1Parameters
@@ -15,7 +16,6 @@ from zoopraxis.flow.base import grey
 from zoopraxis.flow.tvl1_torch import _median, _warp
 from zoopraxis.theatre.film import film
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 ONE_WARP = {"epsilon": 0, "scales": 1, "warps": 1}
 
 

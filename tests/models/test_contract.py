@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from devices import DEVICES
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
 from zoopraxis.models import (
@@ -74,6 +75,16 @@ def test_parameters_and_macs_are_those_of_the_table(entry):
 
     assert count_params(model) / 1e6 == pytest.approx(size.params_m, abs=0.00501)
     assert count_macs(model, *shapes) / 1e9 == pytest.approx(size.gmacs, abs=0.00501)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_device_agrees_with_double_precision(model, clip, device, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    doubles = [x.double() if x.is_floating_point() else x for x in clip]
+    with torch.no_grad():
+        there = model.to(device)(*(x.to(device) for x in clip)).cpu().double()
+        exact = model.cpu().double()(*doubles)
+    assert torch.linalg.norm(there - exact) <= 1e-4 * torch.linalg.norm(exact)
 
 
 def test_the_table_of_sizes_has_every_model_and_no_other():

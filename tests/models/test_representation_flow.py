@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from devices import DEVICES
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
 from zoopraxis.flow._tvl1_numba import solve
@@ -22,7 +23,6 @@ from zoopraxis.testing import fill, noise_clip, read_golden, relative_error
 from zoopraxis.weights.representation_flow import MixingFlowLayer
 
 GOLDEN = read_golden("repflow_layer", Path(__file__).parent.parent / "golden")
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 OF_BLOCK = {
     "flow_cmp": "reduce1",
     "flow_layer": "flow1",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from devices import DEVICES
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
 from zoopraxis.flow._tvl1_numba import solve
@@ -16,7 +17,6 @@ from zoopraxis.models.tvnet import TVNet
 from zoopraxis.testing import fill, noise_clip, read_golden, relative_error
 
 GOLDEN = read_golden("tvnet_flow", Path(__file__).parent.parent / "golden")
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from colours import GREEN, RED, MeanColour, colours, opened, painted
+from devices import DEVICES
 from videos import numbers_of, write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.create import create_model
@@ -177,6 +178,18 @@ def test_a_network_may_take_several_tensors():
     first, second = torch.arange(10.0).view(5, 2, 1), torch.arange(5.0).view(5, 1)
     out = run(Parts(), (first, second), batch_size=2)
     assert out.tolist() == [[2 * n + 0.5, n] for n in range(5)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_device_computes_the_same(device, precision):
+    clips = model_spec("test_r2plus1d").clip.example(batch=5, seed=1)
+    model = create_model("test_r2plus1d").eval()
+    with torch.no_grad():
+        exact = model.double()(clips.double())  # (5, K)
+    found = run(model.float(), clips, device=device, precision=precision, batch_size=2)
+    error = torch.linalg.norm(found - exact) / torch.linalg.norm(exact)
+    assert error <= (1e-4 if precision == "float32" else 3e-2)
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "hpu", "meta"])

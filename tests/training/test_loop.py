@@ -140,6 +140,17 @@ def test_bf16_in_channels_last_learns_almost_the_same(squares, tmp_path):
     assert not same(weights(exact), weights(fast))
 
 
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same_and_is_saved_as_any(squares, tmp_path):
+    plain = train(recipe(squares), tmp_path / "plain")
+    compiled = train(recipe(squares, "train.compile=true"), tmp_path / "compiled")
+
+    assert weights(compiled).keys() == weights(plain).keys()
+    assert compiled.history[-1]["train_loss"] == pytest.approx(
+        plain.history[-1]["train_loss"], 1e-3
+    )
+
+
 def test_several_labels(squares, tmp_path):
     lines = [f"{p},{p.parent.name};square" for p in sorted(squares.glob("*/*.mp4"))]
     listed = tmp_path / "list.csv"
