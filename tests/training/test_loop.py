@@ -73,9 +73,11 @@ def test_the_folder_of_a_run(squares, tmp_path):
 
 def test_same_seed_same_weights_whoever_decodes(squares, tmp_path):
     changes = ("model.args.dropout=0.5", "train.mixup=0.3", "augment.brightness=0.3")
-    first = train(recipe(squares, *changes), tmp_path / "first")
-    workers = train(recipe(squares, *changes, "data.workers=2"), tmp_path / "workers")
-    seed = train(recipe(squares, *changes, "train.seed=1"), tmp_path / "seed")
+    first = train(recipe(squares, *changes), tmp_path / "first", accelerator="cpu")
+    workers = train(
+        recipe(squares, *changes, "data.workers=2"), tmp_path / "workers", accelerator="cpu"
+    )
+    seed = train(recipe(squares, *changes, "train.seed=1"), tmp_path / "seed", accelerator="cpu")
 
     assert same(weights(first), weights(workers))
     assert not same(weights(first), weights(seed))
@@ -83,9 +85,13 @@ def test_same_seed_same_weights_whoever_decodes(squares, tmp_path):
 
 def test_pieces_of_a_batch_add_up_to_it(squares, tmp_path):
     changes = ("train.freeze_norms=all", "optim.clip_grad=0.5", "optim.lr=0.1")
-    whole = train(recipe(squares, *changes), tmp_path / "whole")
-    pieces = train(recipe(squares, *changes, "train.micro_batches=4"), tmp_path / "pieces")
-    free = train(recipe(squares, *changes, "optim.clip_grad=0"), tmp_path / "free")
+    whole = train(recipe(squares, *changes), tmp_path / "whole", accelerator="cpu")
+    pieces = train(
+        recipe(squares, *changes, "train.micro_batches=4"), tmp_path / "pieces", accelerator="cpu"
+    )
+    free = train(
+        recipe(squares, *changes, "optim.clip_grad=0"), tmp_path / "free", accelerator="cpu"
+    )
 
     close(weights(whole), weights(pieces))
     assert whole.history[0]["train_loss"] == pytest.approx(pieces.history[0]["train_loss"])
@@ -119,8 +125,8 @@ def test_one_step_of_sgd_by_hand(squares, tmp_path):
 
 
 def test_published_average_is_validated_and_kept(squares, tmp_path):
-    with_ema = train(recipe(squares, "train.ema=0.9"), tmp_path / "ema")
-    without = train(recipe(squares), tmp_path / "plain")
+    with_ema = train(recipe(squares, "train.ema=0.9"), tmp_path / "ema", accelerator="cpu")
+    without = train(recipe(squares), tmp_path / "plain", accelerator="cpu")
     last = next((with_ema.out / "last").iterdir())
 
     assert same(load_file(last / "model.safetensors"), weights(without))  # it only watches

@@ -4,7 +4,8 @@ No random generator carries state from step to step: the order of the videos is 
 (seed, epoch), frames and augmentation of (seed, epoch, video), dropout and mixup of (seed, step).
 So a run that is killed at any moment and resumes from its last saved state ends with the weights
 it would have had, and neither the number of loader workers nor (except for dropout and mixup) of
-processes changes what is learned.
+processes changes what is learned. This holds to the bit on a CPU; a GPU adds up in an order that
+varies.
 """
 
 import time
