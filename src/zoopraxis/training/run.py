@@ -139,7 +139,7 @@ def start_run(
     frozen = [] if part.freeze_norms == "none" else freeze_norms(network, but_first=but_first)
     bare = build_optimizer(network, recipe.optim)
     # Batches have one size, but for an epoch's last: code for each size, not for any.
-    written = torch.compile(network, dynamic=False) if part.compile else network
+    written: Any = torch.compile(network, dynamic=False) if part.compile else network
     model, optimizer = fabric.setup(written, bare)
     run = Run(
         fabric=fabric,
