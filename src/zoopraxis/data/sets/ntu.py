@@ -6,15 +6,18 @@ even setups train). The data set's authors list recordings whose skeletons are m
 they are left out where that list is given.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.sets.base import Entry, SkeletonSet, named_files
+from zoopraxis.data.sets.listed import Listed, VideoSet
 from zoopraxis.skeletons.formats.ntu import read_ntu
 
-__all__ = ["NTU60", "NTU120"]
+__all__ = ["NTU60", "NTU120", "NTU_VIDEOS"]
 
+PATTERN = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
 TRAIN_60 = frozenset({1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38})
 TRAIN_120 = TRAIN_60 | {
     *(45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89),
@@ -24,7 +27,6 @@ TRAIN_120 = TRAIN_60 | {
 
 def _entries(root: Path, *, num_classes: int) -> list[Entry]:
     labels = label_names(f"ntu{num_classes}")
-    pattern = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
     return [
         Entry(
             name=file.stem,
@@ -36,10 +38,22 @@ def _entries(root: Path, *, num_classes: int) -> list[Entry]:
             parts=_parts(setup, camera, subject, num_classes),
         )
         for file, (setup, camera, subject, _, action) in named_files(
-            root, pattern, suffix=".skeleton"
+            root, PATTERN, suffix=".skeleton"
         )
         if 1 <= action <= num_classes  # the folder of 120 classes has the 60 in it
     ]
+
+
+def _videos(root: Path, *, num_classes: int) -> Iterator[Listed]:
+    labels = label_names(f"ntu{num_classes}")
+    for file, (setup, camera, subject, _, action) in named_files(root, PATTERN, suffix="_rgb.avi"):
+        if 1 <= action <= num_classes:
+            yield Listed(
+                file=file.name,
+                labels=(labels[action - 1],),
+                parts=_parts(setup, camera, subject, num_classes),
+                group=f"p{subject:03d}",
+            )
 
 
 def _parts(setup: int, camera: int, subject: int, num_classes: int) -> dict[str, str]:
@@ -61,3 +75,12 @@ NTU120 = SkeletonSet(
     files=_FILES,
     entries=partial(_entries, num_classes=120),
 )
+NTU_VIDEOS = {
+    f"ntu{classes}_rgb": VideoSet(
+        title=f"{title}, videos",
+        home="https://rose1.ntu.edu.sg/dataset/actionRecognition/",
+        labels=f"ntu{classes}",
+        entries=partial(_videos, num_classes=classes),
+    )
+    for classes, title in ((60, NTU60.title), (120, NTU120.title))
+}

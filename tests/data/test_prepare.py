@@ -1,0 +1,331 @@
+"""Public data sets in the layout they are distributed in, made small."""
+
+import csv
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from videos import write
+from zoopraxis.cli import app
+from zoopraxis.data.labels import label_names
+from zoopraxis.data.prepare import Count, prepare_videos
+from zoopraxis.data.samples import read_samples
+from zoopraxis.data.sets import VIDEO_SETS
+from zoopraxis.errors import DataError
+
+
+def touch(root, *names):
+    """Make files: what prepares a set looks at names alone."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+
+
+def frames(root, *names):
+    touch(root, *(f"{name}/{number:05d}.jpg" for name in names for number in (1, 2)))
+
+
+def text(root, name, *lines):
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def kinetics(root):
+    head = "label,youtube_id,time_start,time_end,split"
+    text(root, "annotations/train.csv", head, "abseiling,a-_b1234567,3,13,train", "zumba,c,0,10,t")
+    text(root, "annotations/val.csv", head, "zumba,d,100,110,validate")
+    text(root, "annotations/test.csv", "youtube_id,time_start,time_end,split", "e,1,11,test")
+    touch(root, "train/abseiling/a-_b1234567_000003_000013.mp4", "val/d.mkv")
+    touch(root, "test/e_000001_000011.mp4")
+
+
+def minikinetics(root):
+    kinetics(root)
+    text(root, "train_ytid_list.txt", "d")
+    text(root, "val_ytid_list.txt", "a-_b1234567")
+
+
+def ucf101(root):
+    a, b = ("Archery/v_Archery_g01_c01.avi", "Archery/v_Archery_g02_c01.avi")
+    for split in (1, 2, 3):
+        first, second = (a, b) if split < 3 else (b, a)
+        text(root, f"ucfTrainTestlist/trainlist{split:02d}.txt", f"{first} 3")
+        text(root, f"ucfTrainTestlist/testlist{split:02d}.txt", second)
+    touch(root, f"UCF-101/{a}", f"UCF-101/{b}")
+
+
+def hmdb(root):
+    for split in (1, 2, 3):
+        text(root, f"splits/wave_test_split{split}.txt", "x#1_wave.avi 1 ", "y.avi 2 ", "z.avi 0 ")
+        text(root, f"splits/clap_test_split{split}.txt", "y.avi 1 ", "w.avi 2 ")
+    touch(root, "videos/wave/x#1_wave.avi", "videos/wave/y.avi", "videos/clap/y.avi")
+
+
+def ssv1(root):
+    text(root, "something-something-v1-train.csv", "7;Holding something", "8;Opening something")
+    text(root, "something-something-v1-validation.csv", "9;Opening something")
+    text(root, "something-something-v1-test.csv", "10")
+    frames(root, "20bn-something-something-v1/7", "20bn-something-something-v1/9")
+
+
+def ssv2(root):
+    rows = [{"id": "7", "label": "holding potato", "template": "Holding [something]"}]
+    text(root, "labels/train.json", json.dumps(rows))
+    text(root, "labels/validation.json", json.dumps([{**rows[0], "id": "8"}]))
+    text(root, "labels/test.json", json.dumps([{"id": "9"}]))
+    touch(root, "20bn-something-something-v2/7.webm", "20bn-something-something-v2/8.webm")
+
+
+def jester(root):
+    text(root, "jester-v1-train.csv", "1;Swiping Left", "2;Swiping Right")
+    frames(root, "20bn-jester-v1/1", "20bn-jester-v1/2")
+
+
+def diving48(root, version="V2_"):
+    dive = {"vid_name": "_8Vy3dlHg2w_00000", "label": 12, "start_frame": 0, "end_frame": 133}
+    text(root, f"Diving48_{version}train.json", json.dumps([dive]))
+    text(root, f"Diving48_{version}test.json", json.dumps([{**dive, "vid_name": "b"}]))
+    touch(root, "rgb/_8Vy3dlHg2w_00000.mp4", "rgb/b.mp4")
+
+
+def epic55(root):
+    head = (
+        "uid,participant_id,video_id,narration,start_timestamp,stop_timestamp,verb_class,noun_class"
+    )
+    row = "0,P01,P01_01,open door,00:00:00.14,00:01:03.37,2,8"
+    text(root, "annotations/EPIC_train_action_labels.csv", head, row)
+    touch(root, "P01/P01_01.MP4")
+
+
+def epic100(root):
+    head = "narration_id,video_id,start_timestamp,stop_timestamp,verb_class,noun_class"
+    text(root, "EPIC_100_train.csv", head, "P01_11_0,P01_11,01:00:00.560,01:00:01.89,0,2")
+    text(root, "EPIC_100_validation.csv", head, "P02_01_0,P02_01,00:00:01.00,00:00:02.00,1,0")
+    touch(root, "P01/videos/P01_11.MP4", "P02/videos/P02_01.MP4")
+
+
+def charades(root):
+    text(root, "Charades_v1_classes.txt", "c000 Holding some clothes", "c001 Putting clothes")
+    head = "id,subject,scene,actions,length"
+    text(root, "Charades_v1_train.csv", head, "46GP8,HR43,Kitchen,c001 11.90 21.20;c000 0 5,24")
+    text(root, "Charades_v1_test.csv", head, "N11GT,0KZ7,Den,,30")
+    touch(root, "Charades_v1_480/46GP8.mp4", "Charades_v1_480/N11GT.mp4")
+
+
+def activitynet(root):
+    act = {"segment": [1.5, 20.0], "label": "BMX"}
+    database = {
+        "sJFgo9H6zNo": {"subset": "training", "annotations": [act, {**act, "segment": [30, 40]}]},
+        "b": {"subset": "validation", "annotations": [act]},
+        "c": {"subset": "testing", "annotations": []},
+    }
+    text(root, "activity_net.v1-3.min.json", json.dumps({"database": database}))
+    touch(root, "v1-3/v_sJFgo9H6zNo.mp4", "v1-3/v_b.mp4", "v1-3/v_c.mkv")
+
+
+def sports1m(root):
+    text(root, "labels.txt", "running", "curling", "judo")
+    at = "https://www.youtube.com/watch?v="
+    text(root, "original/train_partition.txt", *(f"{at}a{n} 1,2" for n in range(16)))
+    text(root, "original/test_partition.txt", f"{at}t 0")
+    touch(root, *(f"a{n}.mp4" for n in range(16)), "t.webm")
+
+
+def moments(root):
+    text(root, "trainingSet.csv", "clapping/x_1.mp4,clapping,3,0")
+    text(root, "validationSet.csv", "praying/y_1.mp4,praying,3,0")
+    touch(root, "training/clapping/x_1.mp4", "validation/praying/y_1.mp4")
+
+
+def ntu(root):
+    touch(root, "nturgb+d_rgb/S001C001P001R001A001_rgb.avi", "x/S002C002P003R001A060_rgb.avi")
+
+
+def scenes(root, classes):
+    touch(root, *(f"{name}/{name}_{clip}.mov" for name in map(str, classes) for clip in (1, 2)))
+
+
+SETS = {
+    **dict.fromkeys(("kinetics400", "kinetics600", "kinetics700"), kinetics),
+    "minikinetics": minikinetics,
+    "ucf101": ucf101,
+    "hmdb51": hmdb,
+    "jhmdb": hmdb,
+    "ssv1": ssv1,
+    "ssv2": ssv2,
+    "jester": jester,
+    "diving48": diving48,
+    "diving48_v1": lambda root: diving48(root, version=""),
+    **{f"epic55_{kind}": epic55 for kind in ("verbs", "nouns", "actions")},
+    **{f"epic100_{kind}": epic100 for kind in ("verbs", "nouns", "actions")},
+    "charades": charades,
+    "activitynet": activitynet,
+    "sports1m": sports1m,
+    "moments": moments,
+    "ntu60_rgb": ntu,
+    "ntu120_rgb": ntu,
+    "yupenn": lambda root: scenes(root, range(14)),
+    "dynamic_scenes": lambda root: scenes(root, range(13)),
+}
+
+
+def rows(file):
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def prepared(name, tmp_path):
+    SETS[name](tmp_path / "in")
+    return prepare_videos(name, tmp_path / "in", tmp_path / "out")
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_set_is_tried():
+    assert SETS.keys() == VIDEO_SETS.keys()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_here_becomes_lists_that_training_reads(name, tmp_path):
+    SETS[name](tmp_path / "in")
+    before = contents(tmp_path / "in")
+
+    done = prepare_videos(name, tmp_path / "in", tmp_path / "out")
+
+    assert contents(tmp_path / "in") == before  # nothing is moved, deleted or written there
+    labels = label_names(tmp_path / "out" / "labels.txt")
+    assert not VIDEO_SETS[name].labels or labels == label_names(VIDEO_SETS[name].labels)
+    for part, count in done.parts.items():
+        if part.endswith(".csv") and count.found:
+            samples = read_samples(tmp_path / "out" / part, labels=labels)
+            assert len(samples) == count.found
+            assert all((tmp_path / "out" / sample.path).exists() for sample in samples)
+
+
+def test_kinetics(tmp_path):
+    done = prepared("kinetics400", tmp_path)
+
+    assert done.parts == {
+        "train.csv": Count(listed=2, found=1),
+        "val.csv": Count(listed=1, found=1),
+        "test (no labels)": Count(listed=1, found=1),
+    }
+    (trimmed,), (whole,) = (rows(tmp_path / "out" / f"{part}.csv") for part in ("train", "val"))
+    assert trimmed["path"] == "../in/train/abseiling/a-_b1234567_000003_000013.mp4"
+    assert "start" not in trimmed  # a file of its own
+    assert (whole["start"], whole["end"], whole["label"]) == ("100.0", "110.0", "zumba")
+    assert rows(tmp_path / "out" / "missing.csv") == [{"name": "c_000000_000010", "parts": "train"}]
+
+
+def test_minikinetics_is_the_lists_of_kinetics_parted_anew(tmp_path):
+    done = prepared("minikinetics", tmp_path)
+    assert {part: count.found for part, count in done.parts.items()} == {
+        "train.csv": 1,
+        "val.csv": 1,
+    }
+    assert rows(tmp_path / "out" / "train.csv")[0]["label"] == "zumba"
+
+
+def test_three_splits_share_their_videos(tmp_path):
+    done = prepared("ucf101", tmp_path)
+    assert len(done.parts) == 6
+    first, third = (rows(tmp_path / "out" / f"split{n}_train.csv") for n in (1, 3))
+    assert first[0]["group"] == "v_Archery_g01"
+    assert third[0]["group"] == "v_Archery_g02"
+
+
+def test_a_name_in_two_classes_is_two_videos_and_one_in_no_part_is_none(tmp_path):
+    done = prepared("hmdb51", tmp_path)
+    train = rows(tmp_path / "out" / "split1_train.csv")
+    assert sorted((row["path"], row["label"]) for row in train) == [
+        ("../in/videos/clap/y.avi", "clap"),
+        ("../in/videos/wave/x#1_wave.avi", "wave"),
+    ]
+    assert done.parts["split1_test.csv"] == Count(listed=2, found=1)
+    assert done.missing == ("clap/w.avi", "wave/z.avi")
+
+
+def test_epic_kitchens_are_segments(tmp_path):
+    prepared("epic100_actions", tmp_path)
+    (row,) = rows(tmp_path / "out" / "train.csv")
+    assert (row["start"], row["end"], row["label"], row["group"]) == (
+        "3600.56",
+        "3601.89",
+        "take plate",
+        "P01",
+    )
+
+
+def test_charades_has_whole_videos_and_segments(tmp_path):
+    done = prepared("charades", tmp_path)
+    (video,) = rows(tmp_path / "out" / "videos_train.csv")
+    assert video["label"] == "Putting clothes;Holding some clothes"
+    assert [row["start"] for row in rows(tmp_path / "out" / "segments_train.csv")] == [
+        "11.9",
+        "0.0",
+    ]
+    assert done.parts["videos_test (no labels)"].found == 1  # nothing happens in it
+
+
+def test_a_fraction_of_sports1m_validates(tmp_path):
+    done = prepared("sports1m", tmp_path)
+    assert done.parts["train.csv"].found + done.parts["val.csv"].found == 16
+    assert 0 < done.parts["val.csv"].found < 8
+    assert rows(tmp_path / "out" / "train.csv")[0]["label"] == "curling;judo"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "line", "problem"),
+    [
+        ("kinetics400", "annotations/train.csv", "zumba,c,zero,10,train", "from 'zero'"),
+        ("kinetics400", "annotations/train.csv", "swinging,d,0,10,train", "a class 'swinging'"),
+        ("kinetics400", "annotations/train.csv", "zumba,d", r"line 4: 2 cells"),
+        ("diving48", "Diving48_V2_train.json", "]", "is not JSON"),
+        ("epic100_verbs", "EPIC_100_train.csv", "n,P01_11,0:0:1,0:0:2,97,0", "verb '97'"),
+        ("charades", "Charades_v1_test.csv", "a,b,c,c999 0 1,9", "c999 0 1"),
+        ("sports1m", "original/test_partition.txt", "https://v=x 9", "are '9'"),
+    ],
+)
+def test_a_wrong_list_is_named(name, file, line, problem, tmp_path):
+    SETS[name](tmp_path / "in")
+    with (tmp_path / "in" / file).open("a") as lines:
+        lines.write(f"{line}\n")
+    with pytest.raises(DataError, match=problem) as error:
+        prepare_videos(name, tmp_path / "in", tmp_path / "out")
+    assert VIDEO_SETS[name].home in error.value.hint or "a class" in problem
+    assert not (tmp_path / "out").exists() or "a class" in problem
+
+
+def test_what_is_not_here_says_where_it_is_had(tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match=r"no file trainlist01\.txt") as error:
+        prepare_videos("ucf101", tmp_path / "in", tmp_path / "out")
+    assert "crcv.ucf.edu" in error.value.hint
+    text(tmp_path / "in", "jester-v1-train.csv", "1;Swiping Left")
+    with pytest.raises(DataError, match="none of the 1 videos"):
+        prepare_videos("jester", tmp_path / "in", tmp_path / "out")
+    with pytest.raises(DataError, match="unknown data set 'ucf100'") as error:
+        prepare_videos("ucf100", tmp_path / "in", tmp_path / "out")
+    assert "ucf101" in error.value.hint
+    ucf101(tmp_path / "twice")
+    touch(tmp_path / "twice", "copy/Archery/v_Archery_g01_c01.avi")
+    with pytest.raises(DataError, match="is here 2 times"):
+        prepare_videos("ucf101", tmp_path / "twice", tmp_path / "out")
+
+
+def test_the_command(tmp_path):
+    jester(tmp_path)
+    write(tmp_path / "more.mp4")  # what is not listed stays out
+
+    done = CliRunner().invoke(app, ["data", "prepare", "jester", "--root", str(tmp_path), "--json"])
+
+    assert json.loads(done.stdout) == {
+        "out": str(tmp_path / "lists"),
+        "parts": {"train.csv": {"listed": 2, "found": 2}},
+        "missing": 0,
+    }
+    known = CliRunner().invoke(app, ["data", "sets", "--json"])
+    assert json.loads(known.stdout).keys() == VIDEO_SETS.keys()
