@@ -21,10 +21,12 @@ from zoopraxis.data.splits import k_fold_by_group
 from zoopraxis.data.write import write_samples
 from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.result import Evaluation
+from zoopraxis.inputs.playback import Playback
 from zoopraxis.metrics import pair_accuracy, top_k_accuracy
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path
 
+REVERSED = Playback(order="reversed")
 RECIPE = recipe_path("theatre_r2plus1d")
 # three ideas about time on one backbone, a ResNet-10 of width 16
 NETWORKS = ("tsn_small", "tsm_small", "gsm_small")
@@ -46,7 +48,7 @@ def main() -> None:
                 train(recipe, out, resume=True)
                 net = open_model(out / "final.safetensors")
                 ahead = evaluate(net, held_out, views=1, keep=out)
-                back = evaluate(net, held_out, views=1, reverse=True, keep=out)
+                back = evaluate(net, held_out, views=1, play=REVERSED, keep=out)
                 table[name].append(row_of(ahead, back, pairs))
     print(f"| {len(samples)} clips | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")

@@ -45,11 +45,12 @@ def evaluate(*words):
 def accuracies(net, videos):
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as direct
+    from zoopraxis.inputs.playback import FORWARDS, Playback
 
     samples = read_samples(videos, labels=net.labels)
     return [
-        direct(net, samples, views=1, reverse=r).summary()["calibration_error"]
-        for r in (False, True)
+        direct(net, samples, views=1, play=p).summary()["calibration_error"]
+        for p in (FORWARDS, Playback(order="reversed"))
     ]
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from zoopraxis.cli import app
 from zoopraxis.errors import DataError, ZoopraxisError
-from zoopraxis.evaluation.fusion import read_run
+from zoopraxis.evaluation.runs import read_run
 from zoopraxis.theatre import Settings, make_theatre
 
 STREAMS = {"rgb": "test_two_stream", "flow": "test_two_stream_flow"}

@@ -15,11 +15,13 @@ from zoopraxis.evaluation.evaluate import evaluate
 from zoopraxis.evaluation.report import worst_clips, write_report
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.inputs import RGB, ClipSpec, Regions, Sampling
+from zoopraxis.inputs.playback import Playback
 from zoopraxis.prediction.aggregate import MODES
 
 CLIP = ClipSpec(
     sampling=Sampling(num_frames=4), input=RGB(resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
 )
+REVERSED = Playback(order="reversed")
 
 
 class Brightness(nn.Module):
@@ -152,7 +154,7 @@ def test_backwards_is_another_evaluation(folder, tmp_path):
     net, samples, said = network(Brightening), read_samples(folder), []
 
     forwards = evaluate(net, samples, keep=tmp_path / "out", say=said.append)
-    backwards = evaluate(net, samples, keep=tmp_path / "out", reverse=True, say=said.append)
+    backwards = evaluate(net, samples, keep=tmp_path / "out", play=REVERSED, say=said.append)
 
     assert (forwards.summary()["top1"], backwards.summary()["top1"]) == (1.0, 0.0)
     assert evaluate(net, samples, keep=tmp_path / "out").summary()["top1"] == 1.0  # still there
@@ -166,7 +168,7 @@ OTHERS = {
     "precision": lambda folder: (network(), read_samples(folder), {"precision": "bfloat16"}),
     "views": lambda folder: (network(), read_samples(folder), {"views": 3}),
     "crops": lambda folder: (network(), read_samples(folder), {"crops": 3, "views": 1}),
-    "direction": lambda folder: (network(), read_samples(folder), {"reverse": True}),
+    "direction": lambda folder: (network(), read_samples(folder), {"play": REVERSED}),
     "fewer videos": lambda folder: (
         network(),
         read_samples(folder).of_groups(["dark/0.mp4", "bright/0.mp4"]),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from zoopraxis.errors import DataError
-from zoopraxis.evaluation.fusion import fuse, fuse_by_svm, read_run, weights_from
+from zoopraxis.evaluation.fusion import fuse, fuse_by_svm, weights_from
 from zoopraxis.evaluation.result import Evaluation
+from zoopraxis.evaluation.runs import read_run
 
 LABELS = ("sit", "stand")
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")

@@ -43,6 +43,7 @@ def evaluate(
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
+    from zoopraxis.inputs.playback import FORWARDS, Playback
     from zoopraxis.prediction.aggregate import MODES
 
     if mode and mode not in MODES:
@@ -69,7 +70,7 @@ def evaluate(
             precision=precision,
             workers=workers,
             keep=out,
-            reverse=reverse,
+            play=Playback(order="reversed") if reverse else FORWARDS,
             progress=progress,
             say=lambda line: print(line, file=sys.stderr),
         )

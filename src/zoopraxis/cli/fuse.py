@@ -35,6 +35,7 @@ def fuse(
     """Fuse the scores of networks for the same videos."""
     from zoopraxis.evaluation import fusion
     from zoopraxis.evaluation.report import write_report
+    from zoopraxis.evaluation.runs import read_run
     from zoopraxis.prediction.aggregate import MODES
 
     if mode not in MODES:
@@ -45,8 +46,8 @@ def fuse(
         )
     if by == "svm" and not val:
         raise ZoopraxisError("an SVM is trained on held-out videos", "give --val for each run")
-    tested = [fusion.read_run(run) for run in runs]
-    held_out = [fusion.read_run(run) for run in val or ()]
+    tested = [read_run(run) for run in runs]
+    held_out = [read_run(run) for run in val or ()]
     used: tuple[float, ...] | None = _numbers(weights) if weights else (1.0,) * len(runs)
     if by == "svm":
         used = None

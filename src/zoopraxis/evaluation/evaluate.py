@@ -15,6 +15,7 @@ from zoopraxis.errors import DataError, VideoError
 from zoopraxis.evaluation.identity import evaluation_key
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.inputs import ClipSpec, Inputs
+from zoopraxis.inputs.playback import FORWARDS, Playback
 from zoopraxis.prediction.pipeline import Precision, run, view_inputs
 
 __all__ = ["evaluate"]
@@ -33,7 +34,7 @@ def evaluate(
     batch_size: int = 8,
     workers: int = 0,
     keep: Path | None = None,
-    reverse: bool = False,
+    play: Playback = FORWARDS,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -55,8 +56,8 @@ def evaluate(
         Folder of the logits, ``logits-<key>.npz``: written as the work proceeds, and an
         evaluation that was stopped resumes, and tries again what could not be read. The key is
         `evaluation_key`, so that nothing else is ever found there.
-    reverse : bool, default=False
-        Play every clip backwards.
+    play : Playback, default=FORWARDS
+        How every clip is played: `zoopraxis.inputs.playback.Playback`.
     progress : callable, optional
         Called with the number of videos done, and of all.
     say : callable, optional
@@ -71,13 +72,14 @@ def evaluate(
     ------
     DataError
         The list has labels that the model does not know, or none of its videos can be read.
+    RecipeError
+        Clips of this kind of input cannot be played so.
     CheckpointError, ZoopraxisError
         The model's output for a video is not finite.
     """
     truth = _in_model_order(samples, net)
-    key = evaluation_key(
-        net, samples, views=views, crops=crops, precision=precision, reverse=reverse
-    )
+    net.clip.input.check_playback(play)
+    key = evaluation_key(net, samples, views=views, crops=crops, precision=precision, play=play)
     kept = keep / f"logits-{key[:12]}.npz" if keep else None
     count = len(samples)
     resumed = _resumed(kept, key, say) or Evaluation(
@@ -101,7 +103,7 @@ def evaluate(
         return replace(resumed, logits=logits, done=done.copy(), unread=dict(unread))
 
     left = np.flatnonzero(~done).tolist()
-    videos = _Videos(samples, net.clip, left, views=views, crops=crops, reverse=reverse)
+    videos = _Videos(samples, net.clip, left, views=views, crops=crops, play=play)
     loader = DataLoader(videos, batch_size=None, num_workers=workers, collate_fn=_unchanged)
     try:
         for number, item in enumerate(loader, start=1):
@@ -200,10 +202,10 @@ class _Videos(Dataset[_Item]):
         *,
         views: int,
         crops: int,
-        reverse: bool,
+        play: Playback,
     ) -> None:
         self.samples, self.clip, self.left = samples, clip, left
-        self.views, self.crops, self.reverse = views, crops, reverse
+        self.views, self.crops, self.play = views, crops, play
 
     def __len__(self) -> int:
         return len(self.left)
@@ -214,8 +216,14 @@ class _Videos(Dataset[_Item]):
         try:
             with self.clip.input.open(sample) as track:
                 inputs, _ = view_inputs(
-                    track, sample, self.clip, views=self.views, crops=self.crops
+                    track,
+                    sample,
+                    self.clip,
+                    views=self.views,
+                    crops=self.crops,
+                    play=self.play,
+                    sample=index,
                 )
         except VideoError as error:
             return _Item(index, torch.empty(0), error.problem)
-        return _Item(index, self.clip.input.reverse(inputs) if self.reverse else inputs, "")
+        return _Item(index, inputs, "")

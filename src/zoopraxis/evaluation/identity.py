@@ -7,6 +7,7 @@ from typing import Any
 
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.data.samples import Sample, SampleList
+from zoopraxis.inputs.playback import Playback
 from zoopraxis.prediction.pipeline import Precision
 
 __all__ = ["evaluation_key", "sample_identity"]
@@ -19,12 +20,12 @@ def evaluation_key(
     views: int,
     crops: int,
     precision: Precision,
-    reverse: bool,
+    play: Playback,
 ) -> str:
     """Hash of all that decides the logits of an evaluation.
 
-    The model's identity with the hash of its weights, views, crops, precision and direction, and
-    of every sample its name, label, segment and files, with the size and modification time of
+    The model's identity with the hash of its weights, views, crops, precision and how
+    clips are played, and of every sample its name, label, segment and files, with the size and modification time of
     files on this machine.
     """
     values = {
@@ -32,7 +33,7 @@ def evaluation_key(
         "views": views,
         "crops": crops,
         "precision": precision,
-        "reverse": reverse,
+        "play": [play.name, play.seed if play.order == "shuffled" else 0],
         "labels": samples.labels,
         "samples": [sample_identity(sample) for sample in samples],
     }

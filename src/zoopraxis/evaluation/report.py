@@ -1,8 +1,6 @@
 """One self-contained HTML page of an evaluation: numbers, curves, confusion, worst clips."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,26 +13,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
+from zoopraxis.evaluation.page import (
+    COLOURS,
+    figure_image,
+    image,
+    new_axes,
+    section,
+    table,
+    tiles,
+    write_page,
+)
 from zoopraxis.evaluation.result import Evaluation, are_probabilities
-from zoopraxis.files import write_atomically
 from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video
 
 __all__ = ["Mistake", "film_strip", "worst_clips", "write_report"]
 
 _STRIP_FRAMES, _STRIP_HEIGHT = 8, 96
-_COLOURS = {"ink": "#222831", "soft": "#8a94a3", "accent": "#e4572e", "calm": "#2e86ab"}
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222831; max-width: 60rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #dde1e7; }
-.sub, figcaption { color: #667080; } img { max-width: 100%; } figure { margin: 1.2rem 0; }
-.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; }
-.tile { background: #f3f5f8; border-radius: .6rem; padding: .8rem 1.2rem; min-width: 7rem; }
-.tile b { display: block; font-size: 1.7rem; } .tile span { color: #667080; }
-.strip img { border-radius: .4rem; width: 100%; image-rendering: auto; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: left; }
-"""
 
 
 def write_report(
@@ -74,27 +69,23 @@ def write_report(
     path = Path(path)
     parts = [_head(evaluation, title), _tiles(evaluation.summary(mode=mode, pairs=pairs))]
     if curves is not None and curves.is_file():
-        data = base64.b64encode(curves.read_bytes()).decode()
-        parts.append(_section("Training", _image(data, "Loss and accuracy by epoch")))
-    parts.append(_section("Views", _figure(_draw_views(evaluation, mode), _VIEWS_CAPTION)))
+        drawn = image(curves.read_bytes(), "Loss and accuracy by epoch")
+        parts.append(section("Training", drawn))
+    parts.append(section("Views", figure_image(_draw_views(evaluation, mode), _VIEWS_CAPTION)))
     if not evaluation.multi_label:
-        parts.append(_section("Classes", _figure(_draw_classes(evaluation, mode), "")))
+        parts.append(section("Classes", figure_image(_draw_classes(evaluation, mode), "")))
         parts.append(
-            _section("Confusion", _figure(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION))
+            section("Confusion", figure_image(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION))
         )
         if are_probabilities(evaluation.scores(mode=mode)):
-            figure = _figure(_draw_calibration(evaluation, mode), _CALIB_CAPTION)
-            parts.append(_section("Calibration", figure))
+            figure = figure_image(_draw_calibration(evaluation, mode), _CALIB_CAPTION)
+            parts.append(section("Calibration", figure))
         mistakes = worst_clips(evaluation, mode=mode, count=worst)
         strips = "".join(_strip(mistake) for mistake in mistakes)
-        parts.append(_section("Most confident mistakes", strips or "<p>None.</p>"))
+        parts.append(section("Most confident mistakes", strips or "<p>None.</p>"))
     if evaluation.unread:
-        parts.append(_section("Unreadable videos", _unread_table(evaluation)))
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
-    page += f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, page.encode())
-    return path
+        parts.append(section("Unreadable videos", _unread_table(evaluation)))
+    return write_page(path, title, parts)
 
 
 _VIEWS_CAPTION = "Accuracy against the number of clips a video is tested on."
@@ -126,43 +117,18 @@ def _tiles(summary: dict[str, Any]) -> str:
         "calibration_error": "calibration error",
         "unread": "unreadable",
     }
-    tiles = []
+    shown = {}
     for key, name in names.items():
         if key in summary:
             value = summary[key]
-            shown = f"{value}" if key == "unread" else f"{100 * value:.1f} %"
-            tiles.append(f"<div class=tile><b>{shown}</b><span>{name}</span></div>")
-    return f"<div class=tiles>{''.join(tiles)}</div>"
-
-
-def _section(title: str, body: str) -> str:
-    return f"<h2>{title}</h2>{body}"
-
-
-def _image(data: str, caption: str) -> str:
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def _figure(figure: Figure, caption: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    return _image(base64.b64encode(buffer.getvalue()).decode(), caption)
-
-
-def _axes(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height))
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+            shown[name] = f"{value}" if key == "unread" else f"{100 * value:.1f} %"
+    return tiles(shown)
 
 
 def _draw_views(evaluation: Evaluation, mode: str | None) -> Figure:
-    figure, axes = _axes(6, 2.6)
+    figure, axes = new_axes(6, 2.6)
     values = evaluation.by_views(mode=mode)
-    axes.plot(list(values), [100 * v for v in values.values()], "o-", color=_COLOURS["calm"])
+    axes.plot(list(values), [100 * v for v in values.values()], "o-", color=COLOURS["calm"])
     axes.set(xlabel="clips", ylabel="mAP, %" if evaluation.multi_label else "top-1, %")
     axes.set_xticks(list(values))
     return figure
@@ -171,8 +137,8 @@ def _draw_views(evaluation: Evaluation, mode: str | None) -> Figure:
 def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
     worst_first = sorted(evaluation.by_class(mode=mode).items(), key=lambda pair: pair[1])
     places = range(len(worst_first))
-    figure, axes = _axes(6, 0.6 + 0.24 * len(places))
-    axes.barh(places, [100 * accuracy for _, accuracy in worst_first], color=_COLOURS["calm"])
+    figure, axes = new_axes(6, 0.6 + 0.24 * len(places))
+    axes.barh(places, [100 * accuracy for _, accuracy in worst_first], color=COLOURS["calm"])
     axes.set_yticks(places, [label for label, _ in worst_first])
     axes.set(xlabel="accuracy, %", xlim=(0, 100))
     return figure
@@ -194,7 +160,7 @@ def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
     if len(counts) <= 20:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if fractions[row, column] > 0.5 else _COLOURS["ink"]
+                colour = "white" if fractions[row, column] > 0.5 else COLOURS["ink"]
                 axes.text(
                     column, row, str(count), ha="center", va="center", color=colour, fontsize=8
                 )
@@ -203,10 +169,10 @@ def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
 
 def _draw_calibration(evaluation: Evaluation, mode: str | None) -> Figure:
     result = calibration(evaluation.scores(mode=mode), evaluation.classes)
-    figure, axes = _axes(4, 3.6)
+    figure, axes = new_axes(4, 3.6)
     middles = [(a + b) / 2 for a, b in pairwise(result.edges)]
-    axes.bar(middles, result.accuracy, width=0.09, color=_COLOURS["calm"])
-    axes.plot([0, 1], [0, 1], "--", color=_COLOURS["soft"])
+    axes.bar(middles, result.accuracy, width=0.09, color=COLOURS["calm"])
+    axes.plot([0, 1], [0, 1], "--", color=COLOURS["soft"])
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     return figure
 
@@ -268,16 +234,8 @@ def _strip(mistake: Mistake) -> str:
     except VideoError as error:  # moved since the evaluation
         return f"<figure><figcaption>{caption}; {html.escape(error.problem)}</figcaption></figure>"
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR))
-    data = base64.b64encode(jpeg.tobytes()).decode()
-    return (
-        f'<figure class=strip><img src="data:image/jpeg;base64,{data}" alt="">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+    return image(jpeg.tobytes(), caption, css="strip")
 
 
 def _unread_table(evaluation: Evaluation) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(problem)}</td></tr>"
-        for name, problem in evaluation.unread.items()
-    )
-    return f"<p>These count as errors.</p><table>{rows}</table>"
+    return f"<p>These count as errors.</p>{table((), list(evaluation.unread.items()))}"

@@ -20,7 +20,15 @@ from torch import Tensor
 
 from zoopraxis.errors import RecipeError, VideoError
 from zoopraxis.inputs.augment import Augment
-from zoopraxis.inputs.sampling import Indices, Sampling, sample_test, sample_train, shifted
+from zoopraxis.inputs.playback import FORWARDS, Playback, rearranged
+from zoopraxis.inputs.sampling import (
+    NOTHING,
+    Indices,
+    Sampling,
+    sample_test,
+    sample_train,
+    shifted,
+)
 from zoopraxis.video import FrameBox
 
 __all__ = [
@@ -208,6 +216,29 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
             return tuple(interleave(parts) for parts in zip(*per_crop, strict=True))
         return interleave([part for part in per_crop if isinstance(part, Tensor)])
 
+    @property
+    def items_stand_alone(self) -> bool:
+        """Whether an item is the same whichever items are before and after it, as a frame is.
+
+        The flow from a frame to the next is not.
+        """
+        return True
+
+    def check_playback(self, play: Playback) -> None:
+        """Refuse a way to play clips of which this kind of input cannot give the true items.
+
+        Raises
+        ------
+        RecipeError
+            Items are changes between neighbours, and other neighbours are asked for.
+        """
+        if play.order not in ("forwards", "reversed") and not self.items_stand_alone:
+            raise RecipeError(
+                f"a clip of {self.kind!r} cannot be played {play.order}: its items are changes "
+                "between frames that would not be neighbours",
+                "play it reversed, or make the videos so, and test the network on those",
+            )
+
     def reverse(self, inputs: Any) -> Inputs:
         """Play prepared clips (V, C, T, ...) backwards: time is their third axis."""
         if isinstance(inputs, tuple):
@@ -314,12 +345,31 @@ def train_indices(
     return shifted(indices, within.start)
 
 
-def view_indices(track: Track, media: Media, sampling: Sampling, *, views: int = 1) -> Indices:
-    """Choose the indices (V, T) of the clips on which a segment of a track is tested."""
-    within = segment_range(track, media)
-    times = track.timestamps[within.start : within.stop]
+def view_indices(
+    track: Track,
+    media: Media,
+    sampling: Sampling,
+    *,
+    views: int = 1,
+    play: Playback = FORWARDS,
+    sample: int = 0,
+) -> Indices:
+    """Choose the indices (V, T) of the clips on which a segment of a track is tested.
+
+    Those of clips to be reversed are in the order of time: `Input.reverse` plays them.
+
+    Parameters
+    ----------
+    track, media, sampling, views
+        As for `zoopraxis.inputs.sampling.sample_test`.
+    play, sample
+        As for `zoopraxis.inputs.playback.rearranged`.
+    """
+    within = segment_range(track, media)[:: play.speed]
+    times = track.timestamps[within.start : within.stop : within.step] / play.speed  # shown faster
     indices = sample_test(len(within), track.fps, sampling, views=views, timestamps=times)
-    return shifted(indices, within.start)
+    indices = np.where(indices == NOTHING, NOTHING, np.asarray(within)[indices])  # of the track
+    return rearranged(indices, play, sample=sample)
 
 
 def concatenate(parts: Sequence[Inputs]) -> Inputs:

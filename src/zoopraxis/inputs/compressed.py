@@ -140,6 +140,11 @@ class Compressed(ImageInput["CompressedTrack | KeptTrack"]):
             clips.append(self.normalise(x))
         return stack_clips(clips)
 
+    @property
+    def items_stand_alone(self) -> bool:
+        """Of I-frames; vectors and residuals lead from one frame to another."""
+        return self.stream == "i_frame"
+
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, C, T, S, S) backwards.
 

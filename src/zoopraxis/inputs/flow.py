@@ -76,6 +76,11 @@ class Flow(ImageInput[FlowTrack | ComputedFlow]):
             ]
         )
 
+    @property
+    def items_stand_alone(self) -> bool:
+        """No: flow leads from a frame to the next."""
+        return False
+
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, 2, T, S, S) backwards: what moved there then moves back."""
         return negated(self, inputs.flip(2))
@@ -163,6 +168,11 @@ class RGBFlow(ImageInput["_Pair"]):
             flow = crop_flow(flow, draw, size=self.size, bound=self.bound)  # (T, 2, S, S)
             clips.append(self.normalise(torch.cat([rgb, flow], dim=1)))  # (T, 5, S, S)
         return stack_clips(clips)
+
+    @property
+    def items_stand_alone(self) -> bool:
+        """No: flow leads from a frame to the next."""
+        return False
 
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, 5, T, S, S) backwards: what moved there then moves back."""

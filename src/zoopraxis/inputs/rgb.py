@@ -174,6 +174,11 @@ class RGBDiff(ImageInput[Differences]):
             clips.append(self.normalise(x))
         return stack_clips(clips)
 
+    @property
+    def items_stand_alone(self) -> bool:
+        """No: each lies between two neighbours."""
+        return False
+
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, 3, T, S, S) backwards: every difference changes its sign."""
         std = torch.tensor(self.std)[:, None, None, None]

@@ -18,6 +18,7 @@ from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
 from zoopraxis.inputs.base import map_inputs, view_indices
+from zoopraxis.inputs.playback import FORWARDS, Playback
 from zoopraxis.inputs.sampling import NOTHING, Indices
 from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.prediction.aggregate import Prediction, Times
@@ -160,7 +161,14 @@ class _Pooled(nn.Module):
 
 
 def view_inputs(
-    track: Track, media: Media, clip: ClipSpec, *, views: int = 1, crops: int = 1
+    track: Track,
+    media: Media,
+    clip: ClipSpec,
+    *,
+    views: int = 1,
+    crops: int = 1,
+    play: Playback = FORWARDS,
+    sample: int = 0,
 ) -> tuple[Inputs, list[Times]]:
     """Sample, decode and prepare the clips on which a video is tested.
 
@@ -176,6 +184,9 @@ def view_inputs(
         The clip that the model expects.
     views, crops : int
         As for `predict`.
+    play, sample
+        How clips are played, and the number of the video in its list: as for
+        `zoopraxis.inputs.playback.rearranged`.
 
     Returns
     -------
@@ -185,9 +196,14 @@ def view_inputs(
         Seconds [start, end) of each.
     """
     kind = clip.input
-    indices = view_indices(track, media, clip.sampling, views=views)  # (V, T)
+    kind.check_playback(play)
+    indices = view_indices(
+        track, media, clip.sampling, views=views, play=play, sample=sample
+    )  # (V, T)
     draws = kind.crops(track, crops)
     inputs = kind.prepare_crops(kind.read(track, indices, draws[0]), draws)
+    if play.order == "reversed":
+        inputs = kind.reverse(inputs)
     times = [time for time in view_times(track, indices) for _ in range(crops)]
     return inputs, times
 
