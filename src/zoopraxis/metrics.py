@@ -11,6 +11,7 @@ from zoopraxis.errors import ShapeError
 
 __all__ = [
     "Calibration",
+    "answers",
     "calibration",
     "confusion",
     "mean_average_precision",
@@ -21,6 +22,16 @@ __all__ = [
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
+
+
+def answers(scores: Scores) -> Labels:
+    """Predicted classes (N,) of scores (N, K): -1 where unreadable, or where the highest is tied.
+
+    They equal the true class exactly where `top_k_accuracy` counts a video as correct.
+    """
+    highest = scores.max(axis=1, keepdims=True)  # (N, 1), NaN where unreadable
+    alone = (scores >= highest).sum(axis=1) == 1  # (N,)
+    return np.where(alone, np.nan_to_num(scores).argmax(axis=1), -1)
 
 
 def top_k_accuracy(scores: Scores, labels: Labels, *, k: int = 1) -> float:

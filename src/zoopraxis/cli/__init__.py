@@ -11,7 +11,8 @@ from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
 VERBS = (
-    *("models", "info", "convert", "train", "predict", "people", "evaluate", "fuse"),
+    *("models", "info", "convert", "train", "predict", "people"),
+    *("evaluate", "fuse", "compare", "diagnose"),
     *("flow", "boxes", "trajectories", "skeletons", "data", "doctor", "demo"),
 )
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-__all__ = ["print_table"]
+__all__ = ["print_table", "span"]
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -24,6 +24,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def span(interval: tuple[float, float], *, sign: str = "") -> str:
+    """Show an interval of fractions of 1 in percent; with ``sign="+"``, of changes."""
+    low, high = (f"{100 * value:{sign}.1f}" for value in interval)
+    return f"{low} to {high}"
 
 
 def _is_number(cell: str) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError
 from zoopraxis.evaluation.result import Evaluation
-from zoopraxis.evaluation.runs import aligned, as_logits
+from zoopraxis.evaluation.runs import aligned, as_logits, some
 from zoopraxis.metrics import Labels, Scores
 from zoopraxis.prediction.fusion import average_scores, choose_weights, fit_svm, svm_scores
 
@@ -131,7 +131,7 @@ def _held_out_scores(
     seen = [name for name, path in tested if os.path.abspath(path) in files]  # noqa: PTH100
     if seen:
         raise DataError(
-            f"{len(seen)} held-out videos are among those to be fused: {_some(seen)}",
+            f"{len(seen)} held-out videos are among those to be fused: {some(seen)}",
             "hold out videos that are not tested on",
         )
     held_out = aligned(held_out, verb="fused")

@@ -25,8 +25,8 @@ def evaluation_key(
     """Hash of all that decides the logits of an evaluation.
 
     The model's identity with the hash of its weights, views, crops, precision and how
-    clips are played, and of every sample its name, label, segment and files, with the size and modification time of
-    files on this machine.
+    clips are played, and of every sample its name, label, segment and files, with the size and
+    modification time of files on this machine.
     """
     values = {
         "model": net.config.key,

@@ -6,7 +6,8 @@ What tells them apart are the videos on which only one of the two is correct.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,17 @@ class Paired:
         """Accuracy of the second minus that of the first, NaN without videos."""
         return (self.second - self.first) / self.count if self.count else float("nan")
 
+    def facts(self) -> dict[str, Any]:
+        """Give plain JSON, of one video or more."""
+        return {
+            "videos": self.count,
+            "change": self.change,
+            "change_interval": self.interval,
+            "gained": self.second,
+            "lost": self.first,
+            "p_value": self.p_value,
+        }
+
     @property
     def p_value(self) -> float:
         """Exact two-sided McNemar test: of the chance of a split as uneven, were both as accurate.
@@ -73,8 +85,12 @@ class Paired:
         The discordant videos are then flips of a fair coin (McNemar, Psychometrika 1947).
         """
         tosses = self.first + self.second
-        tail = sum(comb(tosses, k) for k in range(min(self.first, self.second) + 1))
-        return min(1.0, 2 * tail / 2**tosses)  # whole numbers, however many: exact
+        ways = tail = 1  # whole numbers, however large: exact
+        for k in range(min(self.first, self.second)):
+            ways = ways * (tosses - k) // (k + 1)  # tosses choose k + 1
+            tail += ways
+        total: int = 2**tosses
+        return min(1.0, 2 * tail / total)
 
     @property
     def interval(self) -> Interval:
@@ -89,7 +105,7 @@ class Paired:
         ahead, after = self.both + self.first, self.both + self.second
         (low_1, high_1), (low_2, high_2) = wilson(ahead, n), wilson(after, n)
         rate_1, rate_2 = ahead / n, after / n
-        product = self.both * self.neither - self.first * self.second
+        product = float(self.both * self.neither - self.first * self.second)
         if product > 0:  # corrected for continuity
             product = max(product - n / 2, 0)
         scale = sqrt(ahead * (n - ahead) * after * (n - after))

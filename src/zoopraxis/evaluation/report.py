@@ -27,7 +27,7 @@ from zoopraxis.evaluation.result import Evaluation, are_probabilities
 from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video
 
-__all__ = ["Mistake", "film_strip", "worst_clips", "write_report"]
+__all__ = ["Mistake", "film_strip", "strip_figure", "worst_clips", "write_report"]
 
 _STRIP_FRAMES, _STRIP_HEIGHT = 8, 96
 
@@ -75,7 +75,9 @@ def write_report(
     if not evaluation.multi_label:
         parts.append(section("Classes", figure_image(_draw_classes(evaluation, mode), "")))
         parts.append(
-            section("Confusion", figure_image(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION))
+            section(
+                "Confusion", figure_image(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION)
+            )
         )
         if are_probabilities(evaluation.scores(mode=mode)):
             figure = figure_image(_draw_calibration(evaluation, mode), _CALIB_CAPTION)
@@ -211,12 +213,17 @@ def worst_clips(
 
 
 def film_strip(
-    path: str, *, frames: int = _STRIP_FRAMES, height: int = _STRIP_HEIGHT
+    path: str,
+    *,
+    frames: int = _STRIP_FRAMES,
+    height: int = _STRIP_HEIGHT,
+    backwards: bool = False,
 ) -> NDArray[np.uint8]:
     """Frames of a video evenly spaced, side by side, as an image (height, width, 3)."""
     with open_video(path) as video:
         places = np.linspace(0, video.num_frames - 1, frames).round().astype(np.int64)
         width = max(1, round(height * video.width / video.height))
+        places = places[::-1] if backwards else places
         stills = video.frames_at(places, resize=(height, width))  # (n, 3, h, w)
     strip: NDArray[np.uint8] = np.concatenate(list(stills.permute(0, 2, 3, 1).numpy()), axis=1)
     return strip
@@ -229,8 +236,13 @@ def _strip(mistake: Mistake) -> str:
         f"{html.escape(mistake.name)}: <b>{html.escape(mistake.true)}</b> predicted as "
         f"<b>{html.escape(mistake.predicted)}</b> ({confidence})"
     )
+    return strip_figure(mistake.path, caption)
+
+
+def strip_figure(path: str, caption: str, *, backwards: bool = False) -> str:
+    """Embed the film strip of a video, with HTML for its caption; or say why there is none."""
     try:
-        strip = film_strip(mistake.path)
+        strip = film_strip(path, backwards=backwards)
     except VideoError as error:  # moved since the evaluation
         return f"<figure><figcaption>{caption}; {html.escape(error.problem)}</figcaption></figure>"
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR))

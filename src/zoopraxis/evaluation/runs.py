@@ -17,7 +17,7 @@ from zoopraxis.errors import DataError
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.metrics import Scores
 
-__all__ = ["aligned", "as_logits", "read_run"]
+__all__ = ["aligned", "as_logits", "read_run", "some"]
 
 _NAMED = 3  # videos in a message
 _PLAIN = "a plain .npz has scores (N, K), names (N,), truth (N,) as indices, and labels (K,)"
@@ -134,7 +134,7 @@ def _in_order_of(first: Evaluation, run: Evaluation, verb: str) -> Evaluation:
         if left:
             raise DataError(
                 f"the evaluation of {one.model} was stopped: it lacks {len(left)} of "
-                f"{len(one.names)} videos, {_some(left)}",
+                f"{len(one.names)} videos, {some(left)}",
                 "run `zoopraxis evaluate` again: it resumes",
             )
     if first.labels != run.labels:
@@ -150,7 +150,7 @@ def _in_order_of(first: Evaluation, run: Evaluation, verb: str) -> Evaluation:
         if lacking:
             raise DataError(
                 f"{other.model} lacks {len(lacking)} of the {len(one.names)} videos of "
-                f"{one.model}: {_some(lacking)}",
+                f"{one.model}: {some(lacking)}",
                 "evaluate every network on the same list; one of `zoopraxis flow` serves RGB too",
             )
     place = {name: index for index, name in enumerate(run.names)}
@@ -184,7 +184,7 @@ def as_logits(scores: Scores) -> NDArray[np.float32]:
     return scores[:, None].astype(np.float32)
 
 
-def _some(names: Collection[str]) -> str:
+def some(names: Collection[str]) -> str:
     """Name the first few."""
     rest = len(names) - _NAMED
     return ", ".join(sorted(names)[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,9 +1,10 @@
 """How a clip is played: forwards, or in a way that a network which reads time must notice.
 
-Playing is arithmetic on the indices (V, T) of a clip, between sampling and reading, so that it holds
-for every kind of input whose items stand alone. Where an item is itself a change from one frame to
-the next (optical flow, differences, motion vectors), other indices would not give what the video
-played so would show: only `reversed` is known for those, by `zoopraxis.inputs.base.Input.reverse`.
+Playing is arithmetic on the indices (V, T) of a clip, between sampling and reading, so that it
+holds for every kind of input whose items stand alone. Where an item is itself a change from one
+frame to the next (optical flow, differences, motion vectors), other indices would not give what the
+video played so would show: only "reversed" is known for those, by
+`zoopraxis.inputs.base.Input.reverse`.
 """
 
 from dataclasses import dataclass
