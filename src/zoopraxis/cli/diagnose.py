@@ -27,7 +27,7 @@ def diagnose(
     data: Annotated[str, typer.Argument(help="Folder of classes, or a list.")],
     model: Annotated[str, typer.Option(help="NAME.TAG, a run's folder, or a .safetensors file.")],
     static: Annotated[
-        str, typer.Option(help="Network of the same classes that sees single frames.")
+        str, typer.Option(help="Network of the same classes that classifies each frame alone.")
     ] = "",
     play: Annotated[
         str, typer.Option(help="Ways to play clips (comma separated).")

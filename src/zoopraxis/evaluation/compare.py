@@ -249,12 +249,11 @@ def draw_comparison(comparison: Comparison) -> Figure:
         )
         for change in changes
     ]
-    height = 0.8 + 0.24 * max(len(change) for change in shown)
-    figure = Figure(figsize=(5.2 * len(shown), height + 1.2 + 0.3 * len(comparison.names)))
+    heights = 0.8 + 0.24 * max(len(change) for change in shown), 1.2 + 0.3 * len(comparison.names)
+    figure = Figure(figsize=(5.2 * len(shown), sum(heights)))
     figure.set_layout_engine("constrained")
-    bars, below = np.ravel(
-        figure.subfigures(2, 1, height_ratios=[height, 1.2 + 0.3 * len(comparison.names)])
-    )
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    bars, below = parts
     for axes, run, change in zip(
         bars.subplots(1, len(shown), squeeze=False)[0], others, shown, strict=True
     ):

@@ -39,7 +39,8 @@ def wilson(correct: int, count: int) -> Interval:
     rate = correct / count
     middle = (rate + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     reach = _Z * sqrt(rate * (1 - rate) / count + _Z**2 / (4 * count**2)) / (1 + _Z**2 / count)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    low = middle - reach if correct else 0.0  # exact, where rounding is not
+    return low, middle + reach if correct < count else 1.0
 
 
 @dataclass(frozen=True)

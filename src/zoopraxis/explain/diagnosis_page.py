@@ -184,7 +184,7 @@ def _bias(bias: StaticBias) -> str:
     score = "undefined" if bias.score is None else f"{100 * bias.score:.0f} %"
     nats = bias.representation_bias
     shown = {
-        f"{bias.static} (single frames)": f"{100 * bias.static_accuracy:.1f} %",
+        f"{bias.static} (frames alone)": f"{100 * bias.static_accuracy:.1f} %",
         f"{bias.temporal}": f"{100 * bias.temporal_accuracy:.1f} %",
         "most frequent class": f"{100 * bias.chance:.1f} %",
         "static bias": score,
