@@ -52,7 +52,9 @@ PLAYS = (
 """How clips are played, besides forwards."""
 
 ROUNDING = 1e-5
-"""Difference of two scores that float32 sums, taken over frames in another order, may have."""
+"""Difference that float32 sums over the same frames in another order may make of a probability.
+
+Of scores above 1 it is relative."""
 
 
 @dataclass(frozen=True)
@@ -345,7 +347,8 @@ def _settled(scores: Scores, forwards: Labels) -> Labels:
     The answer given forwards stands where its score is within `ROUNDING` of the highest: a mean
     over the same frames in another order differs in its last bits.
     """
-    near = scores >= scores.max(axis=1, keepdims=True) - ROUNDING  # (N, K)
+    highest = scores.max(axis=1, keepdims=True)  # (N, 1)
+    near = scores >= highest - ROUNDING * np.maximum(1, abs(highest))  # (N, K)
     rows = np.arange(len(scores))
     stands = np.where(forwards >= 0, near[rows, forwards], near.sum(axis=1) > 1)  # -1: a tie
     return np.where(stands, forwards, answers(scores))
