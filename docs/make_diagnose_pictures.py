@@ -5,17 +5,18 @@ python benchmarks/order_sensitivity.py theatre --folds 3 --change train.epochs=6
 python docs/make_diagnose_pictures.py runs/order
 """
 
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import read_samples
 from zoopraxis.evaluation.compare import compare, draw_comparison
+from zoopraxis.evaluation.page import figure_png
 from zoopraxis.explain.diagnose import Diagnosis, diagnose
 from zoopraxis.explain.diagnosis_page import draw_classes, draw_plays
 
@@ -66,12 +67,7 @@ def print_rows(name: str, diagnosis: Diagnosis) -> None:
 
 def array_of(figure: Figure) -> np.ndarray:
     """Draw a figure as an image (H, W, 3)."""
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(90)
-    if figure.get_layout_engine() is None:
-        figure.tight_layout()
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return np.asarray(Image.open(io.BytesIO(figure_png(figure))).convert("RGB"))
 
 
 def save(picture: np.ndarray, name: str) -> None:
