@@ -234,14 +234,17 @@ def test_kinds_without_other_neighbours_are_only_reversed(samples):
 def test_a_stopped_diagnosis_resumes_and_its_runs_can_be_compared(samples, tmp_path, found):
     plays = [Playback(order="reversed"), Playback(order="sped_up")]
     first = diagnose(network(), samples, plays=plays, keep=tmp_path)
-    seen = []
+    seen, said = [], []
 
     def progress(what, done, total):
         seen.append(what)
 
-    again = diagnose(network(), samples, plays=plays, keep=tmp_path, progress=progress)
+    again = diagnose(
+        network(), samples, plays=plays, keep=tmp_path, progress=progress, say=said.append
+    )
 
     assert seen == []  # all was kept
+    assert [line.split("/")[-2] for line in said] == ["forwards", "reversed", "sped_up_2x"]
     assert again.summary() == first.summary()
     runs = [read_run(tmp_path / name) for name in ("forwards", "reversed")]
     compared = compare(runs, names=["forwards", "reversed"])
@@ -288,6 +291,23 @@ def test_unreadable_videos_are_errors_in_every_way(samples, tmp_path):
     assert done.effects["forwards"].accuracy == 8 / 9
     assert done.effects["frozen"].accuracy == 2 / 9
     assert done.effects["frozen"].changed == 6 / 9
+
+
+def test_a_static_network_of_other_classes(samples):
+    other = network(Spread, "spread")
+    other = replace(other, config=replace(other.config, labels=LABELS[::-1]))
+
+    with pytest.raises(DataError, match="spread has other classes than trend"):
+        diagnose(network(), samples, static=other)
+
+
+def test_several_shuffles_are_told_apart(samples):
+    plays = [Playback(order="shuffled", seed=seed) for seed in range(3)]
+
+    done = diagnose(network(), samples, plays=plays)
+
+    assert list(done.played) == ["shuffled", "shuffled 1", "shuffled 2"]
+    assert len({run.key for run in done.played.values()}) == 3
 
 
 def test_a_pair_of_unknown_classes(samples):

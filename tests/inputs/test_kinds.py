@@ -108,6 +108,17 @@ def test_a_track_has_times_and_a_prepared_clip_the_shape_that_was_said(kind, med
     assert [x.shape for x in example] == [x.shape for x in out]
 
 
+def test_items_in_reverse_are_the_clip_reversed_if_and_only_if_items_stand_alone(kind, media):
+    with kind.open(media) as track:
+        (draw,) = kind.crops(track, 1)
+        indices = np.array([[1, 2, 3, 4, 6, 7]])
+        forwards = kind.prepare(kind.read(track, indices, draw), draw)
+        backwards = prepared(kind, track, indices[:, ::-1].copy(), draw)
+
+    pairs = zip(as_tuple(kind.reverse(forwards)), backwards, strict=True)
+    assert all(torch.equal(x, y) for x, y in pairs) == kind.items_stand_alone
+
+
 def test_an_item_does_not_depend_on_what_is_read_with_it(kind, media):
     with kind.open(media) as track:
         (draw,) = kind.crops(track, 1)

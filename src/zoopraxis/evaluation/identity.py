@@ -24,16 +24,16 @@ def evaluation_key(
 ) -> str:
     """Hash of all that decides the logits of an evaluation.
 
-    The model's identity with the hash of its weights, views, crops, precision and how
-    clips are played, and of every sample its name, label, segment and files, with the size and
-    modification time of files on this machine.
+    The model's identity with the hash of its weights, views, crops, precision and how clips are
+    played, and of every sample its name, label, segment and files, with the size and modification
+    time of files on this machine.
     """
     values = {
         "model": net.config.key,
         "views": views,
         "crops": crops,
         "precision": precision,
-        "play": [play.name, play.seed if play.order == "shuffled" else 0],
+        "play": play.name,
         "labels": samples.labels,
         "samples": [sample_identity(sample) for sample in samples],
     }

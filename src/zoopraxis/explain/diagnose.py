@@ -290,8 +290,10 @@ class Diagnosis:
         """Ways of playing that change an answer, of a network declared to ignore order."""
         return [
             name
-            for name in ("reversed", "shuffled")
-            if self.order_sensitive is False and name in self.effects and self.effects[name].changed
+            for name, effect in self.effects.items()
+            if name.startswith(("reversed", "shuffled"))
+            and self.order_sensitive is False
+            and effect.changed
         ]
 
     def summary(self) -> dict[str, Any]:
@@ -374,6 +376,7 @@ def diagnose(
     workers: int = 0,
     keep: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Diagnosis:
     """Test a network on clips played forwards and otherwise.
 
@@ -402,6 +405,8 @@ def diagnose(
         `zoopraxis compare` reads; a diagnosis that was stopped resumes.
     progress : callable, optional
         Called with what is tested, the number of videos done, and of all.
+    say : callable, optional
+        Called with a line when kept logits are resumed, as by `evaluate`.
 
     Returns
     -------
@@ -410,7 +415,8 @@ def diagnose(
     Raises
     ------
     DataError
-        As of `evaluate`; or a video has several labels, or a pair is of unknown labels.
+        As of `evaluate`; or a video has several labels, a pair is of unknown labels, or the
+        static network has other classes.
     """
     if samples.multi_label:
         raise DataError(
@@ -422,6 +428,12 @@ def diagnose(
     if unknown:
         raise DataError(
             f"{net.name} knows no class {unknown[0]!r}", f"it knows {', '.join(net.labels[:8])}..."
+        )
+
+    if static is not None and static.labels != net.labels:
+        raise DataError(
+            f"{static.name} has other classes than {net.name}, or in another order",
+            "train both on the same classes: data.labels lists them",
         )
 
     def test(tested: OpenModel, play: Playback, name: str) -> Evaluation:
@@ -436,6 +448,7 @@ def diagnose(
             keep=keep / name.replace(" ", "_") if keep else None,
             play=play,
             progress=(lambda done, total: progress(name, done, total)) if progress else None,
+            say=say,
         )
 
     refused = {}

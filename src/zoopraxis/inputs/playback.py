@@ -8,6 +8,7 @@ video played so would show: only "reversed" is known for those, by
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["FORWARDS", "ORDERS", "Order", "Playback", "rearranged"]
 
 Order = Literal["forwards", "reversed", "shuffled", "frozen", "subsampled", "sped_up"]
 ORDERS: tuple[Order, ...] = get_args(Order)
-_MOST = 1 << 10  # times faster
+_MOST = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Playback:
         each held for ``factor`` items; "sped_up" clips of the video of every ``factor``-th item,
         which is ``factor`` times as fast.
     factor : int, default=2
-        Of "subsampled" and "sped_up": from 2 to 1024.
+        Of "subsampled" and "sped_up": from 2.
     seed : int, default=0
         Of "shuffled".
     """
@@ -48,21 +49,21 @@ class Playback:
             raise RecipeError(
                 f"a clip cannot be played {self.order!r:.40}", f"known: {', '.join(ORDERS)}"
             )
-        if not 2 <= self.factor <= _MOST:
-            raise RecipeError(
-                f"factor must be a whole number from 2 to {_MOST}, not {self.factor!r:.40}",
-                "give how many times fewer, or faster, the frames are",
-            )
+        for name, least in (("factor", 2), ("seed", 0)):
+            value = getattr(self, name)
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if not whole or not least <= value <= _MOST:
+                raise RecipeError(
+                    f"{name} must be a whole number from {least} to {_MOST}, not {value!r:.40}",
+                    "factor is how many times fewer, or faster, the frames are",
+                )
 
     @property
     def name(self) -> str:
-        """The order, with the factor where it counts: "sped_up 2x"."""
-        return f"{self.order} {self.factor}x" if self.has_factor else self.order
-
-    @property
-    def has_factor(self) -> bool:
-        """Whether the factor counts."""
-        return self.order in ("subsampled", "sped_up")
+        """All that counts: "reversed", "sped_up 2x", "shuffled", "shuffled 1" with seed 1."""
+        if self.order in ("subsampled", "sped_up"):
+            return f"{self.order} {self.factor}x"
+        return f"shuffled {self.seed}" if self.order == "shuffled" and self.seed else self.order
 
     @property
     def speed(self) -> int:

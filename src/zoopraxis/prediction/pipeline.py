@@ -197,9 +197,8 @@ def view_inputs(
     """
     kind = clip.input
     kind.check_playback(play)
-    indices = view_indices(
-        track, media, clip.sampling, views=views, play=play, sample=sample
-    )  # (V, T)
+    timing = clip.sampling
+    indices = view_indices(track, media, timing, views=views, play=play, sample=sample)  # (V, T)
     draws = kind.crops(track, crops)
     inputs = kind.prepare_crops(kind.read(track, indices, draws[0]), draws)
     if play.order == "reversed":
