@@ -222,10 +222,12 @@ def test_rounding_changes_no_answer():
 
 def test_kinds_without_other_neighbours_are_only_reversed(samples):
     kind = RGBDiff(resize=16, size=16)
-    net = network(Spread, "spread", replace(CLIP, input=kind))
+    net = network(Trend, "test_tsn", replace(CLIP, input=kind))
 
     done = diagnose(net, samples)
 
+    assert done.order_sensitive is None  # reversed differences are others, in any order
+    assert done.contradictions == []
     assert list(done.effects) == ["forwards", "reversed"]
     assert list(done.refused) == ["shuffled", "frozen", "subsampled 2x", "sped_up 2x"]
     assert "'rgb_diff' cannot be played frozen" in done.refused["frozen"]

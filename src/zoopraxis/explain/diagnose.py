@@ -230,7 +230,8 @@ class Diagnosis:
     model : str
         Its name.
     order_sensitive : bool or None
-        What its entry in the zoo declares; None of a network that is no entry.
+        What its entry in the zoo declares; None of a network that is no entry, or whose input is
+        changes between frames, such as flow, which reversed are others and not in another order.
     forwards : Evaluation
         Of clips as they are.
     played : mapping of str to Evaluation
@@ -475,6 +476,8 @@ def diagnose(
 
 
 def _declared(net: OpenModel) -> bool | None:
+    if not net.clip.input.items_stand_alone:
+        return None
     try:
         return model_spec(net.config.name).order_sensitive
     except ModelNotFoundError:
