@@ -17,6 +17,8 @@ from zoopraxis.cli._shown import (
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zoopraxis.checkpoints.saved import OpenModel
     from zoopraxis.inputs import Media
     from zoopraxis.prediction.aggregate import Prediction
@@ -49,6 +51,12 @@ def predict(
     save: Annotated[
         Path | None, typer.Option(help="Write a video with the labels on it; a folder for several.")
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Follow a file or a camera: each frame computed once.")
+    ] = False,
+    every: Annotated[
+        float | None, typer.Option(help="Of --stream: seconds between predictions.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a video.")] = False,
@@ -70,13 +78,18 @@ def predict(
     failed = False
     for video in videos:
         try:
-            if is_live(video):
+            if is_live(video) or stream:
                 if unused:
                     raise ZoopraxisError(
-                        f"{video} is live: it cannot be predicted with {', '.join(unused)}",
+                        f"{video} is live: it cannot be predicted with {', '.join(unused)}"
+                        if is_live(video)
+                        else f"--stream does not go with {', '.join(unused)}",
                         "leave these options out, or record a file first",
                     )
-                _watch(video, net, mode=mode, top=top, device=device, as_json=as_json)
+                seen = _seen(
+                    video, net, mode=mode, top=top, device=device, stream=stream, every=every
+                )
+                _watch(seen, as_json=as_json)
                 continue
             result = _look(
                 Media(path=video, start=start, end=end, flow=flow),
@@ -195,14 +208,30 @@ def _unused_live(
     return [name for name, is_given in given.items() if is_given]
 
 
-def _watch(
-    video: str, net: "OpenModel", *, mode: str, top: int, device: str, as_json: bool
-) -> None:
-    """Print what a camera sees until the user interrupts."""
+def _seen(
+    video: str,
+    net: "OpenModel",
+    *,
+    mode: str,
+    top: int,
+    device: str,
+    stream: bool,
+    every: float | None,
+) -> "Iterator[Prediction]":
+    """Predictions of a video as it comes: of sliding clips, or of a network that follows it."""
+    if stream:
+        from zoopraxis.prediction.streaming import predict_stream
+
+        return predict_stream(video, net, every=every, mode=mode, top=top, device=device)
     from zoopraxis.prediction.live import predict_live
 
+    return predict_live(video, net, mode=mode, top=top, device=device)
+
+
+def _watch(predictions: "Iterator[Prediction]", *, as_json: bool) -> None:
+    """Print what is seen until the video ends, or the user interrupts."""
     try:
-        for seen in predict_live(video, net, mode=mode, top=top, device=device):
+        for seen in predictions:
             line = "   ".join(_row(pair) for pair in zip(seen.labels, seen.scores, strict=True))
             late = f"lag {seen.lag:.1f} s, {seen.dropped} frames dropped"
             text = f"{seen.times[-1][1]:8.1f} s   {line}   ({late})"

@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.inputs import Media
+from zoopraxis.inputs.base import Input
 from zoopraxis.inputs.images import resize_frames
 from zoopraxis.inputs.sampling import exact_rate
 from zoopraxis.prediction.aggregate import Prediction
@@ -25,7 +27,7 @@ from zoopraxis.prediction.pipeline import Model, Precision, opened, run, view_in
 from zoopraxis.prediction.timeline import check_seconds, window_seconds
 from zoopraxis.video import ArrayVideo, is_live, live_frames
 
-__all__ = ["Waiting", "predict_live"]
+__all__ = ["CAMERA_FPS", "FASTEST_FPS", "ROUNDING", "Frame", "Waiting", "predict_live", "reading"]
 
 CAMERA_FPS = 30.0  # assumed of a camera, to know how long its dense clips last
 FASTEST_FPS = 120.0  # of faster cameras, the oldest frames of a window are dropped
@@ -102,6 +104,32 @@ class Waiting:
             self._changed.notify_all()
 
 
+@contextmanager
+def reading(
+    video: str, waiting: Waiting, kind: Input[Any, Any], *, clock: Callable[[], float]
+) -> Iterator[None]:
+    """Read a video in a thread, its frames reduced to the size that a kind of input needs."""
+
+    def read() -> None:
+        try:
+            for now, pixels in live_frames(video):
+                size = kind.scaled((pixels.shape[-2], pixels.shape[-1]))
+                if not waiting.put(Frame(now, clock(), resize_frames(pixels, size))):
+                    break
+        except BaseException as error:  # whatever it is, it is raised where frames are taken
+            waiting.end(error)
+        else:
+            waiting.end()
+
+    reader = threading.Thread(target=read, name=f"frames of {video}", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        waiting.close()
+        reader.join(timeout=5.0)  # it ends at its next frame; a daemon, should none come
+
+
 def predict_live(
     video: str,
     model: Model,
@@ -152,26 +180,11 @@ def predict_live(
     drop = is_live(video) if drop is None else drop
     # A file is taken frame by frame, so that its predictions never depend on the machine's speed.
     waiting = Waiting(size=ceil(length * FASTEST_FPS) + 1 if drop else 1, drop=drop)
-    kind = net.clip.input
-
-    def read() -> None:
-        try:
-            for now, pixels in live_frames(video):
-                size = kind.scaled((pixels.shape[-2], pixels.shape[-1]))
-                if not waiting.put(Frame(now, clock(), resize_frames(pixels, size))):
-                    break
-        except BaseException as error:  # whatever it is, it is raised where frames are taken
-            waiting.end(error)
-        else:
-            waiting.end()
-
-    reader = threading.Thread(target=read, name=f"frames of {video}", daemon=True)
-    reader.start()
     seen: deque[Frame] = deque()
     due, looked = length, float("-inf")  # when to predict next; the newest frame looked at
     skipped, answered = 0, False
     ahead = float("inf")  # seconds from a frame's own time to its being read, at the fastest
-    try:
+    with reading(video, waiting, net.clip.input, clock=clock):
         while taken := waiting.take():
             for frame in taken:
                 if seen and frame.time < seen[-1].time:  # the camera has started again
@@ -193,7 +206,7 @@ def predict_live(
             fps = max(len(times) - 1, 1) / (times[-1] - times[0] or 1.0)
             frames = torch.stack([frame.pixels for frame in seen])  # (N, 3, h, w)
             media = Media(path=ArrayVideo(frames, fps=fps, timestamps=times - times[0]))
-            with kind.open(media) as track:
+            with net.clip.input.open(media) as track:
                 inputs, _ = view_inputs(track, media, net.clip)
             logits = run(net.model, inputs, device=device, precision=precision, video=video)
             yield Prediction.from_logits(
@@ -208,9 +221,6 @@ def predict_live(
                 lag=max(clock() - now - ahead, 0.0) if drop else 0.0,
                 dropped=dropped,
             )
-    finally:
-        waiting.close()
-        reader.join(timeout=5.0)  # it ends at its next frame; a daemon, should none come
     if not answered:
         lasted = seen[-1].time if seen else 0.0
         raise VideoError(

@@ -15,14 +15,17 @@ attention) have no bounded memory, and are refused by name.
 """
 
 import operator
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import VideoError, ZoopraxisError
+from zoopraxis.inputs import Media
 from zoopraxis.prediction._stream_layers import (
     CLIPS,
     EACH_ITEM,
@@ -39,8 +42,12 @@ from zoopraxis.prediction._stream_layers import (
     spares_time,
     unbounded,
 )
+from zoopraxis.prediction.aggregate import Prediction
+from zoopraxis.prediction.live import CAMERA_FPS, FASTEST_FPS, ROUNDING, Frame, Waiting, reading
+from zoopraxis.prediction.pipeline import Model, opened, usable_device, view_inputs
+from zoopraxis.video import ArrayVideo, is_live
 
-__all__ = ["StreamingNetwork"]
+__all__ = ["StreamingNetwork", "predict_stream"]
 
 
 class StreamingNetwork:
@@ -200,3 +207,102 @@ class StreamingNetwork:
 def _streams(node: fx.Node, rates: Mapping[fx.Node, Rate]) -> list[fx.Node]:
     """The inputs of a node that have items in time."""
     return [one for one in node.all_input_nodes if one in rates]
+
+
+def predict_stream(
+    video: str,
+    model: Model,
+    *,
+    every: float | None = None,
+    mode: str = "mean_probability",
+    top: int = 5,
+    device: str | torch.device = "cpu",
+    drop: bool | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Prediction]:
+    """Predict a video again and again, each of its frames computed once, in constant memory.
+
+    Parameters
+    ----------
+    video : str
+        ``"camera:0"``, an rtsp address, or anything `zoopraxis.video.live_frames` takes.
+    model : str, path or OpenModel
+        For dense clips of frames, and one that `StreamingNetwork` follows.
+    every : float, optional
+        Seconds from one prediction to the next, at most; the default is the network's own step.
+    drop : bool, optional
+        Whether frames are dropped that the network is too slow for; then the last one before
+        stands for them. The default is True for cameras and streams; a file waits.
+    clock : callable, default=time.monotonic
+        Seconds, by which the lag is measured.
+    mode, top, device
+        As for `zoopraxis.prediction.pipeline.predict`.
+
+    Yields
+    ------
+    Prediction
+        Its time is that of the frames that it depends on. ``lag`` and ``dropped`` are those of
+        `zoopraxis.prediction.live.predict_live`.
+
+    Raises
+    ------
+    ZoopraxisError
+        The network does not follow a video, or takes no dense clips of frames.
+    VideoError
+        The video cannot be read, or ends before the first prediction.
+    """
+    net, place = opened(model), usable_device(device)
+    sampling = net.clip.sampling
+    if sampling.mode != "dense" or len(net.clip.shapes) > 1:
+        raise ZoopraxisError(f"{net.name} takes no dense clips of frames", CLIPS)
+    spacing = sampling.stride / (sampling.fps or CAMERA_FPS)  # seconds from a frame to the next
+    network = StreamingNetwork(
+        net.model.to(place),
+        net.clip.shape,  # type: ignore[arg-type]
+        every=None if every is None else max(round(every / spacing), 1),
+    )
+    drop = is_live(video) if drop is None else drop
+    waiting = Waiting(size=ceil(network.receptive_field * spacing * FASTEST_FPS), drop=drop)
+    given = answered = 0  # frames given to the network, predictions
+    ahead = float("inf")  # seconds from a frame's own time to its being read, at the fastest
+    last: Frame | None = None
+    with reading(video, waiting, net.clip.input, clock=clock):
+        while taken := waiting.take():
+            ahead = min(ahead, *(frame.read_at - frame.time for frame in taken))
+            chosen: list[Tensor] = []
+            for frame in taken:
+                # every frame whose time has come, or the one before where none came in time
+                while last is not None and frame.time > (given + len(chosen)) * spacing + ROUNDING:
+                    chosen.append(last.pixels)
+                last = frame
+                if frame.time >= (given + len(chosen)) * spacing - ROUNDING:
+                    chosen.append(frame.pixels)
+            if not chosen or last is None:
+                continue
+            given += len(chosen)
+            clip = net.clip.change(num_frames=len(chosen), stride=1, fps=None)
+            media = Media(path=ArrayVideo(torch.stack(chosen), fps=1 / spacing))
+            with clip.input.open(media) as track:
+                frames, _ = view_inputs(track, media, clip)  # (1, C, N, S, S)
+            for logits in network.push(frames.to(place)):  # type: ignore[union-attr]
+                start = network.first + answered * network.step
+                end = start + network.receptive_field
+                answered += 1
+                yield Prediction.from_logits(
+                    logits.float().cpu(),
+                    video=video,
+                    model=net.name,
+                    labels=net.labels,
+                    times=[(max(start, 0) * spacing, end * spacing)],
+                    mode=mode,
+                    top=top,
+                    trained=net.trained,
+                    lag=max(clock() - last.time - ahead, 0.0) if drop else 0.0,
+                    dropped=waiting.dropped,
+                )
+    if not answered:
+        raise VideoError(
+            f"{video}: it ended after {given} frames, and the first prediction of {net.name} needs "
+            f"{network.first + network.receptive_field}",
+            "predict the file as a whole",
+        )
