@@ -3,20 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.evaluation.identity import evaluation_key
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
-from zoopraxis.inputs import ClipSpec, Inputs
+from zoopraxis.evaluation.views import load_views
 from zoopraxis.inputs.playback import FORWARDS, Playback
-from zoopraxis.prediction.pipeline import Precision, run, view_inputs
+from zoopraxis.prediction.pipeline import Precision, run
 
 __all__ = ["evaluate"]
 
@@ -103,8 +102,9 @@ def evaluate(
         return replace(resumed, logits=logits, done=done.copy(), unread=dict(unread))
 
     left = np.flatnonzero(~done).tolist()
-    videos = _Videos(samples, net.clip, left, views=views, crops=crops, play=play)
-    loader = DataLoader(videos, batch_size=None, num_workers=workers, collate_fn=_unchanged)
+    loader = load_views(
+        samples, net.clip, left, views=views, crops=crops, play=play, workers=workers
+    )
     try:
         for number, item in enumerate(loader, start=1):
             sample = samples[item.sample]
@@ -176,54 +176,3 @@ def _in_model_order(samples: SampleList, net: OpenModel) -> tuple[Any, ...]:
         tuple(order[k] for k in s.label) if isinstance(s.label, tuple) else order[s.label]
         for s in samples
     )
-
-
-def _unchanged(item: Any) -> Any:
-    """Keep an item: torch's default would turn the tuple of several inputs into a list."""
-    return item
-
-
-class _Item(NamedTuple):
-    """Views of one video, or the reason why there are none."""
-
-    sample: int
-    inputs: Inputs
-    problem: str
-
-
-class _Videos(Dataset[_Item]):
-    """The views of some videos of a list."""
-
-    def __init__(
-        self,
-        samples: SampleList,
-        clip: ClipSpec,
-        left: list[int],
-        *,
-        views: int,
-        crops: int,
-        play: Playback,
-    ) -> None:
-        self.samples, self.clip, self.left = samples, clip, left
-        self.views, self.crops, self.play = views, crops, play
-
-    def __len__(self) -> int:
-        return len(self.left)
-
-    def __getitem__(self, position: int) -> _Item:
-        index = self.left[position]
-        sample = self.samples[index]
-        try:
-            with self.clip.input.open(sample) as track:
-                inputs, _ = view_inputs(
-                    track,
-                    sample,
-                    self.clip,
-                    views=self.views,
-                    crops=self.crops,
-                    play=self.play,
-                    sample=index,
-                )
-        except VideoError as error:
-            return _Item(index, torch.empty(0), error.problem)
-        return _Item(index, inputs, "")

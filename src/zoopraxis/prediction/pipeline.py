@@ -22,6 +22,7 @@ from zoopraxis.inputs.playback import FORWARDS, Playback
 from zoopraxis.inputs.sampling import NOTHING, Indices
 from zoopraxis.models.base import is_wrong_clip_size
 from zoopraxis.prediction.aggregate import Prediction, Times
+from zoopraxis.prediction.features import POOLED, LayerDescriptors
 from zoopraxis.prediction.finite import check_inputs, check_outputs
 
 __all__ = [
@@ -111,6 +112,7 @@ def extract_features(
     video: Any,
     model: Model,
     *,
+    layer: str = POOLED,
     views: int = 1,
     crops: int = 1,
     pool: Literal["none", "video"] = "none",
@@ -122,6 +124,9 @@ def extract_features(
 
     Parameters
     ----------
+    layer : str, default="pooled"
+        A module of the network by its name, "prob" for the probabilities of the classes, or
+        "pooled" for what the classifier sees.
     pool : {"none", "video"}, default="none"
         One vector per view and crop, or their mean.
     video, model, views, crops, device, precision, batch_size
@@ -130,13 +135,18 @@ def extract_features(
     Returns
     -------
     Tensor of shape (V * crops, C), or (C,) with ``pool="video"``
+
+    Raises
+    ------
+    VideoError, ZoopraxisError
+        As of `predict`, or the network has no such layer.
     """
     net, media = opened(model), Media.of(video)
     with net.clip.input.open(media) as track:
         inputs, _ = view_inputs(track, media, net.clip, views=views, crops=crops)
         name = track.name
     features = run(
-        _Pooled(net.model),
+        LayerDescriptors(net.model, [layer]),
         inputs,
         device=device,
         precision=precision,
@@ -144,20 +154,6 @@ def extract_features(
         video=name,
     )
     return features if pool == "none" else features.mean(dim=0)
-
-
-class _Pooled(nn.Module):
-    """A model's features (B, C, ...) averaged to (B, C)."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Map what the model takes, clips (B, C, T, H, W), to features (B, C)."""
-        forward_features: Any = self.model.forward_features
-        features: Tensor = forward_features(*inputs)
-        return features.flatten(2).mean(2) if features.ndim > 2 else features
 
 
 def view_inputs(
