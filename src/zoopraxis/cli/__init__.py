@@ -13,6 +13,7 @@ from zoopraxis.errors import ZoopraxisError
 VERBS = (
     *("models", "info", "convert", "train", "predict", "people"),
     *("evaluate", "fuse", "compare", "diagnose"),
+    *("features", "probe", "similarity", "embedding"),
     *("flow", "boxes", "trajectories", "skeletons", "data", "doctor", "demo"),
 )
 
