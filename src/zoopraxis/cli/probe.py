@@ -104,6 +104,8 @@ def probe(
     else:
         sets = [open_features(folder) for folder in data]
     for found in sets:
+        if not found.trained and not model:
+            print(f"warning: {found.model} has random weights", file=sys.stderr)
         for name, problem in found.unread.items():
             print(f"unreadable, and left out: {name}: {problem}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)

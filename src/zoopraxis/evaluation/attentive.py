@@ -87,7 +87,7 @@ def attentive_scores(
     rate = _choose_rate(tokens, truth, seed)
     (best,) = _train(tokens, truth, [rate], seed)
     with torch.inference_mode():
-        logits = torch.cat([best(batch) for batch in unknown.split(_BATCH)])
+        logits = torch.cat([best(batch) for batch in torch.split(unknown, _BATCH)])
     scores: Scores = logits.double().softmax(dim=1).numpy()
     return scores
 
@@ -101,7 +101,7 @@ def _choose_rate(tokens: Tensor, truth: Tensor, seed: int) -> float:
     """Learning rate with the lowest loss on every fifth video of each class."""
     held = torch.zeros(len(truth), dtype=torch.bool)
     order = torch.randperm(len(truth), generator=torch.Generator().manual_seed(seed))
-    for k in truth.unique():
+    for k in range(int(truth.max()) + 1):
         held[order[truth[order] == k][_HELD_OUT - 1 :: _HELD_OUT]] = True
     if not held.any():  # fewer than five videos of each class
         return RATES[1]
@@ -127,11 +127,12 @@ def _train(
     ]
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(o, steps) for o in optimisers]
     for _ in range(_EPOCHS):
-        for batch in torch.randperm(len(tokens), generator=generator).split(_BATCH):
+        order = torch.randperm(len(tokens), generator=generator)
+        for batch in torch.split(order, _BATCH):
             for probe, optimiser, schedule in zip(probes, optimisers, schedules, strict=True):
                 loss = F.cross_entropy(probe(tokens[batch]), truth[batch])
                 optimiser.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimiser.step()
                 schedule.step()
     return [probe.eval() for probe in probes]

@@ -194,7 +194,7 @@ def draw_map(
     figure = Figure(figsize=(10, 10), layout="constrained")
     axes = figure.add_subplot()
     axes.set(xticks=[], yticks=[])
-    axes.scatter(*places.T, s=0)
+    axes.scatter(places[:, 0], places[:, 1], s=0)
     colours = colormaps["turbo"](np.linspace(0.05, 0.95, len(features.labels)))
     for (a, b), n in zip(places.tolist(), chosen.tolist(), strict=True):
         frame = OffsetImage(_thumbnail(features.paths[n]), zoom=0.8)

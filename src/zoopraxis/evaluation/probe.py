@@ -52,8 +52,8 @@ def linear_svm(train: Features, classes: Classes, test: Features, seed: int) -> 
     """
     penalty = _choose_penalty(LinearSVC(random_state=seed), train, classes, seed)
     with _unconverged():
-        svm = fit_svm([train], classes, penalty=penalty)
-    return svm_scores(svm, [test])
+        svm = fit_svm([train.astype(np.float64)], classes, penalty=penalty)
+    return svm_scores(svm, [test.astype(np.float64)])
 
 
 def logistic_scores(train: Features, classes: Classes, test: Features, seed: int) -> Scores:
@@ -254,7 +254,7 @@ def _choose_penalty(model: Any, train: Features, classes: Classes, seed: int) ->
     return float(search.best_params_["C"])
 
 
-def _unconverged() -> warnings.catch_warnings[None]:
+def _unconverged() -> "warnings.catch_warnings[None]":
     """Accept a fit that stops at its last iteration: it is tested like any other."""
     return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zoopraxis.errors import ShapeError, ZoopraxisError, did_you_mean
 from zoopraxis.inputs import ClipSpec
+from zoopraxis.layers.frames import split_batch
 from zoopraxis.models.base import VideoClassifier
 
 __all__ = ["POOLED", "PROB", "LayerDescriptors", "LayerMaps", "features_only", "stages"]
@@ -42,9 +43,11 @@ class LayerMaps(nn.Module):
         self.model = model
         self.layers = tuple(layers)
         maps = _of_example(self, clip, of=model)
-        size = clip.shape[1:]  # (T, H, W)
         self.channels = tuple(x.shape[1] for x in maps)
-        self.strides = tuple(_strides(size, x) for x in maps)
+        self.strides = tuple(
+            tuple(map(_stride, clip.shape[1:], x.shape[2:]))  # of (T, H, W)
+            for x in maps
+        )
 
     def forward(self, *inputs: Tensor) -> list[Tensor]:
         """Map what the network takes, clips (B, C, T, H, W), to maps (B, C', T', H', W')."""
@@ -141,9 +144,9 @@ class LayerDescriptors(nn.Module):
     def split(self, descriptors: Tensor) -> dict[str, Tensor]:
         """Cut what `forward` gives, (N, sum of the widths), into its layers, (N, ...)."""
         widths = [math.prod(shape) for shape in self.shapes.values()]
-        parts = descriptors.split(widths, dim=1)
+        parts = torch.split(descriptors, widths, dim=1)
         return {
-            name: part.unflatten(1, shape)
+            name: part.reshape(-1, *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
@@ -154,7 +157,7 @@ def stages(model: nn.Module, clip: ClipSpec) -> tuple[str, ...]:
     # r2plus1d_18: stem, layer1, layer2, layer3, layer4
     """
     backbone = getattr(model, "backbone", None)
-    inner = isinstance(backbone, nn.Module)
+    inner, parts = (True, backbone) if isinstance(backbone, nn.Module) else (False, model)
     outputs: dict[str, list[Any]] = {}
 
     def record(name: str) -> Any:
@@ -162,7 +165,7 @@ def stages(model: nn.Module, clip: ClipSpec) -> tuple[str, ...]:
 
     hooks = [
         module.register_forward_hook(record(f"backbone.{name}" if inner else name))
-        for name, module in (backbone if inner else model).named_children()
+        for name, module in parts.named_children()
     ]
     try:
         _of_example(model.forward_features, clip, of=model)  # type: ignore[arg-type]
@@ -234,7 +237,7 @@ def _as_map(x: Any, batch: int, name: str) -> Tensor:
         if x.ndim == 2:
             x = x[:, :, None, None]  # (B * T, C, 1, 1)
         if x.ndim == 4:
-            return x.unflatten(0, (batch, -1)).transpose(1, 2)  # (B, C, T, H, W)
+            return split_batch(x, len(x) // batch).transpose(1, 2)  # (B, C, T, H, W)
     gives = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"type {type(x).__name__}"
     raise ShapeError(
         f"the module {name!r} gives a value of {gives} for {batch} clips, which is no map",
@@ -247,10 +250,14 @@ def _mean(x: Tensor) -> Tensor:
     return x.float().flatten(2).mean(2)
 
 
-def _strides(size: tuple[int, ...], x: Tensor) -> tuple[int, int, int]:
-    """Cells of the input, of a size (T, H, W), for each cell of a map."""
-    t, h, w = (max(1, round(n / m)) for n, m in zip(size, x.shape[2:], strict=False))
-    return t, h, w
+def _stride(size: int, cells: int) -> int:
+    """Cells of the input for each cell of a map along an axis.
+
+    Padding rounds sizes up, so that a power of two that explains them is the stride.
+    # 56 pixels, 4 cells: 16, and not 14
+    """
+    halved = (2**n for n in range(size.bit_length() + 1))
+    return next((s for s in halved if math.ceil(size / s) == cells), max(1, round(size / cells)))
 
 
 @torch.inference_mode()
