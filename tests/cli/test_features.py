@@ -162,3 +162,16 @@ def test_official_splits(theatre, features, tmp_path):
 
     assert len(facts["probes"][0]["scores"]) == 1
     assert facts["probes"][0]["points"][0]["low"] is None
+
+
+def test_the_column_of_the_groups(theatre, tmp_path):
+    films = sorted(theatre.rglob("*.mp4"))[:4]
+    rows = [f"{film},{n % 2},scene{n // 2}" for n, film in enumerate(films)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,scene", *rows]))
+    words = ["--model", TINY, "--clips", 1, "--group", "scene"]
+
+    facts_of("features", tmp_path / "list.csv", tmp_path / "f", *words)
+
+    assert open_features(tmp_path / "f").groups == ("scene0", "scene0", "scene1", "scene1")
+    facts = facts_of("probe", tmp_path / "list.csv", *words, "--folds", 2, "--out", tmp_path / "p")
+    assert len(facts["probes"][0]["points"][0]["values"]) == 2

@@ -35,6 +35,9 @@ def features(
     dtype: Annotated[
         Literal["float16", "float32"], typer.Option(help="Of the numbers in the files.")
     ] = "float16",
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split.")
+    ] = "group",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
@@ -58,7 +61,7 @@ def features(
     )
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-    samples = read_samples(videos)
+    samples = read_samples(videos, group=group)
     print(class_line(samples), file=sys.stderr)
     warn_untrained(net)
     with counting_bar("extracting") as progress:

@@ -57,6 +57,9 @@ def probe(
         "probe"
     ),
     seed: Annotated[int, typer.Option(min=0, help="Of folds, draws and probes.")] = 0,
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split.")
+    ] = "group",
     device: Annotated[str, typer.Option(help="cpu, cuda, ... of the network.")] = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode videos.")] = 0,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
@@ -84,7 +87,7 @@ def probe(
         )
         with download_bar(model) as downloaded:
             net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-        samples = read_samples(data[0])
+        samples = read_samples(data[0], group=group)
         print(class_line(samples), file=sys.stderr)
         warn_untrained(net)
         with counting_bar("extracting") as progress:
