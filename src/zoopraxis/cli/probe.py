@@ -9,6 +9,7 @@ import typer
 
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
+    accept_licences,
     class_line,
     counting_bar,
     download_bar,
@@ -18,7 +19,7 @@ from zoopraxis.cli._table import print_table
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
-    from zoopraxis.evaluation.features import FeatureSet
+    from zoopraxis.evaluation.features import FeatureSet, FeatureSettings
     from zoopraxis.evaluation.probe import Probing
     from zoopraxis.evaluation.protocols import Round
 
@@ -67,7 +68,7 @@ def probe(
 ) -> None:
     """Train and test probes on frozen features; scores fuse by `zoopraxis fuse`."""
     from zoopraxis.evaluation.curves import dimension_curve, draw_dimensions, draw_shots
-    from zoopraxis.evaluation.features import FeatureSettings, extract_list, open_features
+    from zoopraxis.evaluation.features import FeatureSettings, open_features
     from zoopraxis.evaluation.probe import probe as run_probe
 
     layers = layer.split(",")
@@ -75,9 +76,6 @@ def probe(
     if split and leave_one_out:
         raise ZoopraxisError("--split and --leave-one-out exclude each other", "give one of them")
     if model:
-        from zoopraxis.checkpoints.saved import open_model
-        from zoopraxis.data.samples import read_samples
-
         if len(data) != 1:
             raise ZoopraxisError(
                 f"--model and {len(data)} DATA", "give one folder of classes, or one list"
@@ -85,24 +83,8 @@ def probe(
         settings = FeatureSettings(
             layers=tuple(layers), clips=clips, keep="maps" if kind == "attentive" else "video"
         )
-        with download_bar(model) as downloaded:
-            net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-        samples = read_samples(data[0], group=group)
-        print(class_line(samples), file=sys.stderr)
-        warn_untrained(net)
-        with counting_bar("extracting") as progress:
-            sets = [
-                extract_list(
-                    net,
-                    samples,
-                    out / "features",
-                    settings=settings,
-                    device=device,
-                    workers=workers,
-                    progress=progress,
-                    say=lambda line: print(line, file=sys.stderr),
-                )
-            ]
+        accept_licences(accept_licence)
+        sets = [_extracted(model, data[0], out / "features", settings, group, device, workers)]
         layers = list(sets[0].layers)
     else:
         sets = [open_features(folder) for folder in data]
@@ -153,6 +135,38 @@ def probe(
     picture = draw_shots(results, out / "probe.png")
     trained = all(found.trained for found in sets)
     _show(results, scores, picture, trained=trained, as_json=as_json)
+
+
+def _extracted(
+    model: str,
+    data: str,
+    out: Path,
+    settings: "FeatureSettings",
+    group: str,
+    device: str,
+    workers: int,
+) -> "FeatureSet":
+    """Extract the features of a list by a network, or find them finished."""
+    from zoopraxis.checkpoints.saved import open_model
+    from zoopraxis.data.samples import read_samples
+    from zoopraxis.evaluation.features import extract_list
+
+    with download_bar(model) as downloaded:
+        net = open_model(model, progress=downloaded)
+    samples = read_samples(data, group=group)
+    print(class_line(samples), file=sys.stderr)
+    warn_untrained(net)
+    with counting_bar("extracting") as progress:
+        return extract_list(
+            net,
+            samples,
+            out,
+            settings=settings,
+            device=device,
+            workers=workers,
+            progress=progress,
+            say=lambda line: print(line, file=sys.stderr),
+        )
 
 
 def _count(word: str) -> int:
