@@ -12,9 +12,10 @@ from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError, TrainingError
 from zoopraxis.evaluation import probe as module
 from zoopraxis.evaluation.attentive import attentive_scores
-from zoopraxis.evaluation.fusion import fuse, read_run
+from zoopraxis.evaluation.fusion import fuse
 from zoopraxis.evaluation.probe import knn_scores, linear_svm, logistic_scores, probe
 from zoopraxis.evaluation.protocols import by_folds, by_lists, leave_one_out
+from zoopraxis.evaluation.runs import read_run
 
 LABELS = ("a", "b", "c", "d")
 
