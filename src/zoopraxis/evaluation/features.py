@@ -108,6 +108,8 @@ class FeatureSet:
         Videos of the list that could not be read, and why. They have no features.
     identity : str
         Hash of the network, the settings and the videos.
+    places : tuple of (str, int)
+        Shard and row of each video.
     """
 
     folder: Path
@@ -121,7 +123,7 @@ class FeatureSet:
     truth: tuple[Any, ...]
     unread: Mapping[str, str]
     identity: str
-    places: tuple[tuple[str, int], ...]  # shard and row of each video
+    places: tuple[tuple[str, int], ...]
 
     def __len__(self) -> int:
         return len(self.names)
