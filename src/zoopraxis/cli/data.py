@@ -142,3 +142,37 @@ def prepare(
             f"officially at {done.home}",
             file=sys.stderr,
         )
+
+
+@data.command("import")
+def import_annotations(
+    kind: Annotated[
+        str,
+        typer.Argument(help="activitynet, csv, cvat, elan, labelstudio or via.", metavar="FORMAT"),
+    ],
+    file: Annotated[Path, typer.Argument(help="As the tool exports it.")],
+    out: Annotated[Path, typer.Argument(help="The list to write: path,start,end,label.")],
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second: CVAT and Label Studio count frames.")
+    ] = None,
+    tier: Annotated[str, typer.Option(help="Tier of an ELAN file. [default: all]")] = "",
+    path_column: Annotated[str, typer.Option(help="Of a CSV file.")] = "path",
+    start_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "start",
+    end_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "end",
+    label_column: Annotated[str, typer.Option(help="Of a CSV file.")] = "label",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Turn segments marked in an annotation tool into a list for training."""
+    from zoopraxis.data.annotations import read_annotations, write_segments
+
+    columns = (path_column, start_column, end_column, label_column)
+    marked = read_annotations(file, kind, fps=fps, tier=tier, columns=columns)
+    write_segments(out, marked)
+    labels = sorted({one.label for one in marked})
+    videos = len({one.path for one in marked})
+    if as_json:
+        facts = {"list": str(out), "segments": len(marked), "videos": videos, "labels": labels}
+        print(json.dumps(facts))
+        return
+    print(f"{len(marked)} segments of {len(labels)} classes in {videos} videos")
+    print(f"list: {out}")

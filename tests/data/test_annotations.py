@@ -1,0 +1,120 @@
+"""Files as annotation tools write them, and the list that is made of them."""
+
+import json
+
+import pytest
+
+from zoopraxis.data.annotations import Marked, read_annotations, write_segments
+from zoopraxis.data.samples import read_samples
+from zoopraxis.errors import DataError
+
+RUN = Marked(path="a.mp4", start=1.0, end=2.5, label="run")
+
+
+def write(tmp_path, text):
+    file = tmp_path / "labels"
+    file.write_text(text if isinstance(text, str) else json.dumps(text))
+    return file
+
+
+def test_activitynet(tmp_path):
+    facts = {"subset": "training", "annotations": [{"segment": [1, 2.5], "label": "run"}]}
+    file = write(tmp_path, {"database": {"a.mp4": facts, "b": {"annotations": []}}})
+    assert read_annotations(file, "activitynet") == [RUN]
+
+
+def test_csv_of_any_columns(tmp_path):
+    file = write(tmp_path, "clip,from,what,to\na.mp4,1,run,2.5\n")
+    assert read_annotations(file, "csv", columns=("clip", "from", "to", "what")) == [RUN]
+    with pytest.raises(DataError, match="did you mean from"):
+        read_annotations(file, "csv", columns=("clip", "frm", "to", "what"))
+
+
+CVAT = """<?xml version="1.0"?><annotations><version>1.1</version>
+<meta><task><name>t</name></task><source>a.mp4</source></meta>
+<track id="0" label="run"><box frame="10" outside="0"/><box frame="20" outside="0"/>
+<box frame="25" outside="1"/><box frame="40" outside="0"/><box frame="44" outside="0"/></track>
+</annotations>"""
+
+
+def test_cvat_tracks_end_where_they_go_outside(tmp_path):
+    file = write(tmp_path, CVAT)
+    found = read_annotations(file, "cvat", fps=10)
+    assert found == [RUN, Marked(path="a.mp4", start=4.0, end=4.5, label="run")]
+    with pytest.raises(DataError, match="--fps"):
+        read_annotations(file, "cvat")
+
+
+ELAN = """<ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MEDIA_URL="file:///v/a.mp4"
+RELATIVE_MEDIA_URL="./a.mp4"/></HEADER><TIME_ORDER>
+<TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="2500"/>
+<TIME_SLOT TIME_SLOT_ID="ts3"/></TIME_ORDER>
+<TIER TIER_ID="act"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1"
+TIME_SLOT_REF2="ts2"><ANNOTATION_VALUE>run</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+</TIER><TIER TIER_ID="loose"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a2"
+TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3"><ANNOTATION_VALUE>x</ANNOTATION_VALUE>
+</ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+
+
+def test_elan(tmp_path):
+    file = write(tmp_path, ELAN)
+    assert read_annotations(file, "elan", tier="act") == [RUN]
+    with pytest.raises(DataError, match="not aligned"):
+        read_annotations(file, "elan")
+    with pytest.raises(DataError, match="did you mean act"):
+        read_annotations(file, "elan", tier="acts")
+
+
+def test_label_studio_counts_frames_from_one_and_includes_the_last(tmp_path):
+    value = {"ranges": [{"start": 11, "end": 25}], "timelinelabels": ["run"]}
+    task = {
+        "data": {"video": "a.mp4"},
+        "annotations": [{"result": [{"type": "timelinelabels", "value": value}]}],
+    }
+    assert read_annotations(write(tmp_path, [task]), "labelstudio", fps=10) == [RUN]
+
+
+def test_via(tmp_path):
+    project = {
+        "file": {"1": {"fname": "a.mp4"}},
+        "view": {"1": {"fid_list": [1]}},
+        "attribute": {"1": {"aname": "act", "options": {"0": "jump", "1": "run"}}},
+        "metadata": {
+            "x": {"vid": "1", "z": [1.0, 2.5], "xy": [], "av": {"1": "1"}},
+            "y": {"vid": "1", "z": [1.0], "xy": [1, 2, 3], "av": {"1": "0"}},
+        },
+    }
+    assert read_annotations(write(tmp_path, project), "via") == [RUN]
+
+
+def test_entities_are_refused(tmp_path):
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>'
+    with pytest.raises(DataError, match="document type"):
+        read_annotations(write(tmp_path, bomb), "elan")
+
+
+@pytest.mark.parametrize(("start", "end"), [("2", "1"), ("nan", "1"), ("-1", "1"), ("1", "inf")])
+def test_bad_times_are_refused(tmp_path, start, end):
+    file = write(tmp_path, f"path,start,end,label\na.mp4,{start},{end},run\n")
+    with pytest.raises(DataError, match="ends after its start"):
+        read_annotations(file, "csv")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("via", "{}"), ("activitynet", "{"), ("cvat", "<a>"), ("cvt", "")]
+)
+def test_other_files_are_refused_by_name(tmp_path, kind, text):
+    with pytest.raises(DataError, match="labels|did you mean cvat"):
+        read_annotations(write(tmp_path, text), kind)
+
+
+def test_the_list_is_read_by_training(tmp_path):
+    table = tmp_path / "train.csv"
+    other = Marked(path="a.mp4", start=2.0, end=4.0, label="jump")
+    (tmp_path / "a.mp4").touch()
+
+    write_segments(table, [RUN, other])
+
+    samples = read_samples(table)
+    times = [(s.start, s.end, samples.labels[s.label]) for s in samples]
+    assert times == [(1.0, 2.5, "run"), (2.0, 4.0, "jump")]
