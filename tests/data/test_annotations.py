@@ -87,6 +87,12 @@ def test_via(tmp_path):
     assert read_annotations(write(tmp_path, project), "via") == [RUN]
 
 
+@pytest.mark.parametrize("kind", ["via", "elan", "csv"])
+def test_a_missing_file_is_named(tmp_path, kind):
+    with pytest.raises(DataError, match=r"no\.csv cannot be read"):
+        read_annotations(tmp_path / "no.csv", kind)
+
+
 def test_entities_are_refused(tmp_path):
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>'
     with pytest.raises(DataError, match="document type"):
@@ -104,7 +110,7 @@ def test_bad_times_are_refused(tmp_path, start, end):
     ("kind", "text"), [("via", "{}"), ("activitynet", "{"), ("cvat", "<a>"), ("cvt", "")]
 )
 def test_other_files_are_refused_by_name(tmp_path, kind, text):
-    with pytest.raises(DataError, match="labels|did you mean cvat"):
+    with pytest.raises(DataError, match=r"labels|did you mean cvat"):
         read_annotations(write(tmp_path, text), kind)
 
 

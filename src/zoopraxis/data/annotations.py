@@ -108,7 +108,7 @@ def write_segments(table: Path, marked: Sequence[Marked]) -> None:
 
 def _activitynet(file: Path, _: _Options) -> Iterator[Marked]:
     """ActivityNet's JSON; its names of videos have no suffix."""
-    for video, facts in json.loads(read_text(file))["database"].items():
+    for video, facts in json.loads(read_text(file, expected="expected JSON"))["database"].items():
         for act in facts["annotations"]:
             start, end = map(float, act["segment"])
             yield Marked(path=video, start=start, end=end, label=act["label"])
@@ -116,7 +116,10 @@ def _activitynet(file: Path, _: _Options) -> Iterator[Marked]:
 
 def _csv(file: Path, options: _Options) -> Iterator[Marked]:
     """Comma-separated text with a header."""
-    rows = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
+    rows = csv.DictReader(
+        io.StringIO(read_text(file, expected="expected a header and lines"), newline=""),
+        strict=True,
+    )
     names = list(rows.fieldnames or ())
     for column in options.columns:
         if column not in names:
@@ -178,7 +181,7 @@ def _elan(file: Path, options: _Options) -> Iterator[Marked]:
 
 def _labelstudio(file: Path, options: _Options) -> Iterator[Marked]:
     """Label Studio's JSON: timelines count frames from 1, both ends included."""
-    for task in json.loads(read_text(file)):
+    for task in json.loads(read_text(file, expected="expected JSON")):
         names = [
             value
             for key, value in task["data"].items()
@@ -201,7 +204,7 @@ def _labelstudio(file: Path, options: _Options) -> Iterator[Marked]:
 
 def _via(file: Path, _: _Options) -> Iterator[Marked]:
     """VGG Image Annotator 3, video: an attribute's value is text, or the key of an option."""
-    project = json.loads(read_text(file))
+    project = json.loads(read_text(file, expected="expected JSON"))
     for note in project["metadata"].values():
         if len(note["z"]) != 2:  # a still, or a region in one frame
             continue
@@ -240,9 +243,14 @@ def _local(address: str) -> str:
     return address.removeprefix("./")
 
 
-def _xml(file: Path) -> Element[Any]:
+def _xml(file: Path) -> Element:
     """Parse XML that others wrote: no document type, hence no entities that grow or fetch."""
-    if file.stat().st_size > _LARGEST_XML:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST_XML + 1)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}", "expected XML") from error
+    if len(data) > _LARGEST_XML:
         raise DataError(f"{file} has more than {_LARGEST_XML >> 20} MiB", "export it in parts")
     tree, parser = TreeBuilder(), expat.ParserCreate()
 
@@ -254,7 +262,7 @@ def _xml(file: Path) -> Element[Any]:
     parser.EndElementHandler = tree.end
     parser.CharacterDataHandler = tree.data
     try:
-        parser.Parse(file.read_bytes(), True)  # noqa: FBT003
+        parser.Parse(data, True)
     except expat.ExpatError as error:
         raise DataError(f"{file} is not XML: {error}", "export it again from the tool") from error
     return tree.close()
