@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoopraxis.checkpoints.saved import OpenModel
     from zoopraxis.inputs import Media
     from zoopraxis.prediction.aggregate import Prediction
-    from zoopraxis.prediction.timeline import Timeline
+    from zoopraxis.prediction.timeline import Hysteresis, Timeline
 
 LONG = 30.0  # seconds beyond which a video gets a timeline, unless told otherwise
 
@@ -48,6 +48,17 @@ def predict(
             help=f"One action after another, or one in all. Default: by length ({LONG:.0f} s).",
         ),
     ] = None,
+    high: Annotated[
+        float | None,
+        typer.Option(help="In a timeline: an action counts where a window scores this."),
+    ] = None,
+    low: Annotated[
+        float | None, typer.Option(help="It lasts while windows score this. [default: --high]")
+    ] = None,
+    shortest: Annotated[
+        float, typer.Option(help="With --high: seconds that an action must last.")
+    ] = 0.0,
+    none: Annotated[str, typer.Option(help="With --high: the class for nothing happens.")] = "",
     save: Annotated[
         Path | None, typer.Option(help="Write a video with the labels on it; a folder for several.")
     ] = None,
@@ -67,10 +78,20 @@ def predict(
     """
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.inputs import Media
+    from zoopraxis.prediction.timeline import Hysteresis
     from zoopraxis.video import is_live
 
     if save:
         _check_places(videos, save)
+    if high is None and (low is not None or shortest or none):
+        raise ZoopraxisError("--low, --shortest and --none go with --high", "add --high 0.5")
+    rule = None
+    if high is not None:
+        if timeline is False:
+            raise ZoopraxisError("--high is for timelines", "leave --whole out")
+        timeline = True
+        low = high if low is None else low
+        rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
     unused = _unused_live(views, crops, start, end, flow, timeline, save)
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
@@ -99,6 +120,7 @@ def predict(
                 mode=mode,
                 top=top,
                 timeline=timeline,
+                rule=rule,
                 device=device,
             )
             print(result.to_json() if as_json else _text(result))
@@ -125,6 +147,7 @@ def _look(
     mode: str,
     top: int,
     timeline: bool | None,
+    rule: "Hysteresis | None",
     device: str,
 ) -> "Prediction | Timeline":
     """Predict one label for a video, or a timeline."""
@@ -151,7 +174,7 @@ def _look(
         )
     with progress_bar(media.title) as progress:
         return predict_timeline(
-            media, net, crops=crops, mode=mode, device=device, progress=progress
+            media, net, rule=rule, crops=crops, mode=mode, device=device, progress=progress
         )
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import ZoopraxisError, did_you_mean
 from zoopraxis.inputs import Media, Sampling, Track
 from zoopraxis.inputs.base import segment_range
 from zoopraxis.inputs.sampling import (
@@ -27,10 +27,12 @@ from zoopraxis.prediction.aggregate import aggregate
 from zoopraxis.prediction.pipeline import Model, Precision, opened, run
 
 __all__ = [
+    "Hysteresis",
     "Segment",
     "Stretch",
     "Timeline",
     "check_seconds",
+    "detect",
     "lay_windows",
     "merge",
     "predict_timeline",
@@ -53,6 +55,46 @@ class Segment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hysteresis:
+    """When an action counts: two thresholds, a shortest duration, and a class for nothing.
+
+    A segment of a class is a run of windows that score ``low`` or more, at least one of them
+    ``high`` or more: a score that wavers around one threshold does not cut an action to pieces
+    (as edges in Canny, A Computational Approach to Edge Detection, PAMI 1986, section VIII).
+
+    Parameters
+    ----------
+    high, low : float
+        Scores of windows, ``low`` at most ``high``; probabilities with the default mode.
+    shortest : float, default=0
+        Seconds; shorter segments are left out.
+    none : str, default=""
+        The class of the model that means nothing happens: it makes no segments.
+
+    Raises
+    ------
+    ZoopraxisError
+        ``low`` is above ``high``, one of them is not a number, or ``shortest`` is negative.
+    """
+
+    high: float
+    low: float
+    shortest: float = 0.0
+    none: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:  # NaN too
+            raise ZoopraxisError(
+                f"low threshold {self.low:g} and high threshold {self.high:g}",
+                "the low one must be at most the high one",
+            )
+        if not 0 <= self.shortest < float("inf"):
+            raise ZoopraxisError(
+                f"the shortest duration is {self.shortest:g} s", "pass seconds, 0 or more"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """The sequence of actions in a long video.
 
@@ -62,7 +104,9 @@ class Timeline:
         The video and the model.
     segments : tuple of Segment
         In order, from the start to the end of the video (or segment). Neighbours touch, except
-        where the video shows no frame for longer than a window: that gap belongs to none.
+        where the video shows no frame for longer than a window: that gap belongs to none. By
+        `Hysteresis`, in the order of their starts: between them nothing may happen, and those of
+        different classes may overlap.
     trained : bool, default=True
         False for random weights, whose predictions mean nothing.
     """
@@ -97,6 +141,7 @@ def predict_timeline(
     *,
     window: float | None = None,
     step: float | None = None,
+    rule: Hysteresis | None = None,
     crops: int = 1,
     mode: str = "mean_probability",
     device: str | torch.device = "cpu",
@@ -119,6 +164,8 @@ def predict_timeline(
         of segments.
     step : float, optional
         Seconds between the starts of windows; the default is half a window.
+    rule : Hysteresis, optional
+        When an action counts; without it the best class of every window does.
     progress : callable, optional
         Called with the fraction done after every batch.
     video, model, crops, mode, device, precision, batch_size
@@ -130,6 +177,10 @@ def predict_timeline(
         A segment's score is the mean of its windows'.
     """
     net, media = opened(model), Media.of(video)
+    if rule and rule.none and rule.none not in net.labels:
+        raise ZoopraxisError(
+            f"{net.name} has no class {rule.none!r}", did_you_mean(rule.none, net.labels)
+        )
     kind = net.clip.input
     with kind.open(media) as track:
         stretches = lay_windows(
@@ -156,7 +207,11 @@ def predict_timeline(
         segments = [
             segment
             for part, s in zip(parts, stretches, strict=True)
-            for segment in merge(part, s.centres, start=s.start, end=s.end, labels=net.labels)
+            for segment in (
+                detect(part, s.centres, rule, start=s.start, end=s.end, labels=net.labels)
+                if rule
+                else merge(part, s.centres, start=s.start, end=s.end, labels=net.labels)
+            )
         ]
         return Timeline(
             video=track.name,
@@ -343,3 +398,37 @@ def merge(
             )
         )
     return tuple(segments)
+
+
+def detect(
+    scores: Tensor,
+    centres: Sequence[float],
+    rule: Hysteresis,
+    *,
+    end: float,
+    labels: Sequence[str],
+    start: float = 0.0,
+) -> tuple[Segment, ...]:
+    """Find the segments of every class by two thresholds, in the order of their starts.
+
+    Parameters
+    ----------
+    rule : Hysteresis
+        When an action counts.
+    scores, centres, end, labels, start
+        As for `merge`; a segment's score is the mean of its windows'.
+
+    # high 0.8, low 0.4, scores of a class 0.5 0.9 0.3 0.5 0.5:  the first two windows
+    """
+    bounds = [start, *((a + b) / 2 for a, b in pairwise(centres)), end]
+    segments = []
+    for k, label in enumerate(labels):
+        if label == rule.none:
+            continue
+        for on, group in groupby(enumerate(scores[:, k].tolist()), lambda x: x[1] >= rule.low):
+            rows, values = zip(*group, strict=True)
+            first, last = bounds[rows[0]], bounds[rows[-1] + 1]
+            if on and max(values) >= rule.high and last - first >= rule.shortest:
+                score = float(np.mean(values))
+                segments.append(Segment(start=first, end=last, label=label, score=score))
+    return tuple(sorted(segments, key=lambda one: (one.start, one.end)))
