@@ -15,7 +15,7 @@ from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import RGB
 from zoopraxis.models import model_spec
 from zoopraxis.prediction.pipeline import predict
-from zoopraxis.prediction.timeline import predict_timeline
+from zoopraxis.prediction.timeline import Hysteresis, predict_timeline
 from zoopraxis.video import open_video
 
 
@@ -63,6 +63,24 @@ def test_a_timeline_when_asked(model, video):
     expected = predict_timeline(video, model)
     assert json.loads(done.stdout) == json.loads(expected.to_json())
     assert json.loads(done.stdout)["segments"][-1]["end"] == pytest.approx(1.6)
+
+
+def test_two_thresholds_reach_the_timeline(model, video):
+    words = ("--high", 0.15, "--low", 0.1, "--shortest", 0.1, "--none", "run")
+    done = call(video, "--model", model, *words, "--json")
+    rule = Hysteresis(high=0.15, low=0.1, shortest=0.1, none="run")
+    expected = predict_timeline(video, model, rule=rule)
+    assert expected.segments
+    assert json.loads(done.stdout) == json.loads(expected.to_json())
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"), [(["--low", 0.2], "--high"), (["--high", 0.5, "--whole"], "--whole")]
+)
+def test_thresholds_are_for_timelines(model, video, words, hint):
+    done = call(video, "--model", model, *words)
+    assert isinstance(done.exception, ZoopraxisError)
+    assert hint in str(done.exception)
 
 
 def test_a_long_video_becomes_a_timeline(model, tmp_path):

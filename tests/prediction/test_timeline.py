@@ -12,6 +12,7 @@ from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Media, Sampling
 from zoopraxis.prediction.live import predict_live
 from zoopraxis.prediction.timeline import (
+    Hysteresis,
     Segment,
     Timeline,
     lay_windows,
@@ -83,6 +84,17 @@ def test_timeline_of_two_colours():
     assert line.at(1.0).label == "red"
     assert line.at(3.0).label == "green"
     assert line.at(99.0) is None
+
+
+def test_a_timeline_without_the_class_for_nothing():
+    video = painted((50, RED), (50, GREEN), (50, RED))
+    line = predict_timeline(video, colours(), rule=Hysteresis(high=0.5, low=0.5, none="red"))
+    (only,) = line.segments
+    assert only.label == "green"
+    assert [only.start, only.end] == pytest.approx([2.0, 4.0], abs=0.3)
+    assert line.at(1.0) is None
+    with pytest.raises(ZoopraxisError, match="no class 'rad'"):
+        predict_timeline(video, colours(), rule=Hysteresis(high=0.5, low=0.5, none="rad"))
 
 
 def test_crops_of_a_window_are_aggregated():

@@ -54,3 +54,25 @@ def test_half_precision_logits_are_summed_in_float32():
     logits = torch.full((300, 400), 0.0, dtype=torch.bfloat16)
     loss = loss_sum(logits, targets_of([0] * 300, 400), multi_label=False)
     assert loss.item() == pytest.approx(300 * math.log(400), rel=1e-5)
+
+
+def test_focal_loss_by_hand():
+    logits = torch.tensor([[0.0, math.log(3)]])  # probabilities 1/4, 3/4; sigmoids 1/2, 3/4
+    easy, hard = targets_of([1], 2), targets_of([0], 2)
+
+    def focal(targets, multi_label):
+        return loss_sum(logits, targets, multi_label=multi_label, focal=2).item()
+
+    assert focal(easy, False) == pytest.approx(-((1 / 4) ** 2) * math.log(3 / 4))
+    assert focal(hard, False) == pytest.approx(-((3 / 4) ** 2) * math.log(1 / 4))
+    # of 2 classes: the first is there and the second not
+    terms = (1 / 2) ** 2 * math.log(1 / 2) + (3 / 4) ** 2 * math.log(1 / 4)
+    assert focal(hard, True) == pytest.approx(-terms / 2)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_focal_gradients_are_finite_for_extreme_logits(multi_label):
+    logits = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    loss_sum(logits, torch.eye(2)[[0, 0]], multi_label=multi_label, focal=1).backward()
+    assert logits.grad.isfinite().all()
+    assert logits.grad[1].abs().sum() > 0
