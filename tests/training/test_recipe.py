@@ -148,6 +148,14 @@ def test_what_must_be_set(path, tmp_path):
         read_recipe(path)
 
 
+@pytest.mark.parametrize(
+    "settings", [("train.focal=0.5",), ("train.focal=2", "train.label_smoothing=0.1")]
+)
+def test_focal_loss_is_refused_where_it_is_not_defined(settings):
+    with pytest.raises(RecipeError, match="focal"):
+        default_recipe("x", "m", list(settings))
+
+
 def test_label_smoothing_is_for_one_label():
     with pytest.raises(RecipeError, match="one label per clip"):
         default_recipe("x", "m", ["train.multi_label=true", "train.label_smoothing=0.1"])

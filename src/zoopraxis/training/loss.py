@@ -62,7 +62,12 @@ def mixup(
 
 
 def loss_sum(
-    logits: Tensor, targets: Tensor, *, multi_label: bool, label_smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    multi_label: bool,
+    label_smoothing: float = 0.0,
+    focal: float = 0.0,
 ) -> Tensor:
     """Loss summed over the clips of a batch, in float32.
 
@@ -76,9 +81,20 @@ def loss_sum(
         Whether the targets are several labels: mean over the classes of the binary cross
         entropies, instead of the cross entropy.
     label_smoothing : float, default=0
-        Fraction of the target that is spread over all classes.
+        Fraction of the target that is spread over all classes; only without ``focal``.
+    focal : float, default=0
+        Gamma of the focal loss: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017,
+        arXiv:1708.02002, equation 4. Each term of the cross entropy is multiplied by
+        ``(1 - p) ** gamma``, with p the probability that the model gives to the target.
     """
     logits = logits.float()
+    if focal and multi_label:
+        signs = torch.stack([F.logsigmoid(logits), F.logsigmoid(-logits)])  # (2, B, K)
+        shares = torch.stack([targets, 1 - targets])  # (2, B, K)
+        return -(shares * (1 - signs.exp()) ** focal * signs).sum(dim=0).mean(dim=1).sum()
+    if focal:
+        log_p = logits.log_softmax(dim=1)  # (B, K)
+        return -(targets * (1 - log_p.exp()) ** focal * log_p).sum()
     if multi_label:
         losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")  # (B, K)
         return losses.mean(dim=1).sum()

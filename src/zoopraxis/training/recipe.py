@@ -181,6 +181,9 @@ class TrainPart:
         Each clip once an epoch, or as many draws with equal chances for every class.
     label_smoothing : float, default=0
         Fraction of the target that is spread over all classes.
+    focal : float, default=0
+        Gamma of the focal loss, which gives less weight to clips that are easily recognised; the
+        authors use 2. 0 is the cross entropy.
     mixup : float, default=0
         Alpha of the beta distribution of the mixing weight; 0 does not mix.
     ema : float, default=0
@@ -206,6 +209,7 @@ class TrainPart:
     multi_label: bool = False
     sampling: Literal["all", "balanced"] = "all"
     label_smoothing: float = 0.0
+    focal: float = 0.0
     mixup: float = 0.0
     ema: float = 0.0
     freeze_norms: Literal["none", "all", "all_but_first"] = "none"
@@ -322,6 +326,7 @@ def _check(recipe: Recipe) -> None:
         "train.micro_batches": (t.micro_batches, 1, t.batch_size),
         "train.seed": (t.seed, 0, 2**63 - 1),
         "train.label_smoothing": (t.label_smoothing, 0, 1),
+        "train.focal": (t.focal, 0, 100),
         "train.mixup": (t.mixup, 0, 1e6),
         "train.ema": (t.ema, 0, 1),
         "train.checkpoint_minutes": (t.checkpoint_minutes, 0, float("inf")),
@@ -373,6 +378,17 @@ def _check_together(recipe: Recipe) -> None:
     if t.multi_label and t.label_smoothing:
         raise RecipeError(
             "label smoothing is for one label per clip", "set train.label_smoothing=0"
+        )
+    if t.focal and t.label_smoothing:
+        raise RecipeError(
+            "label smoothing and the focal loss contradict each other",
+            "set train.label_smoothing=0 or train.focal=0",
+        )
+    # (1 - p) ** gamma has no finite slope at p = 1 for such a gamma
+    if 0 < t.focal < 1:
+        raise RecipeError(
+            f"train.focal = {t.focal:g} is between 0 and 1, where gradients are not finite",
+            "set 0, or 1 and more",
         )
 
 

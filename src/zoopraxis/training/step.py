@@ -61,6 +61,7 @@ def take_step(run: Run, micro_batches: Sequence[Batch]) -> tuple[float, float, f
                 targets,
                 multi_label=part.multi_label,
                 label_smoothing=part.label_smoothing,
+                focal=part.focal,
             )
             # DDP averages gradients over processes: multiply by their number, and divide by the
             # clips of the whole step, so that the gradient is that of the mean over the batch.
