@@ -124,6 +124,13 @@ def test_one_step_of_sgd_by_hand(squares, tmp_path):
     assert slow.best_epoch == 0
 
 
+def test_the_focal_loss_of_a_recipe_is_what_is_trained_with(squares, tmp_path):
+    changes = ("train.epochs=1", "optim.lr=0")  # the same weights and clips
+    plain = train(recipe(squares, *changes), tmp_path / "plain")
+    focal = train(recipe(squares, *changes, "train.focal=2"), tmp_path / "focal")
+    assert 0 < focal.history[0]["train_loss"] < plain.history[0]["train_loss"]
+
+
 def test_published_average_is_validated_and_kept(squares, tmp_path):
     with_ema = train(recipe(squares, "train.ema=0.9"), tmp_path / "ema", accelerator="cpu")
     without = train(recipe(squares), tmp_path / "plain", accelerator="cpu")
