@@ -1,0 +1,101 @@
+"""Convolutions in the forms that PyTorch computes fastest on a CPU, with the same weights.
+
+PyTorch hands a `torch.nn.Conv3d` to oneDNN as it is written. Two of its shapes are slow there, and
+are other convolutions if the same numbers are looked at differently:
+
+- kernel (t, 1, 1): time and the H * W positions are the two axes of a 2D convolution, (t, 1);
+- kernel (1, k, k): every frame is an image of a 2D convolution with B * T images.
+
+With the channels last in memory both are views: nothing is copied. Depth-wise 3D convolutions are
+faster with the channels last too. The modules stay `torch.nn.Conv3d` with the checkpoint's weights
+under the checkpoint's names; only ``forward`` differs.
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["FrameConv3d", "TimeConv3d", "in_fast_forms"]
+
+
+class TimeConv3d(nn.Conv3d):
+    """A convolution over time, kernel (t, 1, 1), as a 2D convolution over (T, H * W)."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Map (B, C, T, H, W) to (B, C', T', H, W), channels last in memory."""
+        height, width = input.shape[3:]
+        x = _channels_last(input).flatten(2, 3)  # (B, T, H * W, C)
+        x = F.conv2d(
+            x.permute(0, 3, 1, 2),  # (B, C, T, H * W)
+            self.weight.squeeze(4),
+            self.bias,
+            (self.stride[0], 1),
+            (int(self.padding[0]), 0),
+            (self.dilation[0], 1),
+            self.groups,
+        )  # (B, C', T', H * W)
+        return x.unflatten(3, (height, width))  # (B, C', T', H, W)
+
+
+class FrameConv3d(nn.Conv3d):
+    """A convolution within frames, kernel (1, k, k), as a 2D convolution of B * T images."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Map (B, C, T, H, W) to (B, C', T, H', W'), channels last in memory."""
+        batch, _, frames = input.shape[:3]
+        x = _channels_last(input).flatten(0, 1)  # (B * T, H, W, C)
+        x = F.conv2d(
+            x.permute(0, 3, 1, 2),  # (B * T, C, H, W)
+            self.weight.squeeze(2),
+            self.bias,
+            self.stride[1:],
+            (int(self.padding[1]), int(self.padding[2])),
+            self.dilation[1:],
+            self.groups,
+        )  # (B * T, C', H', W')
+        x = x.permute(0, 2, 3, 1).unflatten(0, (batch, frames))  # (B, T, H', W', C')
+        return x.permute(0, 4, 1, 2, 3)  # (B, C', T, H', W')
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Return (B, C, T, H, W) as (B, T, H, W, C): a view where the channels are last already."""
+    return x.permute(0, 2, 3, 4, 1).contiguous()
+
+
+def in_fast_forms(model: nn.Module) -> nn.Module:
+    """Copy a network with its convolutions in the forms that are fast on a CPU.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network; it stays as it is.
+
+    Returns
+    -------
+    nn.Module
+        In evaluation mode, with the same state dict. Its outputs differ by rounding, about
+        1e-6 of the largest.
+    """
+    fast = copy.deepcopy(model).eval()
+    for module in fast.modules():
+        if type(module) is nn.Conv3d and (form := _form(module)) is not None:
+            module.__class__ = form  # same parameters, buffers and hooks; another forward
+    for parameter in fast.parameters():
+        if parameter.ndim in (4, 5):
+            layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+    return fast
+
+
+def _form(conv: nn.Conv3d) -> type[nn.Conv3d] | None:
+    """Return the fast form of a convolution, or None where it is best as it is."""
+    if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+        return None
+    (t, *kernel), (t_stride, *stride), (t_pad, *pad) = conv.kernel_size, conv.stride, conv.padding
+    if kernel == [1, 1] and stride == [1, 1] and pad == [0, 0] and t > 1:
+        return TimeConv3d
+    if t == 1 and t_stride == 1 and t_pad == 0:
+        return FrameConv3d
+    return None

@@ -1,0 +1,71 @@
+"""Fast forms compute what the network computes, with its weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from zoopraxis.checkpoints.create import create_model
+from zoopraxis.engine.fast_forms import FrameConv3d, TimeConv3d, in_fast_forms
+from zoopraxis.models import list_models, model_spec
+
+
+def relative(got, wanted):
+    return float((got - wanted).abs().max() / wanted.abs().max())
+
+
+@pytest.mark.parametrize("name", list_models("test_*"))
+@torch.inference_mode()
+def test_every_family_computes_the_same(name):
+    torch.manual_seed(0)
+    model = create_model(name).eval()
+    clip = model_spec(name).clip.example(batch=2, seed=1)
+    clip = clip if isinstance(clip, tuple) else (clip,)
+
+    fast = in_fast_forms(model)
+
+    assert relative(fast(*clip), model(*clip)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        (TimeConv3d, {"kernel_size": (3, 1, 1), "padding": (1, 0, 0)}),
+        (TimeConv3d, {"kernel_size": (5, 1, 1), "stride": (2, 1, 1), "dilation": (2, 1, 1)}),
+        (TimeConv3d, {"kernel_size": (3, 1, 1), "groups": 4, "bias": False}),
+        (FrameConv3d, {"kernel_size": (1, 3, 5), "padding": (0, 1, 2)}),
+        (FrameConv3d, {"kernel_size": (1, 3, 3), "stride": (1, 2, 3), "groups": 2}),
+        (FrameConv3d, {"kernel_size": (1, 3, 3), "dilation": (1, 2, 1), "bias": False}),
+        (FrameConv3d, {"kernel_size": 1, "stride": (1, 2, 2)}),
+        (nn.Conv3d, {"kernel_size": 3, "padding": 1}),
+        (nn.Conv3d, {"kernel_size": (3, 1, 1), "stride": (1, 2, 2)}),
+        (nn.Conv3d, {"kernel_size": (3, 1, 1), "padding": (1, 1, 1)}),
+        (nn.Conv3d, {"kernel_size": 1, "stride": 2}),
+        (nn.Conv3d, {"kernel_size": (3, 1, 1), "padding": "same"}),
+        (nn.Conv3d, {"kernel_size": (1, 3, 3), "padding": (0, 1, 1), "padding_mode": "circular"}),
+    ],
+)
+@torch.inference_mode()
+def test_every_convolution_keeps_its_function(form, options):
+    torch.manual_seed(0)
+    conv = nn.Sequential(nn.Conv3d(4, 8, **options)).eval()
+    clip = torch.randn(2, 4, 9, 7, 8)
+
+    fast = in_fast_forms(conv)
+
+    assert type(fast[0]) is form
+    assert relative(fast(clip), conv(clip)) < 1e-5
+
+
+def test_weights_are_the_same_and_the_network_stays_as_it_was():
+    model = create_model("test_r2plus1d").train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+
+    fast = in_fast_forms(model)
+
+    assert model.training
+    assert all(type(module) is not TimeConv3d for module in model.modules())
+    assert any(type(module) is TimeConv3d for module in fast.modules())
+    assert fast.state_dict().keys() == before.keys()
+    for key, value in fast.state_dict().items():
+        assert torch.equal(value, before[key])
+        assert torch.equal(model.state_dict()[key], before[key])
