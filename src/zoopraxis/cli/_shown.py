@@ -6,7 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zoopraxis.errors import ZoopraxisError
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPT_LICENCE",
+    "ENGINE",
+    "THREADS",
     "accept_licences",
     "class_line",
     "counting_bar",
     "download_bar",
+    "open_for_engine",
     "progress_bar",
     "show_bug",
     "show_error",
@@ -72,6 +75,34 @@ def class_line(samples: "SampleList") -> str:
 
 ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use."
 """Help of the option ``--accept-licence``."""
+
+
+ENGINE = "What runs the network on a CPU; auto is OpenVINO if installed, else torch."
+"""Help of the option ``--engine``."""
+
+THREADS = "Threads of the engine; 0 leaves it to the engine."
+"""Help of the option ``--threads``."""
+
+
+def open_for_engine(
+    model: str,
+    *,
+    engine: Literal["auto", "torch", "openvino", "onnx"],
+    threads: int,
+    device: str,
+    precision: str = "float32",
+    accept_licence: bool,
+) -> "OpenModel":
+    """Open a network, or an exported file, to be run by an engine."""
+    from zoopraxis.checkpoints.saved import open_model
+    from zoopraxis.engine.export import is_exported, open_exported
+    from zoopraxis.engine.optimize import optimize_opened
+
+    if is_exported(model):
+        return open_exported(model, precision=precision, threads=threads)
+    with download_bar(model) as downloaded:
+        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    return optimize_opened(net, engine=engine, precision=precision, threads=threads, device=device)
 
 
 def accept_licences(accepted: bool) -> None:

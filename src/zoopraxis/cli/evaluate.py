@@ -9,9 +9,11 @@ import typer
 from zoopraxis.cli._evaluation import show_evaluation
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
+    ENGINE,
+    THREADS,
     class_line,
     counting_bar,
-    download_bar,
+    open_for_engine,
     warn_untrained,
 )
 from zoopraxis.errors import DataError, ZoopraxisError
@@ -35,12 +37,15 @@ def evaluate(
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
     ] = "float32",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "onnx"], typer.Option(help=ENGINE)
+    ] = "torch",
+    threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode videos.")] = 0,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Test a model; an evaluation that was stopped resumes."""
-    from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
     from zoopraxis.inputs.playback import FORWARDS, Playback
@@ -48,8 +53,14 @@ def evaluate(
 
     if mode and mode not in MODES:
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
-    with download_bar(model) as downloaded:
-        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    net = open_for_engine(
+        model,
+        engine=engine,
+        precision=precision,
+        threads=threads,
+        device=device,
+        accept_licence=accept_licence,
+    )
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
         samples = samples.of_groups(groups.split(","))

@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
-    download_bar,
+    ENGINE,
+    THREADS,
+    open_for_engine,
     progress_bar,
     show_bug,
     show_error,
@@ -32,7 +34,7 @@ def predict(
         list[str], typer.Argument(help="Files, URLs, folders of frames, or camera:0.")
     ],
     model: Annotated[
-        str, typer.Option(help="A name, name.tag, .safetensors file, or a run's folder.")
+        str, typer.Option(help="A name, name.tag, run's folder, .safetensors, .onnx or .xml.")
     ],
     views: Annotated[int, typer.Option(min=1, help="Clips spread over a video.")] = 1,
     crops: Annotated[int, typer.Option(help="Crops of a clip: 1, 3, 5 or 10.")] = 1,
@@ -69,6 +71,10 @@ def predict(
         float | None, typer.Option(help="Of --stream: seconds between predictions.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "onnx"], typer.Option(help=ENGINE)
+    ] = "torch",
+    threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a video.")] = False,
 ) -> None:
@@ -76,7 +82,6 @@ def predict(
 
     A video that cannot be read is reported, the others are predicted, and the exit status is 1.
     """
-    from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.inputs import Media
     from zoopraxis.prediction.timeline import Hysteresis
     from zoopraxis.video import is_live
@@ -93,8 +98,9 @@ def predict(
         low = high if low is None else low
         rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
     unused = _unused_live(views, crops, start, end, flow, timeline, save)
-    with download_bar(model) as downloaded:
-        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    net = open_for_engine(
+        model, engine=engine, threads=threads, device=device, accept_licence=accept_licence
+    )
     warn_untrained(net)
     failed = False
     for video in videos:
