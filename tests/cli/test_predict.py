@@ -229,3 +229,42 @@ def test_a_device_that_is_not_there_is_no_bug(model, video):
     assert done.exit_code == 1
     assert "error: the device 'abacus' cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_an_exported_file_predicts_what_its_network_does(model, video, suffix, tmp_path):
+    to = {".onnx": "onnx", ".xml": "openvino"}[suffix]
+    file = tmp_path / f"net{suffix}"
+    written = CliRunner().invoke(app, ["export", model, str(file), "--to", to, "--json"])
+    assert written.exit_code == 0
+    report = json.loads(written.stdout)
+    assert report["file"] == str(file)
+    assert report["format"] == to
+    assert 0 <= report["relative_error"] < 1e-4
+
+    done = call(video, "--model", file, "--top", 2, "--json")
+
+    seen, expected = json.loads(done.stdout), predict(video, model, top=2)
+    assert seen["labels"] == list(expected.labels)
+    assert seen["scores"] == pytest.approx(expected.scores, abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch", "openvino", "onnx"])
+def test_engines_agree(model, video, engine):
+    done = call(video, "--model", model, "--engine", engine, "--threads", 1, "--json")
+
+    seen, expected = json.loads(done.stdout), predict(video, model)
+    assert seen["labels"] == list(expected.labels)
+    assert seen["scores"] == pytest.approx(expected.scores, abs=1e-4)
+
+
+def test_an_exported_file_is_not_for_a_gpu_nor_for_any_engine(model, video, tmp_path):
+    file = tmp_path / "net.xml"
+    assert CliRunner().invoke(app, ["export", model, str(file), "--to", "openvino"]).exit_code == 0
+
+    elsewhere = call(video, "--model", file, "--device", "cuda")
+    assert isinstance(elsewhere.exception, ZoopraxisError)
+    assert "runs on the CPU" in elsewhere.exception.problem
+    other = call(video, "--model", file, "--engine", "torch")
+    assert isinstance(other.exception, ZoopraxisError)
+    assert "does not run" in other.exception.problem

@@ -77,7 +77,10 @@ ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use.
 """Help of the option ``--accept-licence``."""
 
 
-ENGINE = "What runs the network on a CPU; auto is OpenVINO if installed, else torch."
+ENGINE = (
+    "What runs the network on a CPU; auto is OpenVINO if installed, else torch. "
+    "Default: torch, or what an exported file is for."
+)
 """Help of the option ``--engine``."""
 
 THREADS = "Threads of the engine; 0 leaves it to the engine."
@@ -87,7 +90,7 @@ THREADS = "Threads of the engine; 0 leaves it to the engine."
 def open_for_engine(
     model: str,
     *,
-    engine: Literal["auto", "torch", "openvino", "onnx"],
+    engine: Literal["auto", "torch", "openvino", "onnx"] | None,
     threads: int,
     device: str,
     precision: str = "float32",
@@ -99,10 +102,17 @@ def open_for_engine(
     from zoopraxis.engine.optimize import optimize_opened
 
     if is_exported(model):
-        return open_exported(model, precision=precision, threads=threads)
+        if device != "cpu":
+            raise ZoopraxisError(
+                f"{model} runs on the CPU, and the device is {device!r}",
+                "leave the device out, or name the network that was exported",
+            )
+        return open_exported(model, engine=engine or "auto", precision=precision, threads=threads)
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-    return optimize_opened(net, engine=engine, precision=precision, threads=threads, device=device)
+    return optimize_opened(
+        net, engine=engine or "torch", precision=precision, threads=threads, device=device
+    )
 
 
 def accept_licences(accepted: bool) -> None:

@@ -38,8 +38,8 @@ def evaluate(
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
     ] = "float32",
     engine: Annotated[
-        Literal["auto", "torch", "openvino", "onnx"], typer.Option(help=ENGINE)
-    ] = "torch",
+        Literal["auto", "torch", "openvino", "onnx"] | None, typer.Option(help=ENGINE)
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode videos.")] = 0,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,

@@ -72,8 +72,8 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     engine: Annotated[
-        Literal["auto", "torch", "openvino", "onnx"], typer.Option(help=ENGINE)
-    ] = "torch",
+        Literal["auto", "torch", "openvino", "onnx"] | None, typer.Option(help=ENGINE)
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a video.")] = False,

@@ -114,13 +114,17 @@ def is_exported(path: str | Path) -> bool:
     return Path(path).suffix in SUFFIXES.values()
 
 
-def open_exported(path: str | Path, *, precision: str = "float32", threads: int = 0) -> OpenModel:
-    """Open an exported file: .xml with OpenVINO, .onnx with ONNX Runtime.
+def open_exported(
+    path: str | Path, *, engine: str = "auto", precision: str = "float32", threads: int = 0
+) -> OpenModel:
+    """Open an exported file.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    engine : {"auto", "openvino", "onnx"}, default="auto"
+        ``auto`` runs .xml with OpenVINO and .onnx with ONNX Runtime; OpenVINO runs both.
     precision, threads
         As of `zoopraxis.engine.optimize.optimize`.
 
@@ -129,7 +133,7 @@ def open_exported(path: str | Path, *, precision: str = "float32", threads: int 
     CheckpointError
         There is no such file, it cannot be read, or it does not say which network it holds.
     ZoopraxisError
-        A package is missing.
+        A package is missing, or the engine does not run such files.
     """
     path = Path(path)
     if not path.is_file():
@@ -139,9 +143,15 @@ def open_exported(path: str | Path, *, precision: str = "float32", threads: int 
             f"{path} holds Python objects, which zoopraxis does not load from files",
             "open it with torch.export.load if you trust it, or export to onnx or openvino",
         )
-    engine = "openvino" if path.suffix == SUFFIXES["openvino"] else "onnx"
+    able = ("openvino",) if path.suffix == SUFFIXES["openvino"] else ("onnx", "openvino")
+    if engine == "auto":
+        engine = able[0]
+    if engine not in able:
+        raise ZoopraxisError(
+            f"--engine {engine} does not run {path}", f"choose {' or '.join(able)}, or leave it out"
+        )
     network = RUNTIMES[engine](path, precision=precision, threads=threads)
-    text = _text_in(path)
+    text = _text_in(path, engine)
     if text is None:
         raise CheckpointError(
             f"{path} does not say which network it holds: it has no {KEY!r} among its texts",
@@ -150,13 +160,15 @@ def open_exported(path: str | Path, *, precision: str = "float32", threads: int 
     return OpenModel(network, ModelConfig.from_json(text, where=str(path)), str(path))
 
 
-def _text_in(path: Path) -> str | None:
+def _text_in(path: Path, engine: str) -> str | None:
     """Return the configuration in a file, None where there is none."""
-    if path.suffix == SUFFIXES["onnx"]:
+    if engine == "onnx":
         session = require("onnxruntime").InferenceSession(
             str(path), providers=["CPUExecutionProvider"]
         )
         found: str | None = session.get_modelmeta().custom_metadata_map.get(KEY)
         return found
     model = require("openvino").Core().read_model(path)
-    return str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
+    # OpenVINO puts the texts of an ONNX file below a name of its own
+    places = ([KEY], ["framework", KEY])
+    return next((str(model.get_rt_info(p).value) for p in places if model.has_rt_info(p)), None)

@@ -25,7 +25,7 @@ class TimeConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map (B, C, T, H, W) to (B, C', T', H, W), channels last in memory."""
-        height, width = input.shape[3:]
+        batch, _, _, height, width = input.shape
         x = _channels_last(input).flatten(2, 3)  # (B, T, H * W, C)
         x = F.conv2d(
             x.permute(0, 3, 1, 2),  # (B, C, T, H * W)
@@ -36,7 +36,7 @@ class TimeConv3d(nn.Conv3d):
             (self.dilation[0], 1),
             self.groups,
         )  # (B, C', T', H * W)
-        return x.unflatten(3, (height, width))  # (B, C', T', H, W)
+        return x.reshape(batch, self.out_channels, -1, height, width)  # (B, C', T', H, W)
 
 
 class FrameConv3d(nn.Conv3d):
@@ -55,7 +55,8 @@ class FrameConv3d(nn.Conv3d):
             self.dilation[1:],
             self.groups,
         )  # (B * T, C', H', W')
-        x = x.permute(0, 2, 3, 1).unflatten(0, (batch, frames))  # (B, T, H', W', C')
+        _, channels, height, width = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(batch, frames, height, width, channels)
         return x.permute(0, 4, 1, 2, 3)  # (B, C', T, H', W')
 
 

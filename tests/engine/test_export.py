@@ -1,0 +1,126 @@
+"""Exported files compute the same, and say what they are, without the project too."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.checkpoints.saved import OpenModel, open_model
+from zoopraxis.engine.export import SUFFIXES, export_model, open_exported
+from zoopraxis.errors import CheckpointError, ShapeError, ZoopraxisError
+from zoopraxis.models import list_models
+
+LSTM = "ignore:The tensor attributes self.*_flat_weights"  # torch's own, of an exported LSTM
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    opened = open_model("test_mc3")
+    labels = tuple(f"Klasse „{k}“ <&>" for k in range(len(opened.labels)))
+    config = ModelConfig(name=opened.config.name, clip=opened.clip, labels=labels)
+    return OpenModel(opened.model, config)
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+@torch.no_grad()
+def test_a_file_is_all_that_is_needed(net, to, tmp_path):
+    path = tmp_path / f"net{SUFFIXES[to]}"
+    assert export_model(net, path, to=to) < 1e-5
+
+    again = open_exported(path)
+
+    assert again.config == net.config
+    clips = net.clip.example(batch=3, seed=2)
+    torch.testing.assert_close(again.model(clips), net.model(clips), rtol=1e-4, atol=1e-5)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == ({"net.onnx"} if to == "onnx" else {"net.xml", "net.bin"})
+    with pytest.raises(ShapeError, match="was compiled for"):
+        again.model(clips[:, :, 1:])
+
+
+@torch.no_grad()
+def test_onnx_runs_in_openvino_too(net, tmp_path):
+    path = tmp_path / "net.onnx"
+    export_model(net, path, to="onnx")
+
+    again = open_exported(path, engine="openvino")
+
+    assert again.config == net.config
+    clip = net.clip.example(seed=2)
+    torch.testing.assert_close(again.model(clip), net.model(clip), rtol=1e-4, atol=1e-5)
+
+
+def test_pt2_opens_with_torch_alone(net, tmp_path):
+    path = tmp_path / "net.pt2"
+    export_model(net, path, to="torch")
+
+    texts = {"zoopraxis.json": ""}
+    program = torch.export.load(path, extra_files=texts)
+
+    assert json.loads(texts["zoopraxis.json"]) == net.config.to_dict()
+    clip = net.clip.example(seed=2)
+    torch.testing.assert_close(program.module()(clip), net.model(clip))
+    with pytest.raises(CheckpointError, match="Python objects"):
+        open_exported(path)
+
+
+def test_onnx_opens_with_onnx_runtime_alone(net, tmp_path):
+    import onnxruntime
+
+    path = tmp_path / "net.onnx"
+    export_model(net, path, to="onnx")
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map["zoopraxis"])
+    clip = np.zeros(session.get_inputs()[0].shape, np.float32)
+    (logits,) = session.run(None, {session.get_inputs()[0].name: clip})
+
+    assert len(about["labels"]) == logits.shape[1]
+    assert about["clip"]["input"].keys() >= {"mean", "std", "size"}
+
+
+@pytest.mark.parametrize("name", list_models("test_*"))
+@pytest.mark.parametrize("to", ["onnx", "torch"])
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # exporters warn about themselves
+def test_every_family_exports(name, to, tmp_path):
+    torch.manual_seed(0)
+    assert export_model(open_model(name), tmp_path / f"net{SUFFIXES[to]}", to=to) < 1e-4
+
+
+def test_what_cannot_be_written_leaves_nothing(net, tmp_path, monkeypatch):
+    with pytest.raises(ZoopraxisError, match=r"does not end in \.onnx"):
+        export_model(net, tmp_path / "net.pt", to="onnx")
+    with pytest.raises(ZoopraxisError, match="no folder"):
+        export_model(net, tmp_path / "nowhere" / "net.onnx", to="onnx")
+    broken = OpenModel(open_model("test_mc3").model, net.config)
+    with torch.no_grad():
+        next(broken.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ZoopraxisError, match="is not written"):
+        export_model(broken, tmp_path / "net.xml", to="openvino")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_of_others_are_refused(net, tmp_path):
+    import onnx
+
+    path = tmp_path / "net.onnx"
+    with pytest.raises(CheckpointError, match="no file"):
+        open_exported(path)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(CheckpointError, match="cannot be read by ONNX Runtime"):
+        open_exported(path)
+    with pytest.raises(CheckpointError, match="cannot be read by OpenVINO"):
+        open_exported(path, engine="openvino")
+    with pytest.raises(ZoopraxisError, match="does not run"):
+        open_exported(path, engine="torch")
+    export_model(net, path, to="onnx")
+    proto = onnx.load(path)
+    del proto.metadata_props[:]
+    onnx.save(proto, path)
+    for engine in ("onnx", "openvino"):
+        with pytest.raises(CheckpointError, match="does not say which network"):
+            open_exported(path, engine=engine)
