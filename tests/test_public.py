@@ -61,3 +61,12 @@ def test_an_expected_error_is_two_lines_and_exit_1():
     assert problem == "error: there is no model called 'r2plus1d_19'"
     assert hint.startswith("hint:  did you mean r2plus1d_18")
     assert done.stdout == ""
+
+
+def test_the_runtimes_are_loaded_only_when_asked_for():
+    probe = (
+        "import sys, zoopraxis.engine.optimize, zoopraxis.engine.export\n"
+        "print(sorted({'openvino', 'onnx', 'onnxruntime', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

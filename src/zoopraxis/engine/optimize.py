@@ -1,5 +1,6 @@
 """Choose the engine that runs a network on a CPU."""
 
+import copy
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Literal
@@ -66,7 +67,8 @@ def optimize(
             torch.set_num_threads(threads)
         return in_fast_forms(model)
     clip = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
-    return RUNTIMES[engine](onnx_bytes(model.eval(), clip), precision=precision, threads=threads)
+    data = onnx_bytes(copy.deepcopy(model).eval(), clip)
+    return RUNTIMES[engine](data, precision=precision, threads=threads)
 
 
 def optimize_opened(
