@@ -28,7 +28,7 @@ for name in options.models:
     net = open_model(name)
     example = net.clip.example(seed=1)
     clip = example if isinstance(example, tuple) else (example,)
-    networks = {"as it is": net.model}
+    networks: dict[str, torch.nn.Module] = {"as it is": net.model}
     for engine in options.engines:
         networks[engine] = optimize(net.model, example, engine=engine, threads=1)
     with torch.inference_mode():
