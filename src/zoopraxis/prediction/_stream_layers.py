@@ -201,26 +201,25 @@ class Look:
 
 
 def _convolution(node: fx.Node, known: Values) -> Look:
-    weight: Any = known[argument(node, 1, None)]
+    """A convolution of few frames: their taps in time are channels of a convolution of images.
+
+    PyTorch has fast kernels for images and for long clips, not for clips of a frame or two.
+    """
+    weight: Any = known[argument(node, 1, None)]  # (O, C / groups, K, kh, kw)
     bias = known.get(argument(node, 2, None))
     (stride, *strides), (padding, *paddings) = _three(node, 3, 1), _three(node, 4, 0)
     dilation, *dilations = _three(node, 5, 1)
     groups = argument(node, 6, 1)
+    kernel = weight.shape[TIME]
+    images = weight.flatten(1, 2)  # (O, C / groups * K, kh, kw)
 
     def apply(x: Tensor, taken: int, spread: int) -> Tensor:
-        return F.conv3d(
-            x,
-            weight,
-            bias,
-            stride=(taken, *strides),
-            padding=(0, *paddings),
-            dilation=(spread, *dilations),
-            groups=groups,
-        )
+        taps = x.unfold(TIME, (kernel - 1) * spread + 1, taken)[..., ::spread]  # (B, C, N, H, W, K)
+        frames = taps.permute(0, 2, 1, 5, 3, 4).flatten(2, 3).flatten(0, 1)  # (B N, C K, H, W)
+        out = F.conv2d(frames, images, bias, strides, paddings, dilations, groups)  # (B N, O, h, w)
+        return out.view(len(x), -1, *out.shape[1:]).transpose(1, 2)  # (B, O, N, h, w)
 
-    return Look(
-        apply=apply, kernel=weight.shape[TIME], stride=stride, dilation=dilation, padding=padding
-    )
+    return Look(apply=apply, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
 
 
 def _max_pooling(node: fx.Node, _: Values) -> Look:
