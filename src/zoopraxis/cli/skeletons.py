@@ -1,4 +1,4 @@
-"""zoopraxis skeletons: data sets of skeletons."""
+"""zoopraxis skeletons: of data sets, and of the people in videos."""
 
 import json
 import sys
@@ -7,15 +7,78 @@ from typing import Annotated
 
 import typer
 
-from zoopraxis.cli._shown import counting_bar
-from zoopraxis.errors import DataError
+from zoopraxis.cli._extraction import Asked, report
+from zoopraxis.cli._shown import counting_bar, progress_bar
+from zoopraxis.errors import DataError, ZoopraxisError
 
-skeletons = typer.Typer(help="Make data sets of skeletons.", no_args_is_help=True)
+skeletons = typer.Typer(
+    help="Convert data sets of skeletons, or find skeletons in videos.", no_args_is_help=True
+)
 
 
-@skeletons.callback()
-def _skeletons() -> None:
-    """Keep ``convert`` a subcommand while it is the only one."""
+@skeletons.command()
+def extract(
+    videos: Annotated[
+        str, typer.Argument(help="A video or folder of frames, a folder of classes, or a list.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
+    pose: Annotated[
+        str,
+        typer.Option(
+            help="torchvision (Keypoint R-CNN), rtmlib (RTMPose), or a file with weights of "
+            "Keypoint R-CNN."
+        ),
+    ] = "torchvision",
+    every: Annotated[
+        int, typer.Option(min=1, help="Frames from one that is looked at to the next.")
+    ] = 1,
+    min_score: Annotated[
+        float | None, typer.Option(help="Lowest score of a person. [default: the estimator's]")
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(help="Of one video: write it with joints and boxes drawn, as this MP4."),
+    ] = None,
+    group: Annotated[
+        str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
+    ] = "group",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the joints of everybody, and write a list that names them beside each video."""
+    from zoopraxis.prediction.poses import find_estimator
+    from zoopraxis.prediction.skeleton_overlay import write_skeleton_overlay
+    from zoopraxis.prediction.skeletons import extract_skeletons, read_skeletons
+    from zoopraxis.video.extraction import places
+
+    chosen = find_estimator(pose, min_score=min_score)
+    asked = Asked.of(videos, column="skeleton", group=group)
+    if overlay is not None and asked.samples is not None:
+        raise ZoopraxisError(f"{videos} is a list, and --overlay draws one video", "name a video")
+    with counting_bar("skeletons") as progress:
+        results = extract_skeletons(
+            asked.paths,
+            places(asked.paths, out),
+            estimator=chosen,
+            every=every,
+            workers=workers,  # one by default: torch takes all cores for one video
+            progress=progress,
+        )
+    if overlay is not None and results[0].file:
+        with progress_bar("drawing") as drawn:
+            write_skeleton_overlay(
+                asked.paths[0], overlay, read_skeletons(results[0].file), progress=drawn
+            )
+    report(
+        results,
+        asked,
+        out,
+        column="skeleton",
+        items="people",
+        count="people",
+        facts={"pose": chosen.name, "every": every, "layout": "coco-17"},
+        as_json=as_json,
+    )
 
 
 @skeletons.command()

@@ -23,7 +23,15 @@ from torch import Tensor
 
 from zoopraxis.errors import DownloadError, ZoopraxisError, did_you_mean
 
-__all__ = ["DETECTORS", "Detector", "FasterRCNN", "Found", "People", "find_detector"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "FasterRCNN",
+    "Found",
+    "People",
+    "find_detector",
+    "published_detector",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +147,43 @@ def _faster_rcnn() -> tuple[Any, list[str]]:
     from torchvision.models import detection  # seconds
 
     weights = detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1
+    network = published_detector(
+        detection.fasterrcnn_resnet50_fpn,
+        weights,
+        title="Faster R-CNN",
+        otherwise="take the detector opencv",
+    )
+    return network, list(weights.meta["categories"])
+
+
+def published_detector(
+    build: Callable[..., Any], weights: Any, *, title: str, otherwise: str
+) -> Any:
+    """Build one of torchvision's detectors with its published weights, in evaluation mode.
+
+    Parameters
+    ----------
+    build : callable
+        torchvision's function.
+    weights : torchvision.models.WeightsEnum
+        The weights, downloaded once.
+    title, otherwise : str
+        What it is called, and what else can be done, for the message.
+
+    Raises
+    ------
+    DownloadError
+        The weights are not here and cannot be downloaded.
+    """
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
-        network = detection.fasterrcnn_resnet50_fpn(weights=weights, weights_backbone=None)
+        network = build(weights=weights, weights_backbone=None)
     except (OSError, RuntimeError) as error:
         raise DownloadError(
-            f"the weights of Faster R-CNN are not at {file}, and cannot be downloaded: {error}",
-            f"download {weights.url} and put it there; or take the detector opencv",
+            f"the weights of {title} are not at {file}, and cannot be downloaded: {error}",
+            f"download {weights.url} and put it there; or {otherwise}",
         ) from error
-    return network.eval(), list(weights.meta["categories"])
+    return network.eval()
 
 
 DETECTORS: Mapping[str, Callable[..., Detector]] = {"opencv": People, "torchvision": FasterRCNN}
