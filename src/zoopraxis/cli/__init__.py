@@ -14,7 +14,7 @@ VERBS = (
     *("models", "info", "convert", "export", "train", "predict", "people"),
     *("evaluate", "fuse", "compare", "diagnose"),
     *("features", "probe", "similarity", "embedding"),
-    *("flow", "boxes", "trajectories", "skeletons", "data", "doctor", "demo"),
+    *("flow", "boxes", "trajectories", "skeletons", "ava", "data", "doctor", "demo"),
 )
 
 app = typer.Typer(
