@@ -59,7 +59,7 @@ def test_moments_without_truth_and_those_excluded():
     assert stand_of(truth, found) == pytest.approx(1 / 2 / 2)
     assert stand_of(truth, found, excluded={("film", 905)}) == pytest.approx(1 / 2)
     assert stand_of(truth, found, excluded={("film", 905), ("film", 903)}) == 1
-    with pytest.raises(DataError, match="no true box of an evaluated"):
+    with pytest.raises(DataError, match="no true boxes of evaluated"):
         score_ava(truth, found, excluded={("film", 902), ("film", 903)})
 
 

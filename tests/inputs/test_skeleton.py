@@ -356,3 +356,76 @@ def test_values_out_of_range_are_refused():
     assert "ntu-25" in caught.value.hint
     with pytest.raises(ShapeError, match="J = 18"):
         Skeleton().prepare(torch.zeros(1, 2, 1, 25, 3), SkeletonDraw())
+
+
+def test_coordinates_in_half_frames_from_the_middle(tmp_path):
+    joints = np.zeros((1, 1, 17, 3))
+    joints[0, 0, 0] = (0.25, -0.5, 0.9)  # a quarter of the frame to the right, at its top
+    joints[0, 0, 1] = (0.25, 0.25, 0.01)  # as good as missing
+    np.save(tmp_path / "a.npy", joints)
+
+    x = clip_of(Skeleton(layout="coco-17", normalise="image"), Media(path=tmp_path / "a.npy"), [0])
+
+    torch.testing.assert_close(x[:, 0, 0, 0], torch.tensor([0.5, -1.0, 0.9]))
+    torch.testing.assert_close(x[:, 0, 1, 0], torch.tensor([0.0, 0.0, 0.01]))
+    np.save(tmp_path / "pixels.npy", joints * 300 + 200)
+    with pytest.raises(VideoError, match="are not fractions of the frame"):
+        Skeleton(layout="coco-17", normalise="image").open(Media(path=tmp_path / "pixels.npy"))
+
+
+def ntu_body(turned):
+    """A body (25, 3): spine up y, shoulders along x, and a head; turned and moved."""
+    joints = np.zeros((25, 3))
+    joints[0], joints[1], joints[3] = (0, 0, 0), (0, 0.3, 0), (0, 0.8, 0.1)
+    joints[4], joints[8] = (-0.2, 0.5, 0), (0.2, 0.5, 0)
+    joints[5:8] = (0.1, 0.2, 0.3)
+    return joints @ turned.T + (1.0, 2.0, 3.0)
+
+
+def test_bodies_are_set_upright_as_in_the_first_frame(tmp_path):
+    angle = np.deg2rad(40)
+    turned = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    lying = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
+    body = ntu_body(lying @ turned)
+    np.save(tmp_path / "a.npy", np.stack([body, body + 0.5])[None])
+    kind = Skeleton(layout="ntu-25", normalise="upright", people=1)
+
+    x = clip_of(kind, Media(path=tmp_path / "a.npy"), [0, 1])[..., 0]  # (C, T, J)
+
+    # what was right is still x, what was up is z, and what was to the front is -y
+    torch.testing.assert_close(x[:, 0, 0], torch.tensor([0, 0, -0.3]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(x[:, 0, 3], torch.tensor([0, -0.1, 0.5]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(x[:, 0, 8], torch.tensor([0.2, 0, 0.2]), atol=1e-6, rtol=0)
+    # the second frame is turned as the first
+    moved = x[:, 1] - x[:, 0]
+    torch.testing.assert_close(moved, moved[:, :1].expand(3, 25), atol=1e-6, rtol=0)
+    assert moved[:, 0].norm() == pytest.approx(0.75**0.5)
+    # the origin is a joint that is there: its motion is not 0
+    motion = kind.change(streams=("joint_motion",))
+    x = clip_of(motion, Media(path=tmp_path / "a.npy"), [0, 1])[..., 0]
+    torch.testing.assert_close(x[:, 0], moved, atol=1e-6, rtol=0)
+
+
+def test_the_person_who_is_there_longest_is_the_first_and_empty_frames_go(tmp_path):
+    joints = np.zeros((2, 5, 25, 3))
+    joints[0, 1] = ntu_body(np.eye(3)) + 5
+    joints[1, [0, 1, 3]] = ntu_body(np.eye(3))
+    np.save(tmp_path / "a.npy", joints)
+    kind = Skeleton(layout="ntu-25", normalise="upright")
+    media = Media(path=tmp_path / "a.npy")
+
+    with kind.open(media) as track:
+        assert (track.num_frames, len(track.timestamps)) == (3, 3)
+        assert [bool(there.any()) for there in track.joints[:, 1]] == [False, True, False]
+        assert track.joints[:, 0].flatten(1).any(dim=1).all()
+    with pytest.raises(VideoError, match="2 frames of which are left out"):
+        kind.open(Media(path=tmp_path / "a.npy", start=0.0, end=0.1))
+
+
+def test_layouts_that_cannot_be_normalised_so():
+    with pytest.raises(RecipeError, match="in no image"):
+        Skeleton(layout="ntu-25", normalise="image")
+    with pytest.raises(RecipeError, match="cannot be set upright"):
+        Skeleton(layout="kinect-20", normalise="upright")

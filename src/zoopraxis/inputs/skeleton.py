@@ -33,9 +33,12 @@ __all__ = ["Skeleton", "SkeletonDraw", "SkeletonTrack"]
 CHANNELS = 3  # x, y and score, or x, y and z
 ANGLES = (-10.0, -5.0, 0.0, 5.0, 10.0)  # degrees
 SCALES = (-0.1, 0.0, 0.1)  # added to 1
+FAINTEST = 0.01  # scores up to this one are PYSKL's missing joints
+FARTHEST = 2.0  # fractions of the frame from its middle; more must be in other units
 SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)  # in units of the coordinates
 
 Stream = Literal["joints", "bones", "joint_motion", "bone_motion"]
+Normalise = Literal["none", "body", "image", "upright"]
 Matrix = tuple[tuple[float, float, float], ...]
 Motion = tuple[float, float, float, float]
 """Angle in degrees, scale, shift to the right and shift downwards."""
@@ -127,9 +130,16 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         "bone_motion". A bone is a joint minus its neighbour on the way to the layout's
         centre, motion the next frame minus this one; where either is missing, it is 0. In 2D, the
         score of a difference is the mean of both.
-    normalise : {"none", "body"}, default="none"
+    normalise : {"none", "body", "image", "upright"}, default="none"
         Coordinates as in the file; or relative to the middle of the bodies in the first frame that
-        has one, in units of the mean length of a bone, both over the whole file.
+        has one, in units of the mean length of a bone, both over the whole file. The others are
+        those of PYSKL's checkpoints (`zoopraxis.weights.stgcn_plus`). "image": fractions of half
+        the frame's size from its middle, -1 to 1, of files that have fractions of the whole; x and
+        y are 0 where the score is 0.01 or less. "upright", of ntu-25 alone: relative to the middle
+        of the spine in the first frame, turned so that the spine points along z there, and the
+        line from the left to the right shoulder, as far as that is at a right angle to it, along
+        x; of the person who is there in the most frames, who becomes the first, and without the
+        frames in which that person is not.
     pace : {"time", "motion"}, default="time"
         Frames as in the file; or as many frames between which the joints move equally far, so that
         waiting takes no time. For whole recordings of one action: it removes speed, and stops
@@ -150,7 +160,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
     layout: str = "openpose-18"
     people: int = 2
     streams: tuple[Stream, ...] = ("joints",)
-    normalise: Literal["none", "body"] = "none"
+    normalise: Normalise = "none"
     pace: Literal["time", "motion"] = "time"
     move: float = 0.0
     turn: float = 0.0
@@ -174,12 +184,22 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
                 f"the streams {self.streams!r:.80} are not some of {', '.join(known)}",
                 'name one at least: ["joints"]',
             )
-        for name, choices in (("normalise", ("none", "body")), ("pace", ("time", "motion"))):
+        for name, choices in (("normalise", get_args(Normalise)), ("pace", ("time", "motion"))):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(
                     f"{name} must be {' or '.join(choices)}, not {value!r:.40}", "choose one"
                 )
+        if self.normalise == "image" and self.joints.has_depth:
+            raise RecipeError(
+                f"the joints of {self.layout!r} are in space, and in no image",
+                "set normalise to body, or to upright for ntu-25",
+            )
+        if self.normalise == "upright" and self.layout != "ntu-25":
+            raise RecipeError(
+                f"bodies of {self.layout!r} cannot be set upright, only those of 'ntu-25'",
+                "set normalise to body",
+            )
 
     @property
     def joints(self) -> Layout:
@@ -195,6 +215,17 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
         track = open_skeletons(media, self.joints)
         if self.normalise == "body":
             track.joints = _body_centred(track.joints, self.joints)
+        elif self.normalise == "image":
+            track.joints = _in_image(track.joints, name=track.name)
+        elif self.normalise == "upright":
+            joints = _upright(track.joints)
+            if len(joints) < track.num_frames and (media.start, media.end) != (None, None):
+                raise VideoError(
+                    f"{track.name}: a segment in seconds of skeletons, "
+                    f"{track.num_frames - len(joints)} frames of which are left out",
+                    "give whole recordings, or set normalise to body",
+                )
+            track = SkeletonTrack(track.name, joints, fps=track.fps)
         if self.pace == "motion":
             if (media.start, media.end) != (None, None):
                 raise VideoError(
@@ -370,6 +401,52 @@ def _body_centred(joints: Tensor, layout: Layout) -> Tensor:
     size = bones.mean() if len(bones) and bones.any() else points.new_ones(())
     centred = (points - origin) / size * there[..., None]
     return torch.cat([centred, joints[..., axes:]], dim=-1)  # (N, P, J, 3)
+
+
+def _in_image(joints: Tensor, *, name: str) -> Tensor:
+    """Coordinates (N, P, J, 3) in half frames from the middle, PYSKL's ``PreNormalize2D``."""
+    points = joints[..., :2]
+    if points.abs().median() > FARTHEST:
+        raise VideoError(
+            f"{name}: coordinates such as {points.abs().median():g} are not fractions of the frame "
+            "from its middle, -0.5 to 0.5",
+            "divide pixels by the frame's width and height, and subtract 0.5",
+        )
+    return torch.cat([2 * points * (joints[..., 2:] > FAINTEST), joints[..., 2:]], dim=-1)
+
+
+def _upright(joints: Tensor) -> Tensor:
+    """Bodies (N, P, 25, 3) in the first frame's axes, PYSKL's ``PreNormalize3D``: (N', P, 25, 3).
+
+    That code takes one person or two; here, of any number, one is the main one.
+    """
+    x = joints.double()
+    there = (x.abs() > 1e-8).flatten(2).any(dim=2)  # (N, P)
+    main = int(there.sum(dim=0).argmax())
+    order = [main, *(person for person in range(x.shape[1]) if person != main)]
+    x = x[there[:, main]][:, order]  # (N', P, J, 3)
+    present = _present(x)
+    x = (x - x[0, 0, 1]) * present
+    x = x @ _turning(x[0, 0, 1] - x[0, 0, 0], (0, 0, 1)).mT  # from the base of the spine
+    x = x @ _turning(x[0, 0, 8] - x[0, 0, 4], (1, 0, 0)).mT  # from the left shoulder
+    # the middle of the spine is at 0 in the first frame, and must not count as missing
+    return torch.where(present & ~_present(x), 1e-9, x).float()
+
+
+def _turning(start: Tensor, to: tuple[int, int, int]) -> Tensor:
+    """Matrix (3, 3) that turns a vector (3,) to an axis, by Rodrigues' formula.
+
+    As in PYSKL, nothing turns where the vector is 0, or along the axis, either way.
+    """
+    end = start.new_tensor(to)
+    across = torch.linalg.cross(start, end)  # (3,)
+    if start.abs().sum() < 1e-6 or across.abs().sum() < 1e-6:
+        return torch.eye(3, dtype=start.dtype)
+    angle = torch.arccos((start @ end / start.norm()).clamp(-1, 1))
+    x, y, z = (across / across.norm()).tolist()
+    cross = start.new_tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turned = torch.sin(angle) * cross + (1 - torch.cos(angle)) * cross @ cross
+    return torch.eye(3, dtype=start.dtype) + turned
 
 
 def _evenly_moving(joints: Tensor, *, axes: int) -> Tensor:

@@ -1,12 +1,13 @@
 """Published checkpoints of ST-GCN++, from its authors ("pyskl").
 
-Their joints are prepared as PYSKL does: those of NTU RGB+D relative to the middle of the spine in
-the first frame, turned so that the first person stands upright and faces the camera
-(``PreNormalize3D``); those in the image as fractions of half its size from its middle, -1 to 1
-(``PreNormalize2D``). Two of the four streams on COCO's joints are not here: PYSKL's bones run from
-the nose to the hips, ours from the shoulders. In PYSKL's graph of NTU RGB+D, thumb and finger tips
-are joined to the hand; in ours, as in that of 2s-AGCN, the thumb lies between. A checkpoint brings
-its own graph.
+Their clips have joints prepared as PYSKL does: those of NTU RGB+D relative to the middle of the
+spine in the first frame, turned so that the spine points along z there (``PreNormalize3D``, our
+``normalise="upright"``); those in the image as fractions of half its size from its middle, -1 to 1
+(``PreNormalize2D``, ``normalise="image"``). Of more than two people in the image, PYSKL takes the
+first two of the file, we those with the highest scores in every frame. Two of the four streams on
+COCO's joints are not here: PYSKL's bones run from the nose to the hips, ours from the shoulders. In
+PYSKL's graph of NTU RGB+D, thumb and finger tips are joined to the hand; in ours, as in that of
+2s-AGCN, the thumb lies between. A checkpoint brings its own graph.
 """
 
 from collections.abc import Mapping

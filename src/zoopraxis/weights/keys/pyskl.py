@@ -46,7 +46,7 @@ _STREAMS: Mapping[Stream, str] = {
 def skeleton_weights(
     model: str, folder: str, data: str, stream: Stream, top1: float, *, origin: str = ""
 ) -> Weights:
-    """Return the checkpoint of one stream.
+    """Return the checkpoint of one stream, whose clip has joints prepared as PYSKL does.
 
     Parameters
     ----------
@@ -65,6 +65,8 @@ def skeleton_weights(
     """
     dataset, num_classes, labels = DATASETS[data]
     name = _STREAMS[stream]
+    clip = model_spec(model).clip
+    normalise = "upright" if clip.input.joints.has_depth else "image"
     return Weights(
         model=model,
         tag=f"{origin}{data}" if stream == "j" else f"{origin}{data}_{name}",
@@ -76,5 +78,5 @@ def skeleton_weights(
         licence="Apache-2.0",
         top1=top1,
         protocol="10 clips of 100 uniform segments",
-        clip=None if stream == "j" else model_spec(model).clip.change(streams=(name,)),
+        clip=clip.change(streams=(name,), normalise=normalise),
     )
