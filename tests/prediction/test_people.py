@@ -14,7 +14,7 @@ from zoopraxis.cli import app
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import VideoError, ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec, Flow, RGBDiff, Sampling
-from zoopraxis.prediction.people import _smoothed, predict_people
+from zoopraxis.prediction.people import predict_people, smoothed
 from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.video import open_video, write_video
 
@@ -104,8 +104,8 @@ def test_between_the_frames_looked_at_the_box_moves_evenly(film):
 def test_smoothing_averages_neighbours_and_fewer_at_the_ends():
     scores = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
 
-    assert _smoothed(scores, 1).equal(scores)
-    assert _smoothed(scores, 3)[:, 0].tolist() == pytest.approx([1.0, 2 / 3, 2 / 3, 0.5])
+    assert smoothed(scores, 1).equal(scores)
+    assert smoothed(scores, 3)[:, 0].tolist() == pytest.approx([1.0, 2 / 3, 2 / 3, 0.5])
 
 
 def test_a_result_does_not_depend_on_batches(film):

@@ -1,7 +1,7 @@
 """zoopraxis people VIDEO --model M: what every person in a video does, and when."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,9 +29,26 @@ def people(
         str | None,
         typer.Option(help="Without boxes: torchvision or opencv. [default: torchvision]"),
     ] = None,
+    skeletons: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the video's skeletons, as `zoopraxis skeletons extract` writes it, for "
+            "networks that expect them."
+        ),
+    ] = None,
+    pose: Annotated[
+        str | None,
+        typer.Option(
+            help="Without skeletons, what finds them: torchvision, rtmlib, or a file with weights "
+            "of Keypoint R-CNN. [default: torchvision]"
+        ),
+    ] = None,
     every: Annotated[
-        int, typer.Option(min=1, help="Frames from one the detector looks at to the next.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            min=1, help="Frames from one that is looked at to the next. [default: 2; 1 for joints]"
+        ),
+    ] = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a clip.")] = None,
     step: Annotated[float | None, typer.Option(help="Seconds from clip to clip.")] = None,
     smooth: Annotated[
@@ -51,35 +68,49 @@ def people(
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.prediction.box_overlay import write_box_overlay
     from zoopraxis.prediction.people import predict_people
+    from zoopraxis.prediction.poses import find_estimator
+    from zoopraxis.prediction.skeleton_people import predict_skeleton_people
+    from zoopraxis.prediction.skeletons import find_skeletons, read_skeletons
     from zoopraxis.regions import read_boxes
     from zoopraxis.regions.detect import find_detector
     from zoopraxis.regions.extract import find_boxes
     from zoopraxis.video import open_video
 
-    if boxes is not None and detector is not None:
-        raise ZoopraxisError(f"{boxes} has boxes, and {detector} would find others", "give one")
+    for given, finder in ((boxes, detector), (skeletons, pose)):
+        if given is not None and finder is not None:
+            raise ZoopraxisError(f"{given} is given, and {finder} would find others", "give one")
     if save is not None and Path(video).exists() and save.exists() and save.samefile(video):
         raise ZoopraxisError(f"{save} is the video itself", "save to another file")
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     warn_untrained(net)
-    if boxes is not None:
-        found = read_boxes(boxes)
+    if net.clip.input.reads_skeletons:
+        other, hint = boxes or detector, "it reads skeletons: give --skeletons or --pose"
     else:
-        looks = find_detector(detector or "torchvision")
-        with open_video(video) as frames:
-            found = find_boxes(frames, looks, every=every)
-    with progress_bar(video) as progress:
-        result = predict_people(
-            video,
-            net,
-            found,
-            window=window,
-            step=step,
-            smooth=smooth,
-            device=device,
-            progress=progress,
+        other, hint = skeletons or pose, "it reads frames: give --boxes or --detector"
+    if other is not None:
+        raise ZoopraxisError(
+            f"{other} is given, and {net.name} does not read it", f"it reads {needed}"
         )
+    options: dict[str, Any] = {"window": window, "step": step, "smooth": smooth, "device": device}
+    if net.clip.input.reads_skeletons:
+        if skeletons is not None:
+            joints = read_skeletons(skeletons)
+        else:
+            estimator = find_estimator(pose or "torchvision")
+            with open_video(video) as frames:
+                joints = find_skeletons(frames, estimator, every=every or 1)
+        with progress_bar(video) as progress:
+            result = predict_skeleton_people(video, net, joints, **options, progress=progress)
+    else:
+        if boxes is not None:
+            found = read_boxes(boxes)
+        else:
+            looks = find_detector(detector or "torchvision")
+            with open_video(video) as frames:
+                found = find_boxes(frames, looks, every=every or 2)
+        with progress_bar(video) as progress:
+            result = predict_people(video, net, found, **options, progress=progress)
     if table is not None:
         result.write_csv(table)
     if save is not None:

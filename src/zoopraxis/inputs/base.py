@@ -151,6 +151,8 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
     """Name of the kind in JSON."""
     reads_gaps: ClassVar[bool] = False
     """Whether `read` takes `zoopraxis.inputs.sampling.NOTHING` for an index, and gives zeros."""
+    reads_skeletons: ClassVar[bool] = False
+    """Whether the track is the skeletons in a file, and not frames."""
 
     @abc.abstractmethod
     def shape(self, num_frames: int) -> tuple[int, ...]:

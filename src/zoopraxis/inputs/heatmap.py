@@ -56,6 +56,7 @@ class Heatmap(Input[SkeletonTrack, Draw]):
 
     kind: ClassVar[str] = "heatmap"
     reads_gaps: ClassVar[bool] = True
+    reads_skeletons: ClassVar[bool] = True
 
     layout: str = "coco-17"
     limbs: tuple[tuple[int, int], ...] = ()

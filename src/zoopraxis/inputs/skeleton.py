@@ -156,6 +156,7 @@ class Skeleton(Input[SkeletonTrack, SkeletonDraw]):
 
     kind: ClassVar[str] = "skeleton"
     reads_gaps: ClassVar[bool] = True
+    reads_skeletons: ClassVar[bool] = True
 
     layout: str = "openpose-18"
     people: int = 2

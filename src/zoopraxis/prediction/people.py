@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import VideoError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.inputs import Inputs, Media
 from zoopraxis.inputs.base import concatenate
@@ -31,7 +31,15 @@ from zoopraxis.regions import FrameBoxes
 from zoopraxis.regions.track import link_boxes, only_people
 from zoopraxis.video import FrameBox, RecentVideo, Video, open_video
 
-__all__ = ["People", "PersonSegment", "predict_people"]
+__all__ = [
+    "People",
+    "PersonPath",
+    "PersonSegment",
+    "check_smooth",
+    "person_path",
+    "predict_people",
+    "smoothed",
+]
 
 COLUMNS = ("path", "start", "end", "x1", "y1", "x2", "y2", "label", "person", "score")
 
@@ -187,15 +195,20 @@ def predict_people(
     ZoopraxisError
         ``smooth`` is not odd, or the boxes have no tracks and the extra ``tracking`` is missing.
     """
-    if smooth < 1 or smooth % 2 == 0:
-        raise ZoopraxisError(f"smooth is {smooth}", "pass an odd number of windows: 1, 3, 5")
+    check_smooth(smooth)
     net = opened(model)
     kind = net.clip.input
+    if kind.reads_skeletons:
+        raise VideoError(
+            f"{net.name} expects skeletons, and boxes are given",
+            "find the people's joints: `zoopraxis people --pose torchvision`, or "
+            "`zoopraxis.prediction.skeleton_people`",
+        )
     with RecentVideo(open_video(video)) as frames:
         boxes.nearest(frames.timestamps, name=frames.name)  # raises where they are another's
         boxes = _tracked(_within(only_people(boxes), frames), frames)
         whole = kind.open(Media(path=frames, box=(0.0, 0.0, 1.0, 1.0)))
-        paths = {person: _path(boxes, person, frames) for person in np.unique(boxes.tracks)}
+        paths = {person: person_path(boxes, person, frames) for person in np.unique(boxes.tracks)}
         stretches = [
             (person, stretch)
             for person, path in paths.items()
@@ -236,7 +249,7 @@ def predict_people(
         segments = []
         for number, (person, stretch) in enumerate(stretches):
             rows = torch.stack([logits[number, row] for row in range(len(stretch.indices))])
-            scores = _smoothed(aggregate(rows[:, None], mode=mode), smooth)  # (W, K)
+            scores = smoothed(aggregate(rows[:, None], mode=mode), smooth)  # (W, K)
             for s in merge(
                 scores, stretch.centres, start=stretch.start, end=stretch.end, labels=net.labels
             ):
@@ -254,7 +267,7 @@ def predict_people(
 
 
 @dataclass(frozen=True)
-class _Path:
+class PersonPath:
     """Boxes (F, 4) of a person in fractions of the frame, from frame ``first`` on."""
 
     first: int
@@ -296,7 +309,7 @@ def _seconds(boxes: FrameBoxes, timestamps: NDArray[np.float64]) -> NDArray[np.f
     return boxes.at if boxes.unit == "time" else timestamps[boxes.at.astype(np.int64)]
 
 
-def _path(boxes: FrameBoxes, person: int, video: Video) -> _Path:
+def person_path(boxes: FrameBoxes, person: int, video: Video) -> PersonPath:
     """Box of a person in every frame from the first to the last in which it was found."""
     rows = np.flatnonzero(boxes.tracks == person)
     # of several in one frame, the one with the highest score
@@ -309,10 +322,22 @@ def _path(boxes: FrameBoxes, person: int, video: Video) -> _Path:
     shown = video.timestamps[first:last]  # (F,)
     scaled = boxes.boxes[rows] / np.tile([video.width, video.height], 2)
     corners = [np.interp(shown, times, corner) for corner in scaled.T]  # each (F,)
-    return _Path(first, np.stack(corners, axis=1))
+    return PersonPath(first, np.stack(corners, axis=1))
 
 
-def _smoothed(scores: Tensor, windows: int) -> Tensor:
+def check_smooth(windows: int) -> None:
+    """Refuse a number of windows that cannot be averaged around one.
+
+    Raises
+    ------
+    ZoopraxisError
+        It is not odd.
+    """
+    if windows < 1 or windows % 2 == 0:
+        raise ZoopraxisError(f"smooth is {windows}", "pass an odd number of windows: 1, 3, 5")
+
+
+def smoothed(scores: Tensor, windows: int) -> Tensor:
     """Average scores (W, K) over neighbouring windows; fewer at the ends."""
     mean = F.avg_pool1d(
         scores.T[None], windows, stride=1, padding=windows // 2, count_include_pad=False

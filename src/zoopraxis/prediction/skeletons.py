@@ -62,6 +62,19 @@ class VideoSkeletons:
     size: tuple[int, int]
     estimator: str
 
+    @property
+    def frame_boxes(self) -> FrameBoxes:
+        """The boxes, with the people's numbers, from 1 on, as tracks."""
+        people, looked = np.nonzero((self.boxes[..., 2:] > self.boxes[..., :2]).all(axis=-1))
+        return FrameBoxes.of(
+            looked * self.every,
+            self.boxes[people, looked],
+            scores=self.joints[people, looked, :, 2].mean(axis=-1),
+            labels=("person",) * len(people),
+            tracks=people + 1,
+            looked=np.arange(self.joints.shape[1]) * self.every,
+        )
+
 
 def find_skeletons(video: Video, estimator: PoseEstimator, *, every: int = 1) -> VideoSkeletons:
     """Find the skeletons of every ``every``-th frame of a video, and link them over time.

@@ -66,7 +66,7 @@ def skeleton_weights(
     dataset, num_classes, labels = DATASETS[data]
     name = _STREAMS[stream]
     clip = model_spec(model).clip
-    normalise = "upright" if clip.input.joints.has_depth else "image"
+    normalise = {"ntu-25": "upright", "coco-17": "image"}[clip.input.layout]
     return Weights(
         model=model,
         tag=f"{origin}{data}" if stream == "j" else f"{origin}{data}_{name}",
