@@ -1,11 +1,12 @@
 """Detectors on a drawn person whose box is known."""
 
+import numpy as np
 import pytest
 import torch
 
 from zoopraxis.errors import DownloadError, ZoopraxisError
 from zoopraxis.regions import box_iou
-from zoopraxis.regions.detect import DETECTORS, FasterRCNN, People, find_detector
+from zoopraxis.regions.detect import DETECTORS, FasterRCNN, Motion, People, find_detector
 from zoopraxis.regions.extract import find_boxes
 from zoopraxis.theatre import film
 from zoopraxis.video import ArrayVideo
@@ -98,3 +99,23 @@ def test_faster_rcnn_gives_boxes_in_pixels_of_the_frame(monkeypatch):
     assert found.boxes[:, 0::2].max() <= 160
     assert found.boxes[:, 1::2].max() <= 120
     assert set(found.labels) <= set(names)
+
+
+def test_what_moves_is_found_where_it_is():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(60, 90, (40, 3, 96, 128)).astype(np.uint8)  # noise, about one level
+    frames[:, :, 20:40, 90:120] = 200  # something that stays
+    for n in range(40):
+        frames[n, :, 50:80, 2 * n : 2 * n + 20] = 230
+    video = ArrayVideo(torch.from_numpy(frames), fps=25.0, name="square")
+
+    boxes = find_boxes(video, Motion(), every=5)
+
+    assert boxes.looked.tolist() == boxes.at.tolist()  # one in each
+    truth = np.stack([[2 * n, 50, 2 * n + 20, 80] for n in range(0, 40, 5)])
+    overlaps = box_iou(torch.from_numpy(boxes.boxes), torch.from_numpy(truth.astype(float)))
+    assert overlaps.diagonal().min() > 0.8
+    assert boxes.scores.min() > 0.8
+    assert set(boxes.labels) == {""}
+    none = find_boxes(ArrayVideo(torch.from_numpy(frames[:1]), fps=25.0, name="one"), Motion())
+    assert none.boxes.shape == (0, 4)

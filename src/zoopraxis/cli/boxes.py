@@ -16,7 +16,11 @@ def boxes(
     ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     detector: Annotated[
-        str, typer.Option(help="torchvision (Faster R-CNN) or opencv (people, no download).")
+        str,
+        typer.Option(
+            help="torchvision (Faster R-CNN); without a download: opencv (people), or motion "
+            "(before a still camera)."
+        ),
     ] = "torchvision",
     every: Annotated[
         int, typer.Option(min=1, help="Frames from one that is looked at to the next.")

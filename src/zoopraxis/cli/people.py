@@ -27,7 +27,7 @@ def people(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="Without boxes: torchvision or opencv. [default: torchvision]"),
+        typer.Option(help="Without boxes: torchvision, opencv or motion. [default: torchvision]"),
     ] = None,
     skeletons: Annotated[
         Path | None,
@@ -89,9 +89,7 @@ def people(
     else:
         other, hint = skeletons or pose, "it reads frames: give --boxes or --detector"
     if other is not None:
-        raise ZoopraxisError(
-            f"{other} is given, and {net.name} does not read it", f"it reads {needed}"
-        )
+        raise ZoopraxisError(f"{other} is given, and {net.name} does not read it", hint)
     options: dict[str, Any] = {"window": window, "step": step, "smooth": smooth, "device": device}
     if net.clip.input.reads_skeletons:
         if skeletons is not None:

@@ -2,6 +2,9 @@
 
 - ``opencv``: people, by histograms of oriented gradients and a linear SVM (Dalal and Triggs, CVPR
   2005). It is small, fast and dated: it needs no file, and finds people who stand.
+- ``motion``: whatever moves before a camera that stands still, by the mixture of Gaussians that
+  each pixel of the background is (Zivkovic, ICPR 2004; OpenCV's MOG2). It needs no file, and does
+  not say what it finds; what stands still for half of the video is background.
 - ``torchvision``: Faster R-CNN on a ResNet-50 with a feature pyramid (Ren et al., NIPS 2015,
   arXiv:1506.01497; Lin et al., CVPR 2017, arXiv:1612.03144), trained on the 80 classes of COCO. Its
   weights, 160 MB, are torchvision's, which downloads them once. Wang and Gupta (2018) take the
@@ -10,7 +13,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,12 +25,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import DownloadError, ZoopraxisError, did_you_mean
+from zoopraxis.video import Video
 
 __all__ = [
     "DETECTORS",
     "Detector",
     "FasterRCNN",
     "Found",
+    "Look",
+    "Motion",
     "People",
     "find_detector",
     "published_detector",
@@ -53,15 +59,19 @@ class Found:
     labels: tuple[str, ...]
 
 
+Look = Callable[[Tensor], Found]
+"""Finds boxes in a frame of one video, uint8 (3, H, W), RGB."""
+
+
 class Detector(Protocol):
-    """Finds boxes in a frame. It can be pickled, and loads its weights when it is first called."""
+    """Finds boxes in frames. It can be pickled, and loads weights when they are first needed."""
 
     @property
     def name(self) -> str:
         """Name and settings, as files of boxes have them."""
 
-    def __call__(self, frame: Tensor) -> Found:
-        """Find boxes in a frame, uint8 (3, H, W), RGB."""
+    def of(self, video: Video) -> Look:
+        """Return what finds boxes in the frames of a video; most look at each frame alone."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,10 @@ class People:
     def name(self) -> str:
         """Name and settings."""
         return f"opencv, scores from {self.min_score:g}"
+
+    def of(self, video: Video) -> Look:  # noqa: ARG002
+        """Return itself: frames of any video."""
+        return self
 
     def __call__(self, frame: Tensor) -> Found:
         """Find people in a frame, enlarged so that its shorter side has 480 pixels."""
@@ -106,6 +120,59 @@ def _people() -> Any:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """Whatever moves before a background that does not.
+
+    The background is learned from up to 200 frames of the whole video. What differs from it, but
+    not as a shadow does, is joined across gaps of a twentieth of the frame's shorter side; what is
+    then smaller than 0.2 % of the frame is left out.
+
+    Parameters
+    ----------
+    min_score : float, default=0.2
+        Fraction of a box that moves, in [0, 1].
+    """
+
+    min_score: float = 0.2
+
+    @property
+    def name(self) -> str:
+        """Name and settings."""
+        return f"motion, scores from {self.min_score:g}"
+
+    def of(self, video: Video) -> Look:
+        """Learn the background of a video."""
+        seen = np.unique(np.linspace(0, video.num_frames - 1, 200).round().astype(np.int64))
+        background: Any = cv2.createBackgroundSubtractorMOG2(history=len(seen))
+        background.setBackgroundRatio(0.5)  # what is there for less than half of the time moves
+        for frame in seen:
+            background.apply(video.frames_at([frame])[0].permute(1, 2, 0).contiguous().numpy())
+        return partial(self._moving, background)
+
+    def _moving(self, background: Any, frame: Tensor) -> Found:
+        """Find what differs from the background in a frame."""
+        pixels = frame.permute(1, 2, 0).contiguous().numpy()  # (H, W, 3)
+        mask = background.apply(pixels, learningRate=0)  # 255; 127 for shadows, else 0
+        moving = (mask == 255).astype(np.uint8)
+        side = min(moving.shape)
+        moving = cv2.medianBlur(moving, 3)
+        reach = np.ones((max(3, side // 20),) * 2, np.uint8)
+        _, _, parts, _ = cv2.connectedComponentsWithStats(
+            cv2.morphologyEx(moving, cv2.MORPH_CLOSE, reach)
+        )
+        parts = parts[1:]  # the first is the background
+        x, y, width, height, area = parts[parts[:, 4] >= moving.size / 500].T.astype(np.float64)
+        scores = area / (width * height)
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= self.min_score]
+        return Found(
+            boxes=np.stack([x, y, x + width, y + height], axis=1)[order],
+            scores=scores[order],
+            labels=("",) * len(order),
+        )
+
+
+@dataclass(frozen=True)
 class FasterRCNN:
     """torchvision's Faster R-CNN, trained on COCO.
 
@@ -121,6 +188,10 @@ class FasterRCNN:
     def name(self) -> str:
         """Name and settings."""
         return f"torchvision fasterrcnn_resnet50_fpn COCO_V1, scores from {self.min_score:g}"
+
+    def of(self, video: Video) -> Look:  # noqa: ARG002
+        """Return itself: frames of any video."""
+        return self
 
     @torch.inference_mode()
     def __call__(self, frame: Tensor) -> Found:
@@ -186,7 +257,11 @@ def published_detector(
     return network.eval()
 
 
-DETECTORS: Mapping[str, Callable[..., Detector]] = {"opencv": People, "torchvision": FasterRCNN}
+DETECTORS: Mapping[str, Callable[..., Detector]] = {
+    "opencv": People,
+    "motion": Motion,
+    "torchvision": FasterRCNN,
+}
 """Detectors by name."""
 
 

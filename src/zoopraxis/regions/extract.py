@@ -18,7 +18,8 @@ __all__ = ["extract_boxes", "find_boxes"]
 def find_boxes(video: Video, detector: Detector, *, every: int = 4) -> FrameBoxes:
     """Find the boxes of every ``every``-th frame of a video, from the first on."""
     looked = np.arange(0, video.num_frames, every)
-    found = [detector(video.frames_at([frame])[0]) for frame in looked]
+    look = detector.of(video)
+    found = [look(video.frames_at([frame])[0]) for frame in looked]
     return FrameBoxes.of(
         np.repeat(looked, [len(some.boxes) for some in found]),
         np.concatenate([some.boxes for some in found]),

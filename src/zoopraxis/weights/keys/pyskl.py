@@ -66,7 +66,7 @@ def skeleton_weights(
     dataset, num_classes, labels = DATASETS[data]
     name = _STREAMS[stream]
     clip = model_spec(model).clip
-    normalise = {"ntu-25": "upright", "coco-17": "image"}[clip.input.layout]
+    normalise = "upright" if model.endswith("_ntu") else "image"
     return Weights(
         model=model,
         tag=f"{origin}{data}" if stream == "j" else f"{origin}{data}_{name}",
