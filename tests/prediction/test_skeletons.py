@@ -1,5 +1,8 @@
 """Skeletons of videos: Keypoint R-CNN as it is, and people who are told."""
 
+import pickle
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -204,6 +207,7 @@ def test_bones_and_boxes_are_drawn_in_a_colour_for_each_person():
 def test_estimators_by_name(tmp_path):
     for name in ESTIMATORS:
         assert find_estimator(name).name.startswith(name)
+        assert pickle.loads(pickle.dumps(find_estimator(name))) == find_estimator(name)
     assert find_estimator("rtmlib", min_score=0.5) == RTMPose(min_score=0.5)
     with pytest.raises(ZoopraxisError, match="no estimator of poses, and no file") as caught:
         find_estimator("rtmlip")
@@ -228,7 +232,7 @@ def test_missing_weights_say_where_they_belong(tmp_path, monkeypatch):
 
 
 def test_rtmlib_that_is_not_installed(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "rtmlib", None)
+    monkeypatch.setitem(sys.modules, "rtmlib", None)
     with pytest.raises(ZoopraxisError, match="found by rtmlib") as caught:
         RTMPose()(torch.zeros(3, 32, 32, dtype=torch.uint8))
     assert "zoopraxis[pose]" in caught.value.hint
