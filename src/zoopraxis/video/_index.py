@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -109,7 +110,8 @@ def _index(packets: _PacketTable, pts: NDArray[np.int64], *, counted: bool) -> F
 def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
     container, stream = demuxer.container, demuxer.stream
     packets = _PacketTable([], [], [], [])
-    last_second, broken = 0.0, False
+    ends: dict[Fraction, int] = {}  # in each stream's unit of time: exact, and quick
+    broken = False
     # The duration in a header is that of the longest stream, which may be the audio.
     read_all = container.format.name in HEADER_DURATION_FORMATS
     not_keys: set[int] = set()  # decoding times, according to the file's own table
@@ -120,8 +122,9 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
         if packet.size == 0:  # flushes the decoder
             continue
         if packet.pts is not None and packet.time_base:
-            packet_end = (packet.pts + (packet.duration or 0)) * packet.time_base
-            last_second = max(last_second, float(packet_end))
+            ends[packet.time_base] = max(
+                ends.get(packet.time_base, 0), packet.pts + (packet.duration or 0)
+            )
         if packet.stream_index != stream.index:
             continue
         broken = packet.is_corrupt
@@ -129,6 +132,7 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
         packets.durations.append(packet.duration or 0)
         packets.keys.append(packet.is_keyframe and packet.dts not in not_keys)
         packets.hidden.append(packet.is_discard)
+    last_second = max((float(unit * end) for unit, end in ends.items()), default=0.0)
     _check_complete(demuxer, last_second)
     if broken:
         raise _truncated(demuxer.name, "its last packet is incomplete")
