@@ -1,0 +1,144 @@
+"""zoopraxis profile MODEL...: what networks cost, and what they reach for it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from zoopraxis.cli._shown import ACCEPT_LICENCE, counting_bar, download_bar
+from zoopraxis.cli._table import print_table
+from zoopraxis.errors import ZoopraxisError
+
+if TYPE_CHECKING:
+    from zoopraxis.checkpoints.saved import OpenModel
+
+
+def profile(
+    models: Annotated[
+        list[str], typer.Argument(help="NAME, NAME.TAG, a run's folder, or a .safetensors file.")
+    ],
+    size: Annotated[int, typer.Option(min=0, help="Pixels of a side; 0: the network's.")] = 0,
+    frames: Annotated[int, typer.Option(min=0, help="Frames of a clip; 0: the network's.")] = 0,
+    timed: Annotated[bool, typer.Option("--latency", help="Time the networks too.")] = False,
+    reached: Annotated[
+        bool, typer.Option("--reach", help="Measure the receptive field too: takes minutes.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Of --latency: clips in a batch.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Of --latency: runs that are timed.")] = 20,
+    device: Annotated[str, typer.Option(help="Of --latency: cpu, cuda, ...")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="Of --latency: float32, bfloat16 or float16.")
+    ] = "float32",
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG to write: published accuracy over cost.")
+    ] = None,
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count parameters, multiply-adds, activations and memory of one clip; time networks.
+
+    The picture's cost is GMACs, or with --latency the median latency.
+    """
+    from zoopraxis.evaluation.page import figure_png
+    from zoopraxis.explain.profile import account, draw_costs, latency, reach
+    from zoopraxis.files import write_atomically
+
+    if precision not in ("float32", "bfloat16", "float16"):
+        raise ZoopraxisError(
+            f"unknown precision {precision!r}", "known: float32, bfloat16, float16"
+        )
+    changes = {key: n for key, n in (("size", size), ("num_frames", frames)) if n}
+    facts: list[dict[str, Any]] = []
+    for model in models:
+        clip = _clip(model).change(**changes) if changes else None
+        row = account(model, clip=clip).to_dict()
+        if timed or reached:
+            net = _open(model, accept_licence=accept_licence)
+            clip = clip or net.clip
+            if reached:
+                row["reach"] = reach(net.model, clip).to_dict()
+            if timed:
+                with counting_bar(model) as progress:
+                    row["latency"] = latency(
+                        net.model,
+                        clip,
+                        batch=batch,
+                        repeats=repeats,
+                        device=device,
+                        precision=cast("Literal['float32', 'bfloat16', 'float16']", precision),
+                        progress=progress,
+                    ).to_dict()
+        facts.append(row)
+    if picture is not None:
+        costs = [(f["model"], f["latency"]["p50"] if timed else f["macs"] / 1e9) for f in facts]
+        figure, _ = draw_costs(costs, axis="ms for a batch" if timed else "GMACs of one clip")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(picture, figure_png(figure))
+    if as_json:
+        shown = {"models": facts, "picture": None if picture is None else str(picture)}
+        print(json.dumps(shown, indent=1))
+        return
+    _print(facts)
+    if picture is not None:
+        print(f"picture {picture}")
+
+
+def _clip(model: str) -> Any:
+    """Return the clip that a network expects, without building it where it has a name."""
+    from zoopraxis.checkpoints.saved import is_file, open_model
+    from zoopraxis.models import model_spec
+    from zoopraxis.weights import find_weights
+
+    if is_file(model):
+        return open_model(model).clip
+    name, _, tag = model.partition(".")
+    return (find_weights(name, tag).clip if tag else None) or model_spec(name).clip
+
+
+def _open(model: str, *, accept_licence: bool) -> "OpenModel":
+    from zoopraxis.checkpoints.saved import open_model
+
+    with download_bar(model) as downloaded:
+        return open_model(model, accept_licence=accept_licence, progress=downloaded)
+
+
+def _print(facts: list[dict[str, Any]]) -> None:
+    """Print a table with a row for each network, and what was timed where."""
+    head = [
+        "model",
+        "M params",
+        "GMACs",
+        "M activations",
+        "G interactions",
+        "weights MB",
+        "peak MB",
+    ]
+    timed, reached = ("latency" in facts[0], "reach" in facts[0])
+    head += ["frames", "height", "width"] * reached
+    head += ["p50 ms", "p90 ms", "p95 ms", "clips/s"] * timed
+    rows = []
+    for row in facts:
+        met = row["interactions"]
+        cells = [
+            row["model"],
+            f"{row['params'] / 1e6:.2f}",
+            f"{row['macs'] / 1e9:.2f}",
+            f"{row['activations'] / 1e6:.2f}",
+            "" if met is None else f"{met / 1e9:.2f}",
+            f"{row['weight_bytes'] / 1e6:.1f}",
+            f"{(row['weight_bytes'] + row['activation_bytes']) / 1e6:.1f}",
+        ]
+        if reached:
+            cells += [str(row["reach"][key]) for key in ("frames", "height", "width")]
+        if timed:
+            time = row["latency"]
+            cells += [f"{time[key]:.1f}" for key in ("p50", "p90", "p95", "clips_per_second")]
+        rows.append(cells)
+    print_table(head, rows)
+    if timed:
+        time = facts[0]["latency"]
+        print(
+            f"{time['repeats']} runs of {time['batch']} clips, {time['precision']}, "
+            f"{time['threads']} threads, {time['device']}: {time['processor']}"
+        )
