@@ -9,7 +9,7 @@ from torch import nn
 from zoopraxis import create_model, model_spec
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.explain.profile import account, count_activations, draw_costs, latency, reach
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.models import list_models, model_size
@@ -65,16 +65,29 @@ def test_views_and_changes_in_place_hold_nothing_more():
 
 def test_interactions_are_those_of_3d_convolutions():
     assert account("test_tsn").interactions is None
-    assert account("test_csn_ir").interactions < account("test_csn_ip").interactions
+    for name in ("ir_csn_50", "ip_csn_50", "r2plus1d_18"):
+        with torch.device("meta"):
+            convs = [m for m in create_model(name).modules() if isinstance(m, nn.Conv3d)]
+        # each output channel mixes the channels of its group, two at a time
+        pairs = sum(c.out_channels * math.comb(c.weight.shape[1], 2) for c in convs)
+        assert account(name).interactions == pairs > 0
+    # the 1x1x1 convolutions before the depth-wise ones restore what the others have lost
+    assert account("ir_csn_50").interactions < account("ip_csn_50").interactions
 
 
 def test_another_clip_is_counted_anew():
-    clip = model_spec("test_tsn").clip
-    once = account("test_tsn", clip=clip)
-    twice = account("test_tsn", clip=clip.change(num_frames=2 * clip.sampling.num_frames))
+    frames = model_spec("test_tsn").clip.sampling.num_frames
+    once, twice = account("test_tsn"), account("test_tsn", num_frames=2 * frames)
 
     assert twice.params == once.params
     assert twice.activations == 2 * once.activations
+
+
+def test_clips_that_a_network_does_not_take():
+    with pytest.raises(ShapeError, match="test_c3d does not take clips of"):
+        account("test_c3d", size=112)
+    with pytest.raises(ZoopraxisError, match="'skeleton' input has no size"):
+        account("test_stgcn", size=112)
 
 
 def test_a_file_of_ours(tmp_path):
@@ -126,9 +139,17 @@ def test_reach_of_frames_alone():
     assert reach(create_model("test_tsm").eval(), model_spec("test_tsm").clip).frames == "all"
 
 
-def test_reach_of_no_images():
-    with pytest.raises(ZoopraxisError, match="one volume"):
-        reach(create_model("test_slowfast"), model_spec("test_slowfast").clip)
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("test_stgcn", "one volume"),
+        ("test_space_time_region_graph", "one volume"),
+        ("test_tvnet", "cannot be measured"),
+    ],
+)
+def test_networks_without_a_fixed_reach(name, problem):
+    with pytest.raises(ZoopraxisError, match=problem):
+        reach(create_model(name).eval(), model_spec(name).clip)
 
 
 def test_latency_says_how_it_was_measured():

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
 from zoopraxis.cli._shown import ACCEPT_LICENCE, counting_bar, download_bar
 from zoopraxis.cli._table import print_table
 from zoopraxis.errors import ZoopraxisError
-
-if TYPE_CHECKING:
-    from zoopraxis.checkpoints.saved import OpenModel
 
 
 def profile(
@@ -40,22 +37,23 @@ def profile(
 
     The picture's cost is GMACs, or with --latency the median latency.
     """
+    from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.evaluation.page import figure_png
-    from zoopraxis.explain.profile import account, draw_costs, latency, reach
+    from zoopraxis.explain.profile import account, draw_costs, latency, reach, resized
     from zoopraxis.files import write_atomically
 
     if precision not in ("float32", "bfloat16", "float16"):
         raise ZoopraxisError(
             f"unknown precision {precision!r}", "known: float32, bfloat16, float16"
         )
-    changes = {key: n for key, n in (("size", size), ("num_frames", frames)) if n}
+    other = {"size": size or None, "num_frames": frames or None}
     facts: list[dict[str, Any]] = []
     for model in models:
-        clip = _clip(model).change(**changes) if changes else None
-        row = account(model, clip=clip).to_dict()
+        row = account(model, **other).to_dict()
         if timed or reached:
-            net = _open(model, accept_licence=accept_licence)
-            clip = clip or net.clip
+            with download_bar(model) as downloaded:
+                net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+            clip = resized(net.clip, **other)
             if reached:
                 row["reach"] = reach(net.model, clip).to_dict()
             if timed:
@@ -84,25 +82,6 @@ def profile(
         print(f"picture {picture}")
 
 
-def _clip(model: str) -> Any:
-    """Return the clip that a network expects, without building it where it has a name."""
-    from zoopraxis.checkpoints.saved import is_file, open_model
-    from zoopraxis.models import model_spec
-    from zoopraxis.weights import find_weights
-
-    if is_file(model):
-        return open_model(model).clip
-    name, _, tag = model.partition(".")
-    return (find_weights(name, tag).clip if tag else None) or model_spec(name).clip
-
-
-def _open(model: str, *, accept_licence: bool) -> "OpenModel":
-    from zoopraxis.checkpoints.saved import open_model
-
-    with download_bar(model) as downloaded:
-        return open_model(model, accept_licence=accept_licence, progress=downloaded)
-
-
 def _print(facts: list[dict[str, Any]]) -> None:
     """Print a table with a row for each network, and what was timed where."""
     head = [
@@ -114,7 +93,7 @@ def _print(facts: list[dict[str, Any]]) -> None:
         "weights MB",
         "peak MB",
     ]
-    timed, reached = ("latency" in facts[0], "reach" in facts[0])
+    timed, reached = "latency" in facts[0], "reach" in facts[0]
     head += ["frames", "height", "width"] * reached
     head += ["p50 ms", "p90 ms", "p95 ms", "clips/s"] * timed
     rows = []

@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 
 from zoopraxis.checkpoints.layout import without_values
 from zoopraxis.checkpoints.saved import is_file, open_model
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.evaluation.page import new_axes
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.layers.conv3d import channel_interactions
@@ -42,6 +42,7 @@ __all__ = [
     "draw_costs",
     "latency",
     "reach",
+    "resized",
 ]
 
 
@@ -149,7 +150,23 @@ def count_activations(model: nn.Module, *shapes: tuple[int, ...]) -> tuple[int, 
     return counter.activations, counter.peak + sum(x.numel() * x.element_size() for x in inputs)
 
 
-def account(ref: str | Path, *, clip: ClipSpec | None = None) -> Account:
+def resized(clip: ClipSpec, *, size: int | None = None, num_frames: int | None = None) -> ClipSpec:
+    """Return a clip of another size or length.
+
+    Raises
+    ------
+    ZoopraxisError
+        A clip of this kind of input has no size.
+    """
+    changes = {k: n for k, n in (("size", size), ("num_frames", num_frames)) if n is not None}
+    if size is not None and not hasattr(clip.input, "size"):
+        raise ZoopraxisError(
+            f"size is {size}, and {clip.input.kind!r} input has no size", "leave the size out"
+        )
+    return clip.change(**changes)
+
+
+def account(ref: str | Path, *, size: int | None = None, num_frames: int | None = None) -> Account:
     """Count what one clip costs a network.
 
     No checkpoint is downloaded: a published one is counted as its network.
@@ -158,8 +175,8 @@ def account(ref: str | Path, *, clip: ClipSpec | None = None) -> Account:
     ----------
     ref : str or Path
         As for `zoopraxis.open_model`.
-    clip : ClipSpec, optional
-        A clip of another length or size than the network's own.
+    size, num_frames : int, optional
+        Pixels of a side, and frames, where the clip is to be another than the network's own.
 
     Raises
     ------
@@ -169,8 +186,17 @@ def account(ref: str | Path, *, clip: ClipSpec | None = None) -> Account:
         The network does not take such clips.
     """
     model, own = _layout(ref)
-    shapes = tuple((1, *shape) for shape in (clip or own).shapes)
-    activations, peak = count_activations(model, *shapes)
+    clip = resized(own, size=size, num_frames=num_frames)
+    shapes = tuple((1, *shape) for shape in clip.shapes)
+    try:
+        activations, peak = count_activations(model, *shapes)
+    except RuntimeError as error:
+        if clip == own:
+            raise
+        raise ShapeError(
+            f"{ref} does not take clips of {shapes}: {error}",
+            f"its own are {tuple((1, *shape) for shape in own.shapes)}",
+        ) from error
     has_3d = any(isinstance(module, nn.Conv3d) for module in model.modules())
     state = [*model.parameters(), *model.buffers()]
     return Account(
@@ -307,7 +333,8 @@ class Reach:
     ----------
     frames, height, width : int or "all"
         Items of the clip, and pixels, from the first to the last that the cell depends on; "all"
-        where it depends on the first and the last of the clip.
+        where it depends on the first and the last of the clip. A field that passes one border of
+        the clip alone is cut there: a larger clip shows all of it.
     """
 
     frames: int | Literal["all"]
@@ -339,12 +366,12 @@ def reach(model: Any, clip: ClipSpec) -> Reach:
     Raises
     ------
     ZoopraxisError
-        The input of the network is no volume of images.
+        The input of the network is no volume of images, or it samples where its input says.
     """
     shapes = clip.shapes
-    if len(shapes) != 1 or len(shapes[0]) != 4:
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][2] != shapes[0][3]:
         raise ZoopraxisError(
-            f"a receptive field in pixels is that of one volume (C, T, H, W), not of {shapes}",
+            f"a receptive field in pixels is that of one volume (C, T, S, S), not of {shapes}",
             "leave --reach out for this network",
         )
     exact = deepcopy(model).double().eval()
@@ -352,7 +379,13 @@ def reach(model: Any, clip: ClipSpec) -> Reach:
     def depends(axis: int, part: slice) -> bool:
         x = torch.zeros((1, *shapes[0]), dtype=torch.float64)  # (1, C, T, H, W)
         x[(slice(None),) * axis + (part,)] = torch.nan
-        features = exact.forward_features(x)  # (1, C', T', H', W')
+        try:
+            features = exact.forward_features(x)  # (1, C', T', H', W')
+        except (RuntimeError, IndexError) as error:  # positions computed from NaN are none
+            raise ZoopraxisError(
+                f"the receptive field cannot be measured: {error}",
+                "a network that samples where its input says, as a warp does, has no fixed one",
+            ) from error
         cell = tuple(size // 2 for size in features.shape[2:])
         return bool(features[(0, slice(None), *cell)].isnan().any())
 
