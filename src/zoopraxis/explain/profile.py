@@ -7,10 +7,12 @@ no memory and no arithmetic.
 import platform
 import time
 import weakref
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,11 +87,11 @@ class Account:
         return asdict(self)
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Count the outputs of convolutions, and the bytes of all tensors that are in use."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.activations = 0
         self.peak = 0
         self._bytes = 0
@@ -392,20 +394,13 @@ def reach(model: Any, clip: ClipSpec) -> Reach:
     found: list[int | Literal["all"]] = []
     for axis in (2, 3, 4):
         size = shapes[0][axis - 1]
-        first = _least(size, lambda n, axis=axis: depends(axis, slice(0, n)))
-        last = _least(size, lambda n, axis=axis, size=size: depends(axis, slice(size - n, size)))
-        extent = size - (first - 1) - (last - 1)
+        firsts = [slice(0, n) for n in range(1, size + 1)]
+        lasts = [slice(size - n, size) for n in range(1, size + 1)]
+        first = bisect_left(firsts, True, key=partial(depends, axis))
+        last = bisect_left(lasts, True, key=partial(depends, axis))
+        extent = size - first - last  # what comes before and after it
         found.append("all" if extent == size else extent)
     return Reach(frames=found[0], height=found[1], width=found[2])
-
-
-def _least(size: int, holds: Callable[[int], bool]) -> int:
-    """Find the least n in [1, size] for which a condition holds that then holds for all more."""
-    low, high = 1, size
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
 
 
 def draw_costs(
