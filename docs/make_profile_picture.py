@@ -20,7 +20,7 @@ def main() -> None:
         f"{name}.{weights.tag}"
         for name in NETWORKS
         for weights in weights_of(name)
-        if weights.dataset == DATASET
+        if weights.dataset.endswith(DATASET)
     ]
     figure, _ = draw_costs([(name, account(name).macs / 1e9) for name in names])
     write_atomically(Path(__file__).parent / "images/profile.png", figure_png(figure))
