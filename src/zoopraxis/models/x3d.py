@@ -20,6 +20,7 @@ of 356 pixels. For XXL the paper gives only parameters and GMACs. Our factors ma
 Entries ``x3d_ptv_*`` are PyTorchVideo's networks (`UnnormedX3D`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -69,6 +70,11 @@ class Expansion:
     def size(self) -> int:
         """S, the side of a clip in pixels."""
         return round(112 * self.s)
+
+    @property
+    def stride(self) -> int:
+        """Frames of the video from one frame of the clip to the next."""
+        return max(1, round(self.tau))
 
     @property
     def stem(self) -> int:
@@ -210,8 +216,9 @@ class X3D(VideoClassifier):
 
     Parameters
     ----------
-    expansion : Expansion
-        The factors; those of the clip (t, tau, s) do not change the network.
+    expansion : Expansion or mapping
+        The factors, by name where they come from a file; those of the clip (t, tau, s) do not
+        change the network.
     num_classes : int, default=400
         K.
     dropout : float, default=0.5
@@ -219,9 +226,15 @@ class X3D(VideoClassifier):
     """
 
     def __init__(
-        self, expansion: Expansion, *, num_classes: int = 400, dropout: float = 0.5
+        self,
+        expansion: Expansion | Mapping[str, float],
+        *,
+        num_classes: int = 400,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        if not isinstance(expansion, Expansion):
+            expansion = Expansion(**expansion)
         self.stem = X3DStem(expansion.stem)
         channels, inner, stages = expansion.stem, 0, []
         # X3D-S: stem 24, stages of 24, 48, 96 and 192 channels with 54, 108, 216 and 432 inside;
@@ -285,18 +298,22 @@ _CLIP = ClipSpec(
 )
 
 
+def clip_settings(expansion: Expansion) -> dict[str, int]:
+    """Return the settings of a clip that the factors decide."""
+    return {
+        "num_frames": expansion.num_frames,
+        "stride": expansion.stride,
+        "size": expansion.size,
+        "resize": round(expansion.size * 256 / 224 / 2) * 2,  # 182, 256, 356
+    }
+
+
 def _spec(name: str, expansion: Expansion, *, build: type[X3D] = X3D) -> ModelSpec:
-    clip = _CLIP.change(
-        num_frames=expansion.num_frames,
-        stride=round(expansion.tau),
-        size=expansion.size,
-        resize=round(expansion.size * 256 / 224 / 2) * 2,  # 182, 256, 356
-    )
     return ModelSpec(
         name=name,
         build=build,
         args={"expansion": expansion},
-        clip=clip,
+        clip=_CLIP.change(**clip_settings(expansion)),
         strides=(1, 32),
         order_sensitive=expansion.num_frames > 1,
     )
