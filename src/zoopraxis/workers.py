@@ -5,13 +5,21 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.queues import SimpleQueue
 from typing import TypeVar
 
 import cv2
 
-__all__ = ["num_cores", "run_jobs"]
+__all__ = ["num_cores", "run_jobs", "worker_number"]
 
 T = TypeVar("T")
+
+_number: int | None = None
+
+
+def worker_number() -> int | None:
+    """Number of this worker, from 0, of those of `run_jobs`; None in any other process."""
+    return _number
 
 
 def num_cores() -> int:
@@ -43,7 +51,12 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
         return
     # Spawn, not fork: forking a process that has threads can deadlock.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
+    numbers = spawn.SimpleQueue()
+    for number in range(workers):
+        numbers.put(number)
+    with ProcessPoolExecutor(
+        workers, mp_context=spawn, initializer=_start_worker, initargs=(numbers,)
+    ) as pool:
         running = {pool.submit(job): number for number, job in enumerate(jobs)}
         try:
             for future in as_completed(running):
@@ -52,12 +65,14 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
             pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Let a worker share the cores, and end with its parent.
+def _start_worker(numbers: "SimpleQueue[int]") -> None:
+    """Number a worker, let it share the cores, and end with its parent.
 
     A process that is killed cannot tell its workers. They would finish what is in the queue, and
     then wait for ever for more: a pool's workers hold both ends of its queue open themselves.
     """
+    global _number
+    _number = numbers.get()
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
 

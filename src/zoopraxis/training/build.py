@@ -41,6 +41,7 @@ from zoopraxis.weights import find_weights, weights_of
 __all__ = [
     "Fault",
     "Feeds",
+    "check_devices",
     "describe",
     "launch",
     "make_feeds",
@@ -66,7 +67,7 @@ def launch(recipe: Recipe, *, devices: int, accelerator: str) -> Fabric:
     local, world = (int(os.environ.get(k, 0)) for k in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     joined = "TORCHELASTIC_RUN_ID" in os.environ
     devices, nodes = (local, world // local) if joined else (devices, 1)
-    _check_devices(accelerator, devices)
+    check_devices(accelerator, devices)
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())
     if recipe.train.precision == "16-mixed" and on_cpu:
         raise RecipeError("a CPU does not train in fp16", "set train.precision=bf16-mixed")
@@ -81,7 +82,7 @@ def launch(recipe: Recipe, *, devices: int, accelerator: str) -> Fabric:
     return fabric
 
 
-def _check_devices(accelerator: str, devices: int) -> None:
+def check_devices(accelerator: str, devices: int) -> None:
     """Refuse devices that this machine does not have."""
     if accelerator not in ACCELERATORS:
         raise RecipeError(

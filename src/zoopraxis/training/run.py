@@ -21,7 +21,7 @@ from zoopraxis.training.recipe import Recipe, read_recipe, recipe_text
 from zoopraxis.training.sampler import Shard
 from zoopraxis.training.state import Progress
 
-__all__ = ["Run", "check_folder", "claim", "start_run", "starting_network"]
+__all__ = ["Run", "check_folder", "claim", "refuse_other", "start_run", "starting_network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,12 @@ def check_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
         )
     if not has_state(out / "last"):
         return  # it stopped before its first state: nothing is lost by another recipe
-    before = read_recipe(kept)
+    refuse_other(out, recipe)
+
+
+def refuse_other(out: Path, recipe: Recipe) -> None:
+    """Refuse a recipe that is not the one that a folder was started with."""
+    before = read_recipe(out / "recipe.toml")
     workers = recipe.data.workers  # may change: they do not affect the outcome
     before = replace(before, data=replace(before.data, workers=workers))
     if recipe_text(before) != recipe_text(recipe):
