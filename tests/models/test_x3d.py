@@ -110,9 +110,7 @@ def test_the_formula_counts_what_the_network_computes(name):
 def test_the_factors_may_come_from_a_file():
     factors = {"t": 4, "tau": 2, "w": 0.34, "b": 2}
     with torch.device("meta"):
-        named, built = (
-            create_model("x3d_s", expansion=e) for e in (factors, Expansion(**factors))
-        )
+        named, built = (create_model("x3d_s", expansion=e) for e in (factors, Expansion(**factors)))
 
     assert {k: v.shape for k, v in named.state_dict().items()} == {
         k: v.shape for k, v in built.state_dict().items()

@@ -38,12 +38,14 @@ def searched(squares, tmp_path_factory):
 
 
 def test_a_search_trains_a_candidate_per_axis_and_contracts(searched):
-    ledger, out, lines = searched
+    ledger, _, lines = searched
 
     (step,) = ledger.steps
     assert list(step.candidates) == list(AXES)
     best = ledger.networks[step.name]
-    scores = {k: (n.score, -n.loss) for k, n in ledger.networks.items() if k in step.candidates.values()}
+    scores = {
+        k: (n.score, -n.loss) for k, n in ledger.networks.items() if k in step.candidates.values()
+    }
     assert scores[step.name] == max(scores.values())
     first = ledger.networks[network_name(START)]
     assert first.macs == COST
@@ -86,7 +88,9 @@ def test_a_finished_search_trains_nothing_again(searched, squares, monkeypatch):
     assert run(squares, out, resume=True) == ledger
 
 
-def test_a_larger_target_goes_on_from_the_networks_there_are(searched, squares, tmp_path, monkeypatch):
+def test_a_larger_target_goes_on_from_the_networks_there_are(
+    searched, squares, tmp_path, monkeypatch
+):
     ledger, out, _ = searched
     trained = []
 
@@ -131,6 +135,7 @@ def test_a_search_that_is_killed_ends_as_it_would_have(searched, squares, tmp_pa
     assert resumed == ledger  # to the last digit of every score
 
 
+@pytest.mark.slow
 def test_processes_find_the_same(searched, squares, tmp_path):
     ledger, _, _ = searched
 

@@ -11,7 +11,7 @@ from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
 VERBS = (
-    *("models", "info", "profile", "convert", "export", "train", "predict", "people"),
+    *("models", "info", "profile", "convert", "export", "train", "expand", "predict", "people"),
     *("evaluate", "fuse", "compare", "diagnose"),
     *("features", "probe", "similarity", "embedding"),
     *("flow", "boxes", "trajectories", "skeletons", "ava", "data", "doctor", "demo"),

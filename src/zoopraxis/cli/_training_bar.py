@@ -4,7 +4,7 @@ from typing import Any
 
 from zoopraxis.training.logs import Watcher
 
-__all__ = ["TrainingBar"]
+__all__ = ["QuietBar", "TrainingBar"]
 
 
 class TrainingBar(Watcher):
@@ -61,3 +61,10 @@ class TrainingBar(Watcher):
     def stop(self) -> None:
         """Remove the bar."""
         self.bar.stop()
+
+
+class QuietBar(TrainingBar):
+    """The bar alone, for one run of many."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""

@@ -177,9 +177,7 @@ def candidates(
     return found
 
 
-def contract(
-    before: Expansion, axis: str, *, macs: float, num_classes: int = 400
-) -> Expansion:
+def contract(before: Expansion, axis: str, *, macs: float, num_classes: int = 400) -> Expansion:
     """Contract the last step of a search to a target (backward contraction).
 
     Parameters
