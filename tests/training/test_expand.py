@@ -1,6 +1,10 @@
 """A search that trains: its ledger, its choices, its end by a kill, several processes."""
 
 import json
+import multiprocessing
+import shutil
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -154,8 +158,8 @@ def test_processes_find_the_same(searched, squares, tmp_path):
         (["model.weights=k400"], {}, r"model\.weights is set"),
         (["clip.size=160"], {}, r"clip\.size is set, and the search decides it"),
         (["data.val_fraction=0"], {}, "needs validation videos"),
-        ([], {"macs": COST / 2}, "is less than the"),
-        ([], {"macs": float("nan")}, "is less than the"),
+        ([], {"macs": COST / 2}, "is not at least the"),
+        ([], {"macs": float("nan")}, "is not at least the"),
         ([], {"growth": 1.0}, "growth = 1"),
         ([], {"start": replace(START, s=0.1)}, "11 pixels is too small"),
         ([], {"start": replace(START, b=-1)}, "start b = -1"),
@@ -177,6 +181,40 @@ def test_a_folder_with_another_search_is_refused(searched, squares):
         run(squares, out, "optim.lr=0.5", resume=True)
     with pytest.raises(TrainingError, match="started with growth = 2"):
         run(squares, out, growth=3.0, resume=True)
+
+
+def test_a_folder_with_a_run_is_left_alone(squares, tmp_path):
+    out = tmp_path / "run"
+    train(default_recipe(str(squares), "test_x3d", BASE), out, accelerator="cpu")
+    before = (out / "recipe.toml").read_bytes()
+
+    with pytest.raises(TrainingError, match="holds a run of one network"):
+        run(squares, out, resume=True)
+
+    assert (out / "recipe.toml").read_bytes() == before
+
+
+def kill_a_worker():
+    while not (workers := multiprocessing.active_children()):
+        time.sleep(0.01)
+    workers[0].kill()
+
+
+def test_a_process_that_is_killed_is_named(searched, squares, tmp_path):
+    ledger, out, _ = searched
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    shutil.copy(out / "recipe.toml", begun)
+    first = dict(list(ledger.networks.items())[:1])
+    replace(ledger, networks=first, steps=(), final="").write(begun / "ledger.json")
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+
+    with pytest.raises(TrainingError, match="a process was killed"):
+        run(squares, begun, resume=True, devices=2)
+
+    killer.join()
+    assert read_ledger(begun).networks == first
 
 
 def test_a_ledger_that_is_none_is_refused(tmp_path):

@@ -8,7 +8,8 @@ that it was in, and ends as it would have.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isfinite
@@ -22,6 +23,7 @@ from zoopraxis.files import write_atomically
 from zoopraxis.models import model_spec
 from zoopraxis.models.x3d import Expansion, clip_settings
 from zoopraxis.training.build import check_devices, read_lists
+from zoopraxis.training.checkpoint import has_state
 from zoopraxis.training.checks import check_classes
 from zoopraxis.training.expansion import (
     START,
@@ -43,6 +45,7 @@ __all__ = ["expand", "network_name"]
 
 LEDGER = "ledger.json"
 NETWORKS = "networks"
+Job = Callable[[], tuple[float, float]]
 
 
 def expand(
@@ -111,9 +114,9 @@ def expand(
     least = count_expansion_macs(start, num_classes=len(train_list.labels))
     if not least <= macs < float("inf"):
         raise RecipeError(
-            f"the target of {macs / 1e9:g} GMACs is less than the {least / 1e9:.4g} of the first "
-            "network",
-            "allow more, or start from a smaller network, such as start s=0.5",
+            f"the target of {macs / 1e9:g} GMACs is not at least the {least / 1e9:.4g} of the "
+            "first network",
+            "allow more, or start from a smaller network: --start s=0.5",
         )
     ledger = Ledger(
         start=start,
@@ -185,6 +188,8 @@ def _check_settings(recipe: Recipe, *, start: Expansion, growth: float) -> None:
 def _claim(out: Path, recipe: Recipe, ledger: Ledger, *, resume: bool) -> Ledger:
     """Claim the folder for a new search, or return what an earlier one has in it."""
     path = out / LEDGER
+    if has_state(out / "last"):
+        raise TrainingError(f"{out} holds a run of one network", "choose another --out")
     if not path.exists():
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -250,8 +255,9 @@ class _Trainer:
             )
             for name, recipe in recipes.items()
         ]
-        for number, (score, loss) in run_jobs(jobs, workers=self.devices):
-            name, expansion = list(missing.items())[number]
+        names = list(missing)
+        for number, (score, loss) in self._results(jobs):
+            name, expansion = names[number], missing[names[number]]
             network = TrainedNetwork(
                 expansion=expansion,
                 macs=self._count_macs(expansion),
@@ -265,6 +271,16 @@ class _Trainer:
                 f"  {name}: {self.ledger.metric} {score:.4f}, {network.macs / 1e9:.4g} GMACs, "
                 f"{network.params / 1e6:.2f} M parameters"
             )
+
+    def _results(self, jobs: Sequence[Job]) -> Iterator[tuple[int, tuple[float, float]]]:
+        """Run jobs; a process that was killed is an expected error."""
+        try:
+            yield from run_jobs(jobs, workers=self.devices)
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a process was killed while it trained a network, perhaps for want of memory",
+                "resume with --resume, and fewer --devices",
+            ) from error
 
     def choose(self, step: Step) -> None:
         """Keep the choice of a step."""
