@@ -1,7 +1,7 @@
 """Draw docs/images/expand.png, and print the table of docs/expand.md.
 
 zoopraxis data theatre theatre --clips-per-class 24 --performers 12
-zoopraxis expand examples/expand_theatre.toml --start s=0.5,tau=54 --gmacs 0.02
+zoopraxis expand examples/expand_theatre.toml --start s=0.5,tau=54 --gmacs 0.0112
 python docs/make_expand_picture.py runs/expand
 """
 

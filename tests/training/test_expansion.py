@@ -92,6 +92,16 @@ def test_every_candidate_is_another_network_and_costs_more(start, growth):
         assert costs[0] < costs[1]
 
 
+def test_no_step_is_taken_that_would_be_undone():
+    cost = count_expansion_macs(START)
+
+    # 1 % more fits on no axis; 10 % fit another width
+    assert follow(["width"], macs=1.01 * cost) == []
+    (step,) = follow(["width"], macs=1.1 * cost)
+    found = contract(START, step.axis, macs=1.1 * cost)
+    assert cost < count_expansion_macs(found) <= 1.1 * cost
+
+
 def test_of_equal_scores_the_first_axis_is_kept():
     (step,) = search(START, score=lambda expanded: dict.fromkeys(expanded, (0.5,)), macs=25e6)
 

@@ -114,7 +114,7 @@ def search(
     growth: float = 2.0,
     num_classes: int = 400,
 ) -> Iterator[Step]:
-    """Expand until the cost reaches a target.
+    """Expand until nothing can be expanded within a target.
 
     Parameters
     ----------
@@ -136,12 +136,19 @@ def search(
         As soon as its candidates are scored.
     """
     current = start
-    while count_expansion_macs(current, num_classes=num_classes) < macs:
+    while _has_room(current, macs=macs, num_classes=num_classes):
         expanded = candidates(current, growth=growth, num_classes=num_classes)
         scores = score(expanded)
         step = Step(candidates=expanded, axis=max(expanded, key=lambda axis: scores[axis]))
         yield step
         current = step.expansion
+
+
+def _has_room(expansion: Expansion, *, macs: float, num_classes: int) -> bool:
+    """Whether an axis can be expanded within a target."""
+    ends = [contract(expansion, axis, macs=macs, num_classes=num_classes) for axis in AXES]
+    costs = [count_expansion_macs(end, num_classes=num_classes) for end in (expansion, *ends)]
+    return max(costs) > costs[0]
 
 
 def candidates(
