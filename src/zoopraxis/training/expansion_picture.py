@@ -73,8 +73,11 @@ def draw_expansion(ledger: Ledger, path: Path) -> None:
         xlabel="GMACs of a clip",
         ylabel=f"{'top-1 accuracy' if ledger.metric == 'val_top1' else 'mAP'}, validation, %",
     )
+    costs = [cost for cost, _ in places.values()]
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}" if max(costs) < 10 * min(costs) else "")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     write_atomically(path, picture.getvalue())
