@@ -2,10 +2,12 @@
 
 import json
 import multiprocessing
+import re
 import shutil
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,13 +15,17 @@ import torch
 import zoopraxis.training.expand as expand_module
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.errors import RecipeError, TrainingError
-from zoopraxis.models.x3d import Expansion, S
+from zoopraxis.models import model_spec
+from zoopraxis.models.x3d import Expansion, S, clip_settings
+from zoopraxis.theatre import ACTIONS
 from zoopraxis.training.expand import expand, network_name
 from zoopraxis.training.expansion import AXES, count_expansion_macs
+from zoopraxis.training.expansion import START as START_OF_PAPER
 from zoopraxis.training.ledger import read_ledger
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import default_recipe, read_recipe
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "expand_theatre.toml"
 START = Expansion(t=2, tau=4, s=32 / 112, w=0.34)
 COST = count_expansion_macs(START, num_classes=2)
 BASE = ["augment.flip=0", "train.epochs=1", "train.batch_size=4", "model.args.dropout=0.0"]
@@ -239,6 +245,19 @@ def test_the_recipe_of_a_network_trains_it_again(searched, tmp_path):
 
     assert again.history[-1]["val_top1"] == network.score
     assert again.history[-1]["val_loss"] == network.loss
+
+
+def test_the_example_can_begin_with_what_it_says():
+    text = EXAMPLE.read_text()
+    (target,) = re.findall(r"--gmacs (\S+)", text)
+    assert "--start s=0.5,tau=54" in text
+    start = replace(START_OF_PAPER, s=0.5, tau=54)
+
+    example = read_recipe(EXAMPLE)
+
+    assert "expansion" in model_spec(example.model.name).args
+    assert not example.clip.keys() & clip_settings(start).keys()
+    assert count_expansion_macs(start, num_classes=len(ACTIONS)) <= 1e9 * float(target)
 
 
 def test_names():
