@@ -1,4 +1,4 @@
-"""Whatever ends the theatre ends its workers too."""
+"""Workers have numbers, and whatever ends the theatre ends them too."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 
 import pytest
+
+from zoopraxis.workers import run_jobs, worker_number
 
 SCRIPT = """
 import multiprocessing, sys
@@ -44,3 +46,12 @@ def test_workers_end_with_their_parent(ending, tmp_path):
         parent.wait()
     assert rest == ""
     assert parent.returncode == -ending
+
+
+def test_a_worker_knows_its_number():
+    in_workers = dict(run_jobs([worker_number] * 4, workers=2))
+    in_this_process = dict(run_jobs([worker_number] * 4, workers=1))
+
+    assert set(in_workers) == {0, 1, 2, 3}
+    assert set(in_workers.values()) <= {0, 1}
+    assert set(in_this_process.values()) == {None}
