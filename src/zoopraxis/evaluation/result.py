@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError
@@ -28,7 +27,7 @@ from zoopraxis.metrics import (
     pair_accuracy,
     top_k_accuracy,
 )
-from zoopraxis.prediction.aggregate import aggregate
+from zoopraxis.prediction.aggregate import aggregate_array
 
 __all__ = ["Evaluation", "are_probabilities", "read_evaluation"]
 
@@ -119,8 +118,7 @@ class Evaluation:
             logits = logits[:, columns]
         if len(logits) == 0:
             return np.zeros((0, len(self.labels)))
-        out: Scores = aggregate(torch.from_numpy(logits), mode=mode).double().numpy()
-        return out
+        return aggregate_array(logits, mode=mode).astype(np.float64)
 
     def summary(
         self, *, mode: str | None = None, pairs: Sequence[tuple[int, int]] = ()

@@ -1,19 +1,43 @@
-"""What a network takes in: tracks, sampling, crops, augmentation, and a file per kind of input."""
+"""What a network takes in: tracks, sampling, crops, augmentation, and a file per kind of input.
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+The names below load their modules, and torch where they need it, when first used.
+"""
 
-from zoopraxis.errors import RecipeError, ZoopraxisError
-from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
-from zoopraxis.inputs.compressed import Compressed
-from zoopraxis.inputs.flow import Flow, RGBFlow
-from zoopraxis.inputs.heatmap import Heatmap
-from zoopraxis.inputs.regions import Regions
-from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
-from zoopraxis.inputs.sampling import Sampling
-from zoopraxis.inputs.skeleton import Skeleton
-from zoopraxis.records import build, change
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
+    from zoopraxis.inputs.compressed import Compressed
+    from zoopraxis.inputs.flow import Flow, RGBFlow
+    from zoopraxis.inputs.heatmap import Heatmap
+    from zoopraxis.inputs.kinds import KINDS, change_clip, clip_from_dict, clip_to_dict
+    from zoopraxis.inputs.regions import Regions
+    from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
+    from zoopraxis.inputs.sampling import Sampling
+    from zoopraxis.inputs.skeleton import Skeleton
+
+_HOME = {
+    "KINDS": "zoopraxis.inputs.kinds",
+    "RGB": "zoopraxis.inputs.rgb",
+    "ClipSpec": "zoopraxis.inputs.base",
+    "Compressed": "zoopraxis.inputs.compressed",
+    "Flow": "zoopraxis.inputs.flow",
+    "Grey": "zoopraxis.inputs.rgb",
+    "Heatmap": "zoopraxis.inputs.heatmap",
+    "Input": "zoopraxis.inputs.base",
+    "Inputs": "zoopraxis.inputs.base",
+    "Media": "zoopraxis.inputs.base",
+    "RGBDiff": "zoopraxis.inputs.rgb",
+    "RGBFlow": "zoopraxis.inputs.flow",
+    "Regions": "zoopraxis.inputs.regions",
+    "Sampling": "zoopraxis.inputs.sampling",
+    "Skeleton": "zoopraxis.inputs.skeleton",
+    "Track": "zoopraxis.inputs.base",
+    "change_clip": "zoopraxis.inputs.kinds",
+    "clip_from_dict": "zoopraxis.inputs.kinds",
+    "clip_to_dict": "zoopraxis.inputs.kinds",
+}
 
 __all__ = [
     "KINDS",
@@ -37,61 +61,8 @@ __all__ = [
     "clip_to_dict",
 ]
 
-KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind
-    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Heatmap, Regions)
-}
-"""Kinds of input by the name that they have in JSON."""
 
-
-def clip_to_dict(clip: ClipSpec) -> dict[str, Any]:
-    """Give a clip as plain JSON."""
-    return {
-        "sampling": asdict(clip.sampling),
-        "input": {"kind": clip.input.kind, **asdict(clip.input)},  # type: ignore[call-overload]
-    }
-
-
-def clip_from_dict(
-    values: Mapping[str, Any], *, where: str = "clip", error: type[ZoopraxisError] = RecipeError
-) -> ClipSpec:
-    """Make a clip of its JSON form, checking every name and type.
-
-    Raises
-    ------
-    ZoopraxisError
-        Of the type ``error``: something is missing, unknown or of a wrong type.
-    """
-    sampling, given = values.get("sampling"), values.get("input")
-    if not isinstance(sampling, Mapping) or not isinstance(given, Mapping):
-        raise error(f"{where} has no sampling and input", "expected a clip as JSON")
-    kind = KINDS.get(str(given.get("kind")))
-    if kind is None:
-        raise error(
-            f"{where}.input: unknown kind {given.get('kind')!r}", f"known: {', '.join(KINDS)}"
-        )
-    fields = {key: value for key, value in given.items() if key != "kind"}
-    return ClipSpec(
-        sampling=build(Sampling, sampling, where=f"{where}.sampling", error=error),
-        input=build(kind, fields, where=f"{where}.input", error=error),
-    )
-
-
-def change_clip(
-    clip: ClipSpec,
-    changes: Mapping[str, Any],
-    *,
-    where: str = "clip",
-    error: type[ZoopraxisError] = RecipeError,
-) -> ClipSpec:
-    """Change fields of a clip's sampling or input by name, checking every name and type.
-
-    # change_clip(clip, {"num_frames": 8, "size": 112})
-    """
-    names = asdict(clip.sampling)
-    sampling = {key: value for key, value in changes.items() if key in names}
-    others = {key: value for key, value in changes.items() if key not in names}
-    return ClipSpec(
-        sampling=change(clip.sampling, sampling, where=where, error=error),
-        input=change(clip.input, others, where=where, error=error, also=tuple(names)),
-    )
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'zoopraxis.inputs' has no attribute {name!r}")

@@ -3,23 +3,19 @@
 A `Track` is anything with N items in time: the frames of a video, the flow between them, the
 skeletons of a file. An `Input` says how a video (with the files beside it) becomes a track, how
 items are read by index, what is random in training, and how raw items become the network's input.
-No other module knows what kind of input it handles.
+No other module knows what kind of input it handles. torch is imported where tensors are made.
 """
 
+from __future__ import annotations
+
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from zoopraxis.errors import RecipeError, VideoError
-from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.playback import FORWARDS, Playback, rearranged
 from zoopraxis.inputs.sampling import (
     NOTHING,
@@ -29,7 +25,17 @@ from zoopraxis.inputs.sampling import (
     sample_train,
     shifted,
 )
-from zoopraxis.video import FrameBox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoopraxis.inputs.augment import Augment
+    from zoopraxis.video import FrameBox
 
 __all__ = [
     "ClipSpec",
@@ -44,7 +50,7 @@ __all__ = [
     "view_indices",
 ]
 
-Inputs = Tensor | tuple[Tensor, ...]
+Inputs: TypeAlias = "Tensor | tuple[Tensor, ...]"
 """What a network is called with: one tensor, or several, the batch first in each."""
 
 
@@ -77,7 +83,7 @@ class Media:
     box: FrameBox | None = None
 
     @classmethod
-    def of(cls, video: Any) -> "Media":
+    def of(cls, video: Any) -> Media:
         """Wrap what `zoopraxis.video.open_video` takes; a `Media` is returned as it is."""
         return video if isinstance(video, Media) else cls(path=video)
 
@@ -167,6 +173,8 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
 
     def example(self, num_frames: int, *, batch: int = 1, seed: int = 0) -> Inputs:
         """Standard normal noise in the shape of the input, for tests and export."""
+        import torch
+
         noise = np.random.RandomState(seed).standard_normal((batch, *self.shape(num_frames)))
         return torch.from_numpy(noise.astype(np.float32))
 
@@ -209,6 +217,8 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
 
     def prepare_crops(self, raw: Any, draws: Sequence[DrawT]) -> Inputs:
         """Prepare every crop of every view: all crops of the first view, then of the second."""
+        import torch
+
         per_crop = [self.prepare(raw, draw) for draw in draws]  # each (V, ...)
 
         def interleave(parts: Sequence[Tensor]) -> Tensor:
@@ -216,7 +226,7 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
 
         if isinstance(per_crop[0], tuple):
             return tuple(interleave(parts) for parts in zip(*per_crop, strict=True))
-        return interleave([part for part in per_crop if isinstance(part, Tensor)])
+        return interleave([part for part in per_crop if isinstance(part, torch.Tensor)])
 
     @property
     def items_stand_alone(self) -> bool:
@@ -301,7 +311,7 @@ class ClipSpec:
         """C, the first axis of `shape`."""
         return self.shape[0]
 
-    def change(self, **changes: Any) -> "ClipSpec":
+    def change(self, **changes: Any) -> ClipSpec:
         """Return a copy with other values, named as the fields of its sampling and its input.
 
         # clip.change(num_frames=32, size=256)
@@ -376,9 +386,11 @@ def view_indices(
 
 def concatenate(parts: Sequence[Inputs]) -> Inputs:
     """Join inputs along the batch."""
+    import torch
+
     if isinstance(parts[0], tuple):
         return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return torch.cat([part for part in parts if isinstance(part, Tensor)])
+    return torch.cat([part for part in parts if isinstance(part, torch.Tensor)])
 
 
 def map_inputs(
@@ -388,6 +400,8 @@ def map_inputs(
 
     From pinned memory the copy runs beside the work of the device.
     """
+    import torch
+
     tensors = inputs if isinstance(inputs, tuple) else (inputs,)
     return tuple(
         tensor.to(

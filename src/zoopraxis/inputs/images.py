@@ -5,20 +5,22 @@ official two-stream, TSN and TSM code uses. PySlowFast does not antialias: its i
 slightly.
 """
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from zoopraxis.errors import RecipeError, ShapeError
 from zoopraxis.inputs.augment import Augment, Draw, draw_augment
 from zoopraxis.inputs.base import Input, Track
 from zoopraxis.inputs.crops import Size, crop_boxes, scaled_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from torch import Tensor
 
 __all__ = ["ImageInput", "ImageTrack", "apply_draw", "resize_frames"]
 
@@ -121,6 +123,8 @@ class ImageInput(Input[T, Draw], Generic[T]):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Normalise (T, C, S, S), whose values lie in [0, 1], by mean and deviation."""
+        import torch
+
         std = torch.tensor(self.std, dtype=torch.float64)[:, None, None]
         mean = torch.tensor(self.mean, dtype=torch.float64)[:, None, None]
         return x * (self.value_range / std).float() - (mean / std).float()
@@ -143,6 +147,8 @@ def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
     Tensor of shape (T, C, S, S), float32
         uint8 images are scaled to [0, 1].
     """
+    import torch
+
     top, left, height, width = draw.box
     x = resize_frames(images, draw.scaled)  # (T, C, H', W')
     x = x[..., top : top + height, left : left + width]  # (T, C, h, w)
@@ -165,13 +171,17 @@ def resize_frames(frames: Tensor, size: Size) -> Tensor:
     """
     if frames.shape[-2:] == size:
         return frames
+    import torch
+
     x = frames.reshape(-1, *frames.shape[-3:])  # (N, C, H, W)
-    x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+    x = torch.nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
     return x.reshape(*frames.shape[:-2], *size)
 
 
 def stack_clips(clips: list[Tensor]) -> Tensor:
     """Stack clips (T, C, S, S) as the network takes them: (V, C, T, S, S)."""
+    import torch
+
     return torch.stack([clip.transpose(0, 1).contiguous() for clip in clips])
 
 
@@ -196,11 +206,15 @@ def _brightness(x: Tensor, factor: float) -> Tensor:
 
 def _contrast(x: Tensor, factor: float) -> Tensor:
     """Blend with the mean grey of the clip; one mean per clip, so that nothing flickers."""
+    import torch
+
     return torch.lerp(grey(x).mean(), x, factor).clamp(0, 1)
 
 
 def _saturation(x: Tensor, factor: float) -> Tensor:
     """Blend with the grey image."""
+    import torch
+
     return torch.lerp(grey(x).expand_as(x), x, factor).clamp(0, 1)
 
 

@@ -1,18 +1,22 @@
 """RGB frames, their grey values, and the differences of neighbours."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from zoopraxis.inputs.augment import Draw
-from zoopraxis.inputs.base import Media
 from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, grey, stack_clips
-from zoopraxis.inputs.sampling import Indices
 from zoopraxis.video import ArrayVideo, CroppedVideo, Video, open_video
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoopraxis.inputs.augment import Draw
+    from zoopraxis.inputs.base import Media
+    from zoopraxis.inputs.sampling import Indices
 
 __all__ = ["RGB", "Differences", "Grey", "RGBDiff"]
 
@@ -123,7 +127,7 @@ class Differences:
         """Number of differences."""
         return len(self.timestamps)
 
-    def __enter__(self) -> "Differences":
+    def __enter__(self) -> Differences:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -181,6 +185,8 @@ class RGBDiff(ImageInput[Differences]):
 
     def reverse(self, inputs: Tensor) -> Tensor:
         """Play clips (V, 3, T, S, S) backwards: every difference changes its sign."""
+        import torch
+
         std = torch.tensor(self.std)[:, None, None, None]
         mean = torch.tensor(self.mean)[:, None, None, None]
         return -2 * mean / std - inputs.flip(2)

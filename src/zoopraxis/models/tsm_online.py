@@ -10,9 +10,8 @@ channels, a few hundred kilobytes, with the same result. The logits of a clip ar
 frames; the authors' demo uses the last frame and smooths its predictions.
 """
 
-from collections.abc import Iterable
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -22,6 +21,9 @@ from zoopraxis.layers.shift import temporal_shift
 from zoopraxis.models.base import SegmentNetwork
 from zoopraxis.models.tsn import IMAGENET_CLIP
 from zoopraxis.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class OnlineInvertedResidual(InvertedResidual):

@@ -1,60 +1,80 @@
-"""From the logits of several views to one prediction, by named rules."""
+"""From the logits of several views to one prediction, by named rules.
+
+They are computed by numpy: a prediction of an exported file needs no torch.
+"""
+
+from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from zoopraxis.errors import ShapeError, ZoopraxisError
 
-__all__ = ["MODES", "Prediction", "Times", "aggregate"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+__all__ = ["MODES", "Prediction", "Times", "aggregate", "aggregate_array"]
+
+Scores = NDArray[np.float32]
 
 Times = tuple[float, float]  # [start, end) in seconds
 
 
-def _mean_probability(logits: Tensor) -> Tensor:
+def _softmax(logits: Scores) -> Scores:
+    exponents: Scores = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponents / exponents.sum(-1, keepdims=True)
+
+
+def _sigmoid(logits: Scores) -> Scores:
+    return np.exp(-np.logaddexp(np.float32(0), -logits))  # no overflow, whatever the sign
+
+
+def _mean_probability(logits: Scores) -> Any:
     """Average the softmax of the views: the usual test protocol."""
-    return logits.softmax(-1).mean(-2)
+    return _softmax(logits).mean(-2)
 
 
-def _mean_logit(logits: Tensor) -> Tensor:
+def _mean_logit(logits: Scores) -> Any:
     """Average the logits, then softmax: TSN's consensus before the softmax."""
-    return logits.mean(-2).softmax(-1)
+    return _softmax(logits.mean(-2))
 
 
-def _sum_logit(logits: Tensor) -> Tensor:
+def _sum_logit(logits: Scores) -> Any:
     """Sum the logits: not probabilities; the ranking is that of ``mean_logit``."""
     return logits.sum(-2)
 
 
-def _max_probability(logits: Tensor) -> Tensor:
+def _max_probability(logits: Scores) -> Any:
     """Take each class's highest probability over the views."""
-    return logits.softmax(-1).amax(-2)
+    return _softmax(logits).max(-2)
 
 
-def _vote(logits: Tensor) -> Tensor:
+def _vote(logits: Scores) -> Any:
     """Count the views whose best class it is, as a fraction."""
-    winners = torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1])  # (..., V, K)
-    return winners.float().mean(-2)
+    winners = logits.argmax(-1)[..., None] == np.arange(logits.shape[-1])  # (..., V, K)
+    return winners.mean(-2, dtype=np.float32)
 
 
-def _mean_sigmoid(logits: Tensor) -> Tensor:
+def _mean_sigmoid(logits: Scores) -> Any:
     """Average the sigmoid of the views: several labels may be true (Charades)."""
-    return logits.sigmoid().mean(-2)
+    return _sigmoid(logits).mean(-2)
 
 
-def _max_sigmoid(logits: Tensor) -> Tensor:
+def _max_sigmoid(logits: Scores) -> Any:
     """Take each label's highest sigmoid over the views: the protocol of Charades."""
-    return logits.sigmoid().amax(-2)
+    return _sigmoid(logits).max(-2)
 
 
-def _mean_given(logits: Tensor) -> Tensor:
+def _mean_given(logits: Scores) -> Any:
     """Average the outputs of a model that ends with its own softmax or sigmoid."""
-    given = logits[~logits.isnan()]  # NaN would compare as if it were in range
-    if given.numel() and (given.min() < 0 or given.max() > 1 + 1e-4):
+    given = logits[~np.isnan(logits)]  # NaN would compare as if it were in range
+    if given.size and (given.min() < 0 or given.max() > 1 + 1e-4):
         raise ZoopraxisError(
             f"mode 'mean_given' expects probabilities, but the model gives "
             f"{given.min():.3g} to {given.max():.3g}",
@@ -63,7 +83,7 @@ def _mean_given(logits: Tensor) -> Tensor:
     return logits.mean(-2)
 
 
-MODES: Mapping[str, Callable[[Tensor], Tensor]] = {
+MODES: Mapping[str, Callable[[Scores], Any]] = {
     "mean_probability": _mean_probability,
     "mean_logit": _mean_logit,
     "sum_logit": _sum_logit,
@@ -88,7 +108,7 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
     Returns
     -------
     Tensor of shape (..., K)
-        NaN where a view has one, whatever the mode.
+        float32, on the CPU. NaN where a view has one, whatever the mode.
 
     Raises
     ------
@@ -97,13 +117,26 @@ def aggregate(logits: Tensor, *, mode: str = "mean_probability") -> Tensor:
     ZoopraxisError
         The mode is unknown, or ``mean_given`` is given logits.
     """
+    import torch
+
+    return torch.from_numpy(aggregate_array(_as_array(logits), mode=mode))
+
+
+def aggregate_array(logits: Scores, *, mode: str = "mean_probability") -> Scores:
+    """Aggregate an array (..., V, K) as `aggregate`, without torch."""
     if mode not in MODES:
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     if logits.ndim < 2 or logits.shape[-2] == 0:
         raise ShapeError(f"logits of shape {tuple(logits.shape)} are not (..., V, K) with V >= 1")
-    unread = logits.isnan().any(-1).any(-1)  # (...)
+    unread = np.isnan(logits).any((-1, -2), keepdims=True)[..., 0]  # (..., 1)
+    with np.errstate(invalid="ignore"):  # infinite logits: NaN, which is what they are worth
+        scores = MODES[mode](logits.astype(np.float32, copy=False))
     # The greatest of NaNs is the first: a vote would give an unreadable video to class 0.
-    return MODES[mode](logits.float()).masked_fill(unread[..., None], float("nan"))
+    return np.where(unread, np.float32("nan"), scores)
+
+
+def _as_array(logits: Tensor | Scores) -> Scores:
+    return logits if isinstance(logits, np.ndarray) else logits.detach().float().cpu().numpy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +157,8 @@ class Prediction:
         Their scores.
     times : tuple of (float, float)
         Seconds [start, end) that each view covers.
-    logits : Tensor of shape (V, K)
-        The model's output for each view.
+    logits : Tensor or ndarray of shape (V, K)
+        The model's output for each view; an array where it was computed without torch.
     trained : bool, default=True
         False for random weights, whose predictions mean nothing.
     lag : float, optional
@@ -140,7 +173,7 @@ class Prediction:
     labels: tuple[str, ...]
     scores: tuple[float, ...]
     times: tuple[Times, ...]
-    logits: Tensor = field(repr=False, compare=False)
+    logits: Tensor | Scores = field(repr=False, compare=False)
     trained: bool = True
     lag: float | None = None
     dropped: int | None = None
@@ -148,7 +181,7 @@ class Prediction:
     @classmethod
     def from_logits(
         cls,
-        logits: Tensor,
+        logits: Tensor | Scores,
         *,
         video: str,
         model: str,
@@ -175,13 +208,14 @@ class Prediction:
                 f"and {len(labels)} labels",
                 "check the labels in the JSON beside the weights",
             )
-        if not torch.isfinite(logits).all():
+        rows = _as_array(logits)  # (V, K)
+        if not np.isfinite(rows).all():
             raise ZoopraxisError(
                 f"{video}: {model} gave logits that are NaN or infinite",
                 "`zoopraxis.prediction.finite.first_not_finite` finds the module",
             )
-        scores = aggregate(logits, mode=mode)  # (K,)
-        best = scores.sort(descending=True, stable=True).indices[:top].tolist()
+        scores = aggregate_array(rows, mode=mode)  # (K,)
+        best = np.argsort(-scores, kind="stable")[:top].tolist()
         return cls(
             video=video,
             model=model,

@@ -9,13 +9,15 @@ opencv-contrib-python-headless that computes TV-L1 here.
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.regions.files import FrameBoxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["link_boxes", "only_people"]
 

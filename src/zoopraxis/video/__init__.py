@@ -1,14 +1,14 @@
 """Open a path, bytes, URL, folder of frames, camera or tensor; read its frames by index."""
 
+from __future__ import annotations
+
 import math
 import stat
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zoopraxis.errors import VideoError, did_you_mean
 from zoopraxis.video._address import as_file, is_live, parse_address
@@ -20,6 +20,9 @@ from zoopraxis.video._motion_vectors import MotionVideo
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 from zoopraxis.video._write import write_video
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "ArrayVideo",
@@ -98,8 +101,11 @@ def open_video(
         raise VideoError(f"unknown decoder {decoder!r}", f"choose one of {', '.join(DECODERS)}")
     for name, value in (("timeout", timeout), ("fps", fps), ("seconds", seconds)):
         _check_positive(name, value)
-    if isinstance(video, Tensor | np.ndarray):
-        return ArrayVideo(_as_tensor(video), fps=fps, timeout=timeout)
+    if not isinstance(video, str | PathLike | bytes):
+        import torch
+
+        if isinstance(video, torch.Tensor | np.ndarray):
+            return ArrayVideo(_as_tensor(video), fps=fps, timeout=timeout)
     backend = DECODERS[decoder]
     if isinstance(video, bytes):
         if not video:
@@ -157,7 +163,9 @@ def _check_positive(name: str, value: object) -> None:
 
 def _as_tensor(video: Tensor | np.ndarray[Any, Any]) -> Tensor:
     """Frames as a tensor, which may share memory."""
-    if isinstance(video, Tensor):
+    import torch
+
+    if isinstance(video, torch.Tensor):
         return video
     if video.dtype != np.uint8:  # torch has no name for some of the others
         raise VideoError(

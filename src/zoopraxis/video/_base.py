@@ -1,18 +1,26 @@
-"""The interface of every video, wherever its frames come from."""
+"""The interface of every video, wherever its frames come from.
+
+Frames are decoded into arrays. torch is imported where tensors are asked for, and not before: it
+takes seconds, which a program that runs another engine need not spend.
+"""
+
+from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
 
 __all__ = ["Deadline", "Size", "Video", "frame_rate"]
 
@@ -137,24 +145,32 @@ class Video(abc.ABC):
         VideoError
             An index is out of range, or a requested frame cannot be decoded.
         """
+        import torch
+
+        return torch.from_numpy(self.arrays_at(indices, resize=resize)).movedim(-1, -3)
+
+    def arrays_at(
+        self, indices: ArrayLike, *, resize: int | Size | None = None
+    ) -> NDArray[np.uint8]:
+        """Decode frames as `frames_at`, into an array of shape (..., H, W, 3), without torch."""
         requested = self._as_array(indices)
         self._check_indices(requested)
         size = None if resize is None else self._resized(resize)
         height, width = size or (self.height, self.width)
         # [[30, 2, 2]] decodes frames 2 and 30, in order, and gathers them as [[1, 0, 0]].
         unique, inverse = np.unique(requested.astype(np.int64), return_inverse=True)
-        frames = torch.empty((len(unique), height, width, 3), dtype=torch.uint8)
+        frames = np.empty((len(unique), height, width, 3), dtype=np.uint8)
         deadline = Deadline(self.name, self.timeout)
         for i, frame in enumerate(self._decode(unique, size, deadline)):
             frames[i] = frame
         if not np.array_equal(inverse.ravel(), np.arange(len(unique))):
-            frames = frames[torch.from_numpy(inverse.ravel())]
-        return frames.reshape(*requested.shape, height, width, 3).movedim(-1, -3)  # (..., 3, H, W)
+            frames = frames[inverse.ravel()]
+        return frames.reshape(*requested.shape, height, width, 3)  # (..., H, W, 3)
 
     @abc.abstractmethod
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterable[Tensor]:
+    ) -> Iterable[NDArray[np.uint8]]:
         """Yield uint8 (H, W, 3) for ascending indices, scaled to ``size`` if given, or raise."""
 
     def _as_array(self, indices: ArrayLike) -> NDArray[Any]:
@@ -223,9 +239,11 @@ class Video(abc.ABC):
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yield every frame (3, H, W) in order, holding one at a time."""
+        import torch
+
         deadline = Deadline(self.name, self.timeout)
         for frame in self._decode(np.arange(self.num_frames), None, deadline):
-            yield frame.movedim(-1, 0)
+            yield torch.from_numpy(frame).movedim(-1, 0)
             deadline.restart()  # the time limit is per frame; what is done with it does not count
 
     def __repr__(self) -> str:

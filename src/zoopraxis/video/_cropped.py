@@ -5,9 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video
@@ -78,13 +76,13 @@ class CroppedVideo(Video):
         )
         self.video = video
         top, left = ((low + high - side) / 2 for low, high in ((y1, y2), (x1, x2)))
-        square = torch.arange(side)
-        self._rows = (round(top) + square).clamp(0, video.height - 1)  # (side,)
-        self._columns = (round(left) + square).clamp(0, video.width - 1)  # (side,)
+        square = np.arange(side)
+        self._rows = (round(top) + square).clip(0, video.height - 1)  # (side,)
+        self._columns = (round(left) + square).clip(0, video.width - 1)  # (side,)
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         for frame in self.video._decode(indices, None, deadline):
             yield resize_image(frame[self._rows][:, self._columns], size)
 
@@ -120,16 +118,16 @@ class RecentVideo(Video):
         )
         self.video = video
         self._most = max(1, room // (3 * video.height * video.width))
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
+        self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         missing = np.array([i for i in indices.tolist() if i not in self._kept], np.int64)
         decoded = iter(self.video._decode(missing, None, deadline))
         for index in indices.tolist():
             frame = self._kept.pop(index, None)
-            frame = next(decoded).clone() if frame is None else frame  # decoders reuse memory
+            frame = next(decoded).copy() if frame is None else frame  # decoders reuse memory
             self._kept[index] = frame  # now the last
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)

@@ -1,17 +1,22 @@
 """Videos that are stored as images: a folder of frames, an array."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video
 from zoopraxis.video._input import check_image_size
 from zoopraxis.video._sequence import frames_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 __all__ = ["ArrayVideo", "FolderVideo"]
 
@@ -53,7 +58,7 @@ class FolderVideo(Video):
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         for index in indices.tolist():
             deadline.check()
             image = _read_image(self._files[index])
@@ -63,7 +68,7 @@ class FolderVideo(Video):
                     f"frame is {self.width}x{self.height}",
                     "give all frames of a video the same size",
                 )
-            yield resize_image(torch.from_numpy(image), size)
+            yield resize_image(image, size)
 
 
 class ArrayVideo(Video):
@@ -98,6 +103,8 @@ class ArrayVideo(Video):
         timestamps: NDArray[np.float64] | None = None,
         timeout: float = 60.0,
     ) -> None:
+        import torch
+
         if not fps > 0:
             raise VideoError(f"{name}: fps must be positive, not {fps}", "for example fps=25")
         if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3:
@@ -118,14 +125,14 @@ class ArrayVideo(Video):
             codec="rawvideo",
             timeout=timeout,
         )
-        self._frames = frames
+        self._frames = frames.numpy().transpose(0, 2, 3, 1)  # (T, H, W, 3), a view
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         for index in indices.tolist():
             deadline.check()
-            yield resize_image(self._frames[index].movedim(0, -1), size)
+            yield resize_image(self._frames[index], size)
 
 
 def _read_image(file: Path) -> NDArray[np.uint8]:
@@ -147,15 +154,17 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
     return rgb
 
 
-def resize_image(image: Tensor, size: Size | None) -> Tensor:
+def resize_image(image: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
     """Resize (H, W, 3) bilinearly with antialiasing."""
-    if size is None or tuple(image.shape[:2]) == size:
+    if size is None or image.shape[:2] == size:
         return image
-    batch = image.movedim(-1, 0)[None]  # (1, 3, H, W)
+    import torch
+
+    batch = torch.from_numpy(image).movedim(-1, 0)[None]  # (1, 3, H, W)
     if size == (1, 1):  # torch's kernel for uint8 fails on an output of one pixel
         pixel = torch.nn.functional.interpolate(
             batch.float(), size=size, mode="bilinear", antialias=True
         )
-        return pixel[0].round().to(torch.uint8).movedim(0, -1)
+        return pixel[0].round().to(torch.uint8).movedim(0, -1).numpy()
     out = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", antialias=True)
-    return out[0].movedim(0, -1)  # (H, W, 3)
+    return out[0].movedim(0, -1).numpy()  # (H, W, 3)

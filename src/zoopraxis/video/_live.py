@@ -1,12 +1,12 @@
 """Live video, which has no end: cameras and network streams."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-import torch
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._address import as_file, is_live, parse_address
@@ -15,6 +15,11 @@ from zoopraxis.video._images import ArrayVideo
 from zoopraxis.video._input import OPTIONS, demuxed, reworded_errors
 from zoopraxis.video._orientation import orientation_of
 from zoopraxis.video._pyav import _Converter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
 
 __all__ = ["grab", "is_live", "live_frames"]
 
@@ -48,6 +53,8 @@ def live_frames(
     VideoError
         The video cannot be opened, or a frame does not arrive in time.
     """
+    import torch
+
     device, address = _address(video)
     first: float | None = None
     converter: _Converter | None = None
@@ -62,7 +69,8 @@ def live_frames(
                 now = float(frame.time or 0.0)
                 first = now if first is None else first
                 converter = converter or _Converter(orientation_of(frame, video))
-                yield now - first, converter.image(frame, resize).movedim(-1, 0)
+                image = torch.from_numpy(converter.image(frame, resize))  # (H, W, 3)
+                yield now - first, image.movedim(-1, 0)
 
 
 def grab(video: str, *, seconds: float, timeout: float) -> ArrayVideo:
@@ -73,6 +81,8 @@ def grab(video: str, *, seconds: float, timeout: float) -> ArrayVideo:
     VideoError
         As `live_frames`; or no frame was received.
     """
+    import torch
+
     deadline = Deadline(video, timeout + seconds)
     times: list[float] = []
     frames: list[Tensor] = []

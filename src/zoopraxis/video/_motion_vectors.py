@@ -9,13 +9,11 @@ from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
-from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
@@ -28,6 +26,10 @@ from zoopraxis.video._motion import REMEDY, MotionFrame, Picture, Vectors, paint
 from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._pyav import _Converter, _FrameReader
 from zoopraxis.video._sei import nal_length_size, nal_units
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 __all__ = ["CODECS", "MotionVideo", "read_motion"]
 
@@ -227,7 +229,7 @@ class MotionVideo:
                 picture=picture,
                 vectors=None if lost else _vectors(frame, self.name),
                 references=references,
-                image=self._converter.image(frame, None).numpy(),
+                image=self._converter.image(frame, None),
             )
             self._deadline.restart()
             done += 1

@@ -1,16 +1,15 @@
 """The default backend: FFmpeg through PyAV."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
-import torch
 from av.filter import Graph
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video, frame_rate
@@ -113,7 +112,7 @@ class PyAVVideo(Video):
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         self._demuxer.check_open()
         for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
             if frame.rotation != self._stored_rotation:
@@ -123,7 +122,7 @@ class PyAVVideo(Video):
                     "split the file where the camera was turned",
                 )
             image = self._converter.image(frame, size)
-            if size is None and tuple(image.shape[:2]) != (self.height, self.width):
+            if size is None and image.shape[:2] != (self.height, self.width):
                 raise VideoError(
                     f"{self.name}: frame {i} is {image.shape[1]}x{image.shape[0]}, "
                     f"but the first frame is {self.width}x{self.height}",
@@ -267,13 +266,15 @@ class _Converter:
         self._graph: Graph | None = None
         self._built_for: tuple[object, ...] = ()
 
-    def image(self, frame: VideoFrame, size: Size | None) -> Tensor:
+    def image(self, frame: VideoFrame, size: Size | None) -> NDArray[np.uint8]:
         """Convert a frame to uint8 (H, W, 3), scaled to ``size`` if given."""
         key = (frame.width, frame.height, frame.format.name, size)
         if self._graph is None or key != self._built_for:
             self._graph, self._built_for = self._build(frame, size), key
         self._graph.vpush(frame)
-        return torch.from_numpy(self._graph.vpull().to_ndarray())
+        made: Any = self._graph.vpull().to_ndarray()
+        image: NDArray[np.uint8] = made  # the graph ends in rgb24
+        return image
 
     def _build(self, frame: VideoFrame, size: Size | None) -> Graph:
         filters = ["scale=flags=bicubic", "format=rgb24", *self._orientation.filters]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size
@@ -95,7 +94,7 @@ class TorchCodecVideo(PyAVVideo):
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[NDArray[np.uint8]]:
         self._demuxer.check_open()
         time_base = float(self._demuxer.time_base)
         for index in indices.tolist():
@@ -113,7 +112,7 @@ class TorchCodecVideo(PyAVVideo):
                     f"instead of frame {index}",
                     "pass decoder='pyav' (the default)",
                 )
-            yield frame.data.movedim(0, -1)  # (H, W, 3)
+            yield frame.data.movedim(0, -1).numpy()  # (H, W, 3)
 
     def _decoder(self, resize: Size | None) -> Any:
         """Get the decoder for a frame size, built on first use."""
