@@ -275,3 +275,29 @@ def test_an_exported_file_is_not_for_a_gpu_nor_for_any_engine(model, video, tmp_
     other = call(video, "--model", file, "--engine", "torch")
     assert isinstance(other.exception, ZoopraxisError)
     assert "does not run" in other.exception.problem
+
+
+def test_the_precision_reaches_the_network(model, video):
+    exact, half = (
+        json.loads(call(video, "--model", model, "--precision", precision, "--json").stdout)
+        for precision in ("float32", "bfloat16")
+    )
+    (a,), (b,) = ([view["logits"] for view in seen["views"]] for seen in (exact, half))
+    assert a != b
+    assert a == pytest.approx(b, abs=0.05)
+
+
+def test_a_processor_without_bfloat16_is_named(model, video, monkeypatch):
+    has = {"avx2": True, "avx512_bf16": False, "amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    done = call(video, "--model", model, "--precision", "bfloat16")
+    assert done.exit_code == 0
+    assert "note: this processor has no bfloat16 instructions: float32 is faster" in done.stderr
+    has["amx_bf16"] = True
+    assert "note:" not in call(video, "--model", model, "--precision", "bfloat16").stderr
+
+
+def test_a_stream_is_not_computed_in_halves(model, video):
+    done = call(video, "--model", model, "--stream", "--precision", "bfloat16")
+    assert done.exit_code == 1
+    assert "--stream computes float32" in done.stderr

@@ -8,7 +8,8 @@ import torch
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel, open_model
-from zoopraxis.engine.export import SUFFIXES, export_model, open_exported
+from zoopraxis.engine.compiled import SUFFIXES
+from zoopraxis.engine.export import export_model, open_exported
 from zoopraxis.errors import CheckpointError, ShapeError, ZoopraxisError
 from zoopraxis.models import list_models
 

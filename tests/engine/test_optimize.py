@@ -87,4 +87,4 @@ def test_engines_are_for_the_cpu(net):
 def test_a_runtime_is_a_network(net):
     fast = optimize(net.model, net.clip.example(), engine="onnx")
     assert isinstance(fast, RuntimeNetwork)
-    assert fast.shapes == net.clip.shapes
+    assert fast.compiled.shapes == net.clip.shapes

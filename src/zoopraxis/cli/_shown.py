@@ -13,13 +13,16 @@ from zoopraxis.errors import ZoopraxisError
 if TYPE_CHECKING:
     from zoopraxis.checkpoints.saved import OpenModel
     from zoopraxis.data.samples import SampleList
+    from zoopraxis.engine.compiled import Compiled
 
 __all__ = [
     "ACCEPT_LICENCE",
     "ENGINE",
+    "PRECISION",
     "THREADS",
     "accept_licences",
     "class_line",
+    "compile_for_engine",
     "counting_bar",
     "download_bar",
     "open_for_engine",
@@ -83,6 +86,9 @@ ENGINE = (
 )
 """Help of the option ``--engine``."""
 
+PRECISION = "Of the arithmetic; the halves are faster where the device has them, and 1e-2 off."
+"""Help of the option ``--precision``."""
+
 THREADS = "Threads of the engine; 0 leaves it to the engine."
 """Help of the option ``--threads``."""
 
@@ -98,21 +104,39 @@ def open_for_engine(
 ) -> "OpenModel":
     """Open a network, or an exported file, to be run by an engine."""
     from zoopraxis.checkpoints.saved import open_model
-    from zoopraxis.engine.export import is_exported, open_exported
+    from zoopraxis.engine.compiled import is_exported
+    from zoopraxis.engine.export import opened_from
     from zoopraxis.engine.optimize import optimize_opened
 
     if is_exported(model):
-        if device != "cpu":
-            raise ZoopraxisError(
-                f"{model} runs on the CPU, and the device is {device!r}",
-                "leave the device out, or name the network that was exported",
-            )
-        return open_exported(model, engine=engine or "auto", precision=precision, threads=threads)
+        compiled = compile_for_engine(
+            model, engine=engine, threads=threads, device=device, precision=precision
+        )
+        return opened_from(compiled, model)
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     return optimize_opened(
         net, engine=engine or "torch", precision=precision, threads=threads, device=device
     )
+
+
+def compile_for_engine(
+    model: str,
+    *,
+    engine: Literal["auto", "torch", "openvino", "onnx"] | None,
+    threads: int,
+    device: str,
+    precision: str,
+) -> "Compiled":
+    """Compile an exported file for an engine, without torch."""
+    from zoopraxis.engine.compiled import compile_exported
+
+    if device != "cpu":
+        raise ZoopraxisError(
+            f"{model} runs on the CPU, and the device is {device!r}",
+            "leave the device out, or name the network that was exported",
+        )
+    return compile_exported(model, engine=engine or "auto", precision=precision, threads=threads)
 
 
 def accept_licences(accepted: bool) -> None:

@@ -1,6 +1,7 @@
 """zoopraxis predict VIDEO... --model M: which action a video shows, and when."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,9 @@ import typer
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     ENGINE,
+    PRECISION,
     THREADS,
+    compile_for_engine,
     open_for_engine,
     progress_bar,
     show_bug,
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zoopraxis.checkpoints.saved import OpenModel
-    from zoopraxis.inputs import Media
+    from zoopraxis.inputs.base import Media
     from zoopraxis.prediction.aggregate import Prediction
+    from zoopraxis.prediction.pipeline import Precision
     from zoopraxis.prediction.timeline import Hysteresis, Timeline
 
 LONG = 30.0  # seconds beyond which a video gets a timeline, unless told otherwise
@@ -75,6 +79,9 @@ def predict(
         Literal["auto", "torch", "openvino", "onnx"] | None, typer.Option(help=ENGINE)
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"], typer.Option(help=PRECISION)
+    ] = "float32",
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a video.")] = False,
 ) -> None:
@@ -82,8 +89,9 @@ def predict(
 
     A video that cannot be read is reported, the others are predicted, and the exit status is 1.
     """
-    from zoopraxis.inputs import Media
-    from zoopraxis.prediction.timeline import Hysteresis
+    from zoopraxis.engine.compiled import is_exported
+    from zoopraxis.inputs.base import Media
+    from zoopraxis.prediction.exported import frame_network, predict_exported
     from zoopraxis.video import is_live
 
     if save:
@@ -96,12 +104,34 @@ def predict(
             raise ZoopraxisError("--high is for timelines", "leave --whole out")
         timeline = True
         low = high if low is None else low
+        from zoopraxis.prediction.timeline import Hysteresis
+
         rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
     unused = _unused_live(views, crops, start, end, flow, timeline, save)
-    net = open_for_engine(
-        model, engine=engine, threads=threads, device=device, accept_licence=accept_licence
-    )
-    warn_untrained(net)
+    quick = None  # an exported network that needs no torch
+    if is_exported(model) and not (stream or timeline or save):
+        quick = frame_network(
+            compile_for_engine(
+                model, engine=engine, threads=threads, device=device, precision=precision
+            ),
+            model,
+        )
+
+    @cache
+    def opened() -> "OpenModel":
+        net = open_for_engine(
+            model,
+            engine=engine,
+            threads=threads,
+            device=device,
+            precision=precision,
+            accept_licence=accept_licence,
+        )
+        warn_untrained(net)
+        return net
+
+    if quick is None:
+        opened()
     failed = False
     for video in videos:
         try:
@@ -113,14 +143,37 @@ def predict(
                         else f"--stream does not go with {', '.join(unused)}",
                         "leave these options out, or record a file first",
                     )
+                if stream and precision != "float32":
+                    raise ZoopraxisError(
+                        f"--stream computes float32, not {precision}", "leave --precision out"
+                    )
                 seen = _seen(
-                    video, net, mode=mode, top=top, device=device, stream=stream, every=every
+                    video,
+                    opened(),
+                    mode=mode,
+                    top=top,
+                    device=device,
+                    precision=precision,
+                    stream=stream,
+                    every=every,
                 )
                 _watch(seen, as_json=as_json)
                 continue
-            result = _look(
-                Media(path=video, start=start, end=end, flow=flow),
-                net,
+            media = Media(path=video, start=start, end=end, flow=flow)
+            result: Prediction | Timeline | None = None
+            if quick:
+                result = predict_exported(
+                    media,
+                    quick,
+                    longest=LONG if timeline is None else float("inf"),
+                    views=views,
+                    crops=crops,
+                    mode=mode,
+                    top=top,
+                )
+            result = result or _look(
+                media,
+                opened(),
                 views=views,
                 crops=crops,
                 mode=mode,
@@ -128,6 +181,7 @@ def predict(
                 timeline=timeline,
                 rule=rule,
                 device=device,
+                precision=precision,
             )
             print(result.to_json() if as_json else _text(result))
             if save:
@@ -155,13 +209,13 @@ def _look(
     timeline: bool | None,
     rule: "Hysteresis | None",
     device: str,
+    precision: "Precision",
 ) -> "Prediction | Timeline":
     """Predict one label for a video, or a timeline."""
     import numpy as np
 
-    from zoopraxis.inputs.base import segment_range
+    from zoopraxis.inputs.base import segment_range, view_times
     from zoopraxis.prediction.pipeline import predict as predict_whole
-    from zoopraxis.prediction.pipeline import view_times
     from zoopraxis.prediction.timeline import predict_timeline
 
     if timeline is None:
@@ -170,7 +224,14 @@ def _look(
             timeline = last - first > LONG
     if not timeline:
         return predict_whole(
-            media, net, views=views, crops=crops, mode=mode, top=top, device=device
+            media,
+            net,
+            views=views,
+            crops=crops,
+            mode=mode,
+            top=top,
+            device=device,
+            precision=precision,
         )
     if views > 1:
         print(
@@ -180,7 +241,14 @@ def _look(
         )
     with progress_bar(media.title) as progress:
         return predict_timeline(
-            media, net, rule=rule, crops=crops, mode=mode, device=device, progress=progress
+            media,
+            net,
+            rule=rule,
+            crops=crops,
+            mode=mode,
+            device=device,
+            precision=precision,
+            progress=progress,
         )
 
 
@@ -244,6 +312,7 @@ def _seen(
     mode: str,
     top: int,
     device: str,
+    precision: "Precision",
     stream: bool,
     every: float | None,
 ) -> "Iterator[Prediction]":
@@ -254,7 +323,7 @@ def _seen(
         return predict_stream(video, net, every=every, mode=mode, top=top, device=device)
     from zoopraxis.prediction.live import predict_live
 
-    return predict_live(video, net, mode=mode, top=top, device=device)
+    return predict_live(video, net, mode=mode, top=top, device=device, precision=precision)
 
 
 def _watch(predictions: "Iterator[Prediction]", *, as_json: bool) -> None:
@@ -271,9 +340,9 @@ def _watch(predictions: "Iterator[Prediction]", *, as_json: bool) -> None:
 
 def _text(result: "Prediction | Timeline") -> str:
     """Table of a result."""
-    from zoopraxis.prediction.timeline import Timeline
+    from zoopraxis.prediction.aggregate import Prediction
 
-    if isinstance(result, Timeline):
+    if not isinstance(result, Prediction):
         rows = [
             f"  {s.start:8.2f} - {s.end:8.2f} s   {_row((s.label, s.score))}"
             for s in result.segments

@@ -4,22 +4,27 @@ import io
 import json
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel
-from zoopraxis.engine.runtimes import RUNTIMES, onnx_bytes, require
-from zoopraxis.errors import CheckpointError, ZoopraxisError
+from zoopraxis.engine.compiled import (
+    COMPILERS,
+    KEY,
+    SUFFIXES,
+    Compiled,
+    Format,
+    compile_exported,
+    require,
+)
+from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes
+from zoopraxis.errors import ZoopraxisError
 from zoopraxis.files import flush, write_atomically
 
-__all__ = ["SUFFIXES", "Format", "export_model", "is_exported", "open_exported"]
+__all__ = ["export_model", "open_exported", "opened_from"]
 
-Format = Literal["torch", "onnx", "openvino"]
-SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "openvino": ".xml"}
-KEY = "zoopraxis"  # of the configuration among a file's texts
 PARITY = 1e-4  # of the largest output
 
 
@@ -72,7 +77,7 @@ def export_model(net: OpenModel, path: Path, *, to: Format) -> float:
         write_atomically(path, buffer.getvalue())
         return error
     data = onnx_bytes(model, clip, **{KEY: text})
-    error = _difference(RUNTIMES[to](data), model, clip)
+    error = _difference(RuntimeNetwork(COMPILERS[to](data)), model, clip)
     _hold(error, path)
     if to == "onnx":
         write_atomically(path, data)
@@ -109,66 +114,15 @@ def _write_openvino(data: bytes, text: str, path: Path) -> None:
             unfinished.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
-def is_exported(path: str | Path) -> bool:
-    """Whether a reference to a model names a file that `export_model` writes."""
-    return Path(path).suffix in SUFFIXES.values()
-
-
 def open_exported(
     path: str | Path, *, engine: str = "auto", precision: str = "float32", threads: int = 0
 ) -> OpenModel:
-    """Open an exported file.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    engine : {"auto", "openvino", "onnx"}, default="auto"
-        ``auto`` runs .xml with OpenVINO and .onnx with ONNX Runtime; OpenVINO runs both.
-    precision, threads
-        As of `zoopraxis.engine.optimize.optimize`.
-
-    Raises
-    ------
-    CheckpointError
-        There is no such file, it cannot be read, or it does not say which network it holds.
-    ZoopraxisError
-        A package is missing, or the engine does not run such files.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no file {path}", "`zoopraxis export` writes one")
-    if path.suffix == SUFFIXES["torch"]:
-        raise CheckpointError(
-            f"{path} holds Python objects, which zoopraxis does not load from files",
-            "open it with torch.export.load if you trust it, or export to onnx or openvino",
-        )
-    able = ("openvino",) if path.suffix == SUFFIXES["openvino"] else ("onnx", "openvino")
-    if engine == "auto":
-        engine = able[0]
-    if engine not in able:
-        raise ZoopraxisError(
-            f"--engine {engine} does not run {path}", f"choose {' or '.join(able)}, or leave it out"
-        )
-    network = RUNTIMES[engine](path, precision=precision, threads=threads)
-    text = _text_in(path, engine)
-    if text is None:
-        raise CheckpointError(
-            f"{path} does not say which network it holds: it has no {KEY!r} among its texts",
-            "`zoopraxis export` writes files that do",
-        )
-    return OpenModel(network, ModelConfig.from_json(text, where=str(path)), str(path))
+    """Open an exported file; parameters and errors as of `compile_exported`."""
+    compiled = compile_exported(path, engine=engine, precision=precision, threads=threads)
+    return opened_from(compiled, path)
 
 
-def _text_in(path: Path, engine: str) -> str | None:
-    """Return the configuration in a file, None where there is none."""
-    if engine == "onnx":
-        session = require("onnxruntime").InferenceSession(
-            str(path), providers=["CPUExecutionProvider"]
-        )
-        found: str | None = session.get_modelmeta().custom_metadata_map.get(KEY)
-        return found
-    model = require("openvino").Core().read_model(path)
-    # OpenVINO puts the texts of an ONNX file below a name of its own
-    places = ([KEY], ["framework", KEY])
-    return next((str(model.get_rt_info(p).value) for p in places if model.has_rt_info(p)), None)
+def opened_from(compiled: Compiled, path: str | Path) -> OpenModel:
+    """Return a compiled file as an opened model."""
+    config = ModelConfig.from_json(compiled.text or "", where=str(path))
+    return OpenModel(RuntimeNetwork(compiled), config, str(path))

@@ -9,15 +9,16 @@ import torch
 from torch import nn
 
 from zoopraxis.checkpoints.saved import OpenModel
+from zoopraxis.engine.compiled import COMPILERS
 from zoopraxis.engine.fast_forms import in_fast_forms
-from zoopraxis.engine.runtimes import RUNTIMES, onnx_bytes
+from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import Inputs
 
 __all__ = ["ENGINES", "Engine", "optimize", "optimize_opened"]
 
 Engine = Literal["auto", "torch", "openvino", "onnx"]
-ENGINES = ("auto", "torch", *RUNTIMES)
+ENGINES = ("auto", "torch", *COMPILERS)
 
 
 def optimize(
@@ -68,7 +69,7 @@ def optimize(
         return in_fast_forms(model)
     clip = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
     data = onnx_bytes(copy.deepcopy(model).eval(), clip)
-    return RUNTIMES[engine](data, precision=precision, threads=threads)
+    return RuntimeNetwork(COMPILERS[engine](data, precision=precision, threads=threads))
 
 
 def optimize_opened(
@@ -89,7 +90,7 @@ def optimize_opened(
         As `optimize`; or the engine runs on CPUs, and the device is another.
     """
     if device != "cpu":
-        if engine in RUNTIMES or threads:
+        if engine in COMPILERS or threads:
             raise ZoopraxisError(
                 f"--engine {engine} and --threads are for the CPU, and the device is {device!r}",
                 "leave them out, or the device",

@@ -42,14 +42,17 @@ __all__ = [
     "Input",
     "Inputs",
     "Media",
+    "Times",
     "Track",
     "concatenate",
     "map_inputs",
     "segment_range",
     "train_indices",
     "view_indices",
+    "view_times",
 ]
 
+Times = tuple[float, float]  # [start, end) in seconds
 Inputs: TypeAlias = "Tensor | tuple[Tensor, ...]"
 """What a network is called with: one tensor, or several, the batch first in each."""
 
@@ -382,6 +385,13 @@ def view_indices(
     indices = sample_test(len(within), track.fps, sampling, views=views, timestamps=times)
     indices = np.where(indices == NOTHING, NOTHING, np.asarray(within)[indices])  # of the track
     return rearranged(indices, play, sample=sample)
+
+
+def view_times(track: Track, indices: Indices) -> list[Times]:
+    """Seconds [start, end) from each view's first frame (V, T) to the end of its last."""
+    ends = np.append(track.timestamps[1:], track.duration)  # (N,)
+    shown = (view[view != NOTHING] for view in np.asarray(indices))
+    return [(float(track.timestamps[view.min()]), float(ends[view.max()])) for view in shown]
 
 
 def concatenate(parts: Sequence[Inputs]) -> Inputs:

@@ -6,10 +6,11 @@ says how it is stored); what lies nowhere is computed from the video as it is as
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import RecipeError, ZoopraxisError
@@ -23,9 +24,6 @@ from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, stac
 from zoopraxis.inputs.rgb import RGB
 from zoopraxis.inputs.sampling import Indices
 from zoopraxis.video import Video
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Flow", "FlowTrack", "RGBFlow"]
 

@@ -13,10 +13,11 @@ the papers do: `zoopraxis.prediction.fusion`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError
@@ -26,9 +27,6 @@ from zoopraxis.inputs.sampling import Indices
 from zoopraxis.skeletons import Layout, skeleton_layout
 from zoopraxis.skeletons.formats import holds_skeletons, read_recording
 from zoopraxis.skeletons.recording import FPS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Skeleton", "SkeletonDraw", "SkeletonTrack"]
 

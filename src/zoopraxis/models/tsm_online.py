@@ -10,8 +10,9 @@ channels, a few hundred kilobytes, with the same result. The logits of a clip ar
 frames; the authors' demo uses the last frame and smooths its predictions.
 """
 
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,9 +22,6 @@ from zoopraxis.layers.shift import temporal_shift
 from zoopraxis.models.base import SegmentNetwork
 from zoopraxis.models.tsn import IMAGENET_CLIP
 from zoopraxis.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class OnlineInvertedResidual(InvertedResidual):

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["MODES", "Prediction", "Times", "aggregate", "aggregate_array"]
+    from zoopraxis.inputs.base import Times
+
+__all__ = ["MODES", "Prediction", "aggregate", "aggregate_array"]
 
 Scores = NDArray[np.float32]
 
-Times = tuple[float, float]  # [start, end) in seconds
 
-
-def _softmax(logits: Scores) -> Scores:
-    exponents: Scores = np.exp(logits - logits.max(-1, keepdims=True))
+def _softmax(logits: Scores) -> Any:
+    exponents = np.exp(logits - logits.max(-1, keepdims=True))
     return exponents / exponents.sum(-1, keepdims=True)
 
 
@@ -128,7 +128,7 @@ def aggregate_array(logits: Scores, *, mode: str = "mean_probability") -> Scores
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
     if logits.ndim < 2 or logits.shape[-2] == 0:
         raise ShapeError(f"logits of shape {tuple(logits.shape)} are not (..., V, K) with V >= 1")
-    unread = np.isnan(logits).any((-1, -2), keepdims=True)[..., 0]  # (..., 1)
+    unread = np.isnan(logits).any(-1).any(-1, keepdims=True)  # (..., 1)
     with np.errstate(invalid="ignore"):  # infinite logits: NaN, which is what they are worth
         scores = MODES[mode](logits.astype(np.float32, copy=False))
     # The greatest of NaNs is the first: a vote would give an unreadable video to class 0.

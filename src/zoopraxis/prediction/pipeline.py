@@ -10,18 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.inputs import ClipSpec, Inputs, Media, Track
-from zoopraxis.inputs.base import map_inputs, view_indices
+from zoopraxis.inputs.base import Times, map_inputs, view_indices, view_times
 from zoopraxis.inputs.playback import FORWARDS, Playback
-from zoopraxis.inputs.sampling import NOTHING, Indices
 from zoopraxis.models.base import is_wrong_clip_size
-from zoopraxis.prediction.aggregate import Prediction, Times
+from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.features import POOLED, LayerDescriptors
 from zoopraxis.prediction.finite import check_inputs, check_outputs
 
@@ -33,7 +31,6 @@ __all__ = [
     "run",
     "usable_device",
     "view_inputs",
-    "view_times",
 ]
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -309,13 +306,6 @@ def _run_batch(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
             "mend num_frames and size in the JSON beside its weights, or train with another clip",
         ) from error
     return out
-
-
-def view_times(track: Track, indices: Indices) -> list[Times]:
-    """Seconds [start, end) from each view's first frame (V, T) to the end of its last."""
-    ends = np.append(track.timestamps[1:], track.duration)  # (N,)
-    shown = (view[view != NOTHING] for view in np.asarray(indices))
-    return [(float(track.timestamps[view.min()]), float(ends[view.max()])) for view in shown]
 
 
 def opened(model: Model) -> OpenModel:

@@ -9,15 +9,13 @@ opencv-contrib-python-headless that computes TV-L1 here.
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.regions.files import FrameBoxes
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["link_boxes", "only_people"]
 

@@ -4,16 +4,13 @@ They tile horizontally, so that a runner never reaches the edge. Performers stan
 wall or the horizon meets the floor at `FLOOR`, a little higher in the frame.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
 from zoopraxis.theatre.body import Array
 from zoopraxis.theatre.figure import fabric, hue
 from zoopraxis.theatre.render import Canvas, Color, Paint, Sprite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["FLOOR", "paint_hills", "paint_land", "paint_pool", "paint_room"]
 

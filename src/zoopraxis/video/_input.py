@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -21,11 +24,6 @@ from zoopraxis.video._sei import (
     nal_length_size,
     without_malformed_sei,
 )
-
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.video.codeccontext import VideoCodecContext
-    from av.video.frame import VideoFrame
 
 __all__ = [
     "MAX_PIXELS",

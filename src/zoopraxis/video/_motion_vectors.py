@@ -9,11 +9,13 @@ from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import av
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
@@ -26,10 +28,6 @@ from zoopraxis.video._motion import REMEDY, MotionFrame, Picture, Vectors, paint
 from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._pyav import _Converter, _FrameReader
 from zoopraxis.video._sei import nal_length_size, nal_units
-
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.video.stream import VideoStream
 
 __all__ = ["CODECS", "MotionVideo", "read_motion"]
 

@@ -3,18 +3,16 @@
 import math
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
+from av.buffer import Buffer
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._remedies import UPRIGHT, command
-
-if TYPE_CHECKING:
-    from av.buffer import Buffer
 
 __all__ = ["Orientation", "orientation_of"]
 
