@@ -71,7 +71,7 @@ def test_the_table_has_labels_scores_and_times(model, video):
 
 def test_a_timeline_when_asked(model, video):
     done = call(video, "--model", model, "--timeline", "--json")
-    expected = predict_timeline(video, model)
+    expected = predict_timeline(video, optimize_opened(open_model(model), engine="torch"))
     assert json.loads(done.stdout) == json.loads(expected.to_json())
     assert json.loads(done.stdout)["segments"][-1]["end"] == pytest.approx(1.6)
 
@@ -80,7 +80,9 @@ def test_two_thresholds_reach_the_timeline(model, video):
     words = ("--high", 0.15, "--low", 0.1, "--shortest", 0.1, "--none", "run")
     done = call(video, "--model", model, *words, "--json")
     rule = Hysteresis(high=0.15, low=0.1, shortest=0.1, none="run")
-    expected = predict_timeline(video, model, rule=rule)
+    expected = predict_timeline(
+        video, optimize_opened(open_model(model), engine="torch"), rule=rule
+    )
     assert expected.segments
     assert json.loads(done.stdout) == json.loads(expected.to_json())
 

@@ -1,11 +1,15 @@
 """Exported files compute the same, and say what they are, without the project too."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from videos import write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.engine.compiled import SUFFIXES
@@ -125,3 +129,27 @@ def test_files_of_others_are_refused(net, tmp_path):
     for engine in ("onnx", "openvino"):
         with pytest.raises(CheckpointError, match="does not say which network"):
             open_exported(path, engine=engine)
+
+
+def test_the_example_runs_a_file_without_the_project(net, tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "run_exported.py"
+    export_model(net, tmp_path / "net.onnx", to="onnx")
+    video = write(tmp_path / "clip.mp4", frames=30)
+    code = (
+        "import runpy, sys; sys.modules['zoopraxis'] = sys.modules['torch'] = None;"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, example, tmp_path / "net.onnx", video],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    scores, labels = zip(
+        *(line.strip().split("  ", 1) for line in done.stdout.splitlines()), strict=True
+    )
+    assert len(labels) == 5
+    assert set(labels) <= set(net.labels)
+    values = [float(score.removesuffix("%")) for score in scores]
+    assert values == sorted(values, reverse=True)
+    assert 0 < sum(values) <= 100.5

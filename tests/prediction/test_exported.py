@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,9 +53,7 @@ def test_it_predicts_what_the_straight_line_predicts(file, video, options):
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 @pytest.mark.parametrize("flip", [False, True])
 def test_clips_are_prepared_alike(order, flip):
-    kind = RGB(
-        resize=20, size=16, channel_order=order, value_range=255.0, mean=(90.0, 100.0, 110.0)
-    )
+    kind = RGB(resize=20, size=16, channel_order=order, value_range=255.0, mean=(90.0, 99.0, 9.0))
     frames = np.random.default_rng(0).integers(0, 256, (5, 20, 30, 3), dtype=np.uint8)
     draw = Draw(scaled=(20, 30), box=(3, 7, 16, 16), flip=flip)
 
@@ -83,7 +82,7 @@ def test_other_inputs_are_left_to_the_straight_line(file):
 
 
 def _with_text(compiled, text):
-    return type(compiled)(compute=compiled.compute, shapes=compiled.shapes, text=text)
+    return replace(compiled, text=text)
 
 
 def imported(program, *arguments):

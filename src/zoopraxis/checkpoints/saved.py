@@ -61,12 +61,16 @@ class OpenModel:
         False where the weights are random, as of a bare name of the zoo: what such a network
         answers means nothing, and whoever shows it says so. A file is taken to be trained. It
         is no part of `config`, which a training run that starts here hands on.
+    engine : str, default=""
+        What computes it, where that is not the network as it is written: "torch" in fast forms,
+        "openvino", "onnx". Outputs differ by rounding, and kept ones are not mixed.
     """
 
     model: nn.Module
     config: ModelConfig
     title: str = ""
     trained: bool = True
+    engine: str = ""
 
     @property
     def name(self) -> str:

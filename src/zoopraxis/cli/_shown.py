@@ -115,9 +115,25 @@ def open_for_engine(
         return opened_from(compiled, model)
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    if device == "cpu" and precision != "float32" and engine in (None, "torch"):
+        _note_slow(precision)
     return optimize_opened(
         net, engine=engine or "torch", precision=precision, threads=threads, device=device
     )
+
+
+def _note_slow(precision: str) -> None:
+    """Say on stderr that the processor computes a precision without instructions for it."""
+    import torch
+
+    bits = {"bfloat16": "bf16", "float16": "fp16"}[precision]
+    get_capabilities = getattr(torch.cpu, "get_capabilities", None)  # newer than our oldest torch
+    known = get_capabilities() if get_capabilities else {}
+    if known and not any(has for name, has in known.items() if bits in name):
+        print(
+            f"note: this processor has no {precision} instructions: float32 is faster",
+            file=sys.stderr,
+        )
 
 
 def compile_for_engine(

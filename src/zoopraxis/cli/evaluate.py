@@ -10,6 +10,7 @@ from zoopraxis.cli._evaluation import show_evaluation
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     ENGINE,
+    PRECISION,
     THREADS,
     class_line,
     counting_bar,
@@ -35,7 +36,7 @@ def evaluate(
     reverse: Annotated[bool, typer.Option("--reverse", help="Play every clip backwards.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
+        Literal["float32", "bfloat16", "float16"], typer.Option(help=PRECISION)
     ] = "float32",
     engine: Annotated[
         Literal["auto", "torch", "openvino", "onnx"] | None, typer.Option(help=ENGINE)

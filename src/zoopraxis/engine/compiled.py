@@ -40,6 +40,8 @@ class Compiled:
 
     Parameters
     ----------
+    engine : str
+        What computes it: a key of `COMPILERS`.
     compute : callable
         Maps arrays of one clip, (1, ...) each, to logits (1, K).
     shapes : tuple of tuple of int
@@ -48,6 +50,7 @@ class Compiled:
         What `zoopraxis.engine.export.export_model` wrote into the file: its configuration.
     """
 
+    engine: str
     compute: Callable[[list[NDArray[Any]]], NDArray[np.float32]]
     shapes: tuple[tuple[int, ...], ...]
     text: str | None
@@ -139,6 +142,7 @@ def compile_by_openvino(
     # OpenVINO puts the texts of an ONNX file below a name of its own
     places = ([KEY], ["framework", KEY])
     return Compiled(
+        engine="openvino",
         compute=compute,
         shapes=tuple(tuple(port.shape)[1:] for port in compiled.inputs),
         text=next((str(model.get_rt_info(p).value) for p in places if model.has_rt_info(p)), None),
@@ -175,6 +179,7 @@ def compile_by_onnx(
         return logits
 
     return Compiled(
+        engine="onnx",
         compute=compute,
         shapes=tuple(tuple(port.shape)[1:] for port in session.get_inputs()),
         text=session.get_modelmeta().custom_metadata_map.get(KEY),

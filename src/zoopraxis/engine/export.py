@@ -125,4 +125,4 @@ def open_exported(
 def opened_from(compiled: Compiled, path: str | Path) -> OpenModel:
     """Return a compiled file as an opened model."""
     config = ModelConfig.from_json(compiled.text or "", where=str(path))
-    return OpenModel(RuntimeNetwork(compiled), config, str(path))
+    return OpenModel(RuntimeNetwork(compiled), config, str(path), engine=compiled.engine)

@@ -99,4 +99,5 @@ def optimize_opened(
     model = optimize(
         net.model, net.clip.example(), engine=engine, precision=precision, threads=threads
     )
-    return replace(net, model=model)
+    ran_by = model.compiled.engine if isinstance(model, RuntimeNetwork) else "torch"
+    return replace(net, model=model, engine=ran_by)
