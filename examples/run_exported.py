@@ -1,6 +1,9 @@
 """Run a file of `zoopraxis export NAME net.onnx --to onnx` without zoopraxis.
 
 python examples/run_exported.py net.onnx clip.mp4
+
+The clip is the start of the video, squeezed to the network's size; `zoopraxis predict` takes the
+centre, crops, and counts frames at the network's rate.
 """
 
 import json

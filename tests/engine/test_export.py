@@ -145,9 +145,8 @@ def test_the_example_runs_a_file_without_the_project(net, tmp_path):
         encoding="utf-8",
         check=True,
     )
-    scores, labels = zip(
-        *(line.strip().split("  ", 1) for line in done.stdout.splitlines()), strict=True
-    )
+    rows = [line.strip().split("  ", 1) for line in done.stdout.splitlines()]
+    scores, labels = zip(*rows, strict=True)
     assert len(labels) == 5
     assert set(labels) <= set(net.labels)
     values = [float(score.removesuffix("%")) for score in scores]

@@ -165,6 +165,7 @@ OTHERS = {
     "weights": lambda folder: (network(gain=1.0), read_samples(folder), {}),
     "labels": lambda folder: (network(labels=("bright", "dark")), read_samples(folder), {}),
     "clip": lambda folder: (network(clip=CLIP.change(num_frames=2)), read_samples(folder), {}),
+    "engine": lambda folder: (replace(network(), engine="onnx"), read_samples(folder), {}),
     "precision": lambda folder: (network(), read_samples(folder), {"precision": "bfloat16"}),
     "views": lambda folder: (network(), read_samples(folder), {"views": 3}),
     "crops": lambda folder: (network(), read_samples(folder), {"crops": 3, "views": 1}),

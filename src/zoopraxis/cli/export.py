@@ -13,6 +13,10 @@ def export(
     model: Annotated[str, typer.Argument(help="NAME.TAG, a run's folder or .safetensors file.")],
     out: Annotated[Path, typer.Argument(help="The file: .pt2, .onnx or .xml.")],
     to: Annotated[Literal["torch", "onnx", "openvino"], typer.Option(help="Format of the file.")],
+    fold: Annotated[
+        Literal["4d"] | None,
+        typer.Option(help="4d: tensors of at most four dimensions, for phones and NPUs."),
+    ] = None,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help=ACCEPT_LICENCE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -26,7 +30,7 @@ def export(
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     warn_untrained(net)
-    error = export_model(net, out, to=to)
+    error = export_model(net, out, to=to, fold=fold)
     if as_json:
         print(json.dumps({"file": str(out), "format": to, "relative_error": error}))
     else:

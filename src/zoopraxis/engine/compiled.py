@@ -4,7 +4,7 @@ A network goes to both by way of ONNX, with one clip as its batch: static shapes
 optimise best, and on a CPU larger batches gain nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from zoopraxis.errors import CheckpointError, ShapeError, ZoopraxisError
 
 __all__ = [
     "COMPILERS",
+    "FOLD",
     "KEY",
     "SUFFIXES",
     "Compiled",
@@ -31,7 +32,11 @@ __all__ = [
 Format = Literal["torch", "onnx", "openvino"]
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "openvino": ".xml"}
 KEY = "zoopraxis"  # of the configuration among a file's texts
+FOLD = "zoopraxis_fold"  # of "4d" where clips are (T, C, H, W)
 EXTRAS = {"openvino": "cpu", "onnxruntime": "onnx", "onnx": "onnx", "onnxscript": "onnx"}
+
+
+Compute = Callable[[list[NDArray[Any]]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class Compiled:
     """
 
     engine: str
-    compute: Callable[[list[NDArray[Any]]], NDArray[np.float32]]
+    compute: Compute
     shapes: tuple[tuple[int, ...], ...]
     text: str | None
 
@@ -140,13 +145,13 @@ def compile_by_openvino(
         return np.array(compiled(arrays)[0])  # a copy: the runtime writes there again
 
     # OpenVINO puts the texts of an ONNX file below a name of its own
-    places = ([KEY], ["framework", KEY])
-    return Compiled(
-        engine="openvino",
-        compute=compute,
-        shapes=tuple(tuple(port.shape)[1:] for port in compiled.inputs),
-        text=next((str(model.get_rt_info(p).value) for p in places if model.has_rt_info(p)), None),
-    )
+    texts = {
+        key: str(model.get_rt_info(place).value)
+        for key in (KEY, FOLD)
+        for place in (["framework", key], [key])
+        if model.has_rt_info(place)
+    }
+    return _compiled("openvino", compute, [tuple(port.shape) for port in compiled.inputs], texts)
 
 
 def compile_by_onnx(
@@ -178,12 +183,23 @@ def compile_by_onnx(
         logits: NDArray[np.float32] = session.run(None, dict(zip(names, arrays, strict=True)))[0]
         return logits
 
-    return Compiled(
-        engine="onnx",
-        compute=compute,
-        shapes=tuple(tuple(port.shape)[1:] for port in session.get_inputs()),
-        text=session.get_modelmeta().custom_metadata_map.get(KEY),
-    )
+    shapes = [tuple(port.shape) for port in session.get_inputs()]
+    return _compiled("onnx", compute, shapes, session.get_modelmeta().custom_metadata_map)
+
+
+def _compiled(
+    engine: str, compute: Compute, shapes: list[tuple[int, ...]], texts: Mapping[str, str]
+) -> Compiled:
+    """Describe what was compiled; a folded network takes clips as others do."""
+    if FOLD not in texts:
+        batched = tuple(shape[1:] for shape in shapes)
+        return Compiled(engine=engine, compute=compute, shapes=batched, text=texts.get(KEY))
+
+    def folded(arrays: list[NDArray[Any]]) -> NDArray[np.float32]:
+        return compute([np.ascontiguousarray(array[0].swapaxes(0, 1)) for array in arrays])
+
+    clips = tuple((channels, frames, *size) for frames, channels, *size in shapes)
+    return Compiled(engine=engine, compute=folded, shapes=clips, text=texts.get(KEY))
 
 
 def _title(source: bytes | Path) -> str:

@@ -3,7 +3,9 @@
 import io
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.engine.compiled import (
     COMPILERS,
+    FOLD,
     KEY,
     SUFFIXES,
     Compiled,
@@ -19,6 +22,7 @@ from zoopraxis.engine.compiled import (
     compile_exported,
     require,
 )
+from zoopraxis.engine.folding import FoldedNetwork
 from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.files import flush, write_atomically
@@ -28,7 +32,9 @@ __all__ = ["export_model", "open_exported", "opened_from"]
 PARITY = 1e-4  # of the largest output
 
 
-def export_model(net: OpenModel, path: Path, *, to: Format) -> float:
+def export_model(
+    net: OpenModel, path: Path, *, to: Format, fold: Literal["4d"] | None = None
+) -> float:
     """Write a network into a file that other programs run, and compare the two.
 
     The file takes one clip, the first axis of each input being 1, and gives logits (1, K). It holds
@@ -43,6 +49,10 @@ def export_model(net: OpenModel, path: Path, *, to: Format) -> float:
         With the suffix of `SUFFIXES`. OpenVINO's weights go beside it, into a ``.bin``.
     to : {"torch", "onnx", "openvino"}
         ``torch`` is `torch.export`'s format, ``onnx`` has `metadata_props`, ``openvino`` `rt_info`.
+
+    fold : {"4d"}, optional
+        Compute with tensors of at most four dimensions (`zoopraxis.engine.folding`): the file
+        takes the frames of one clip, (T, C, H, W). For ``onnx`` and ``openvino``.
 
     Returns
     -------
@@ -61,6 +71,8 @@ def export_model(net: OpenModel, path: Path, *, to: Format) -> float:
             f"{path} does not end in {SUFFIXES[to]}, as files for {to} do",
             f"name it {path.with_suffix(SUFFIXES[to]).name}",
         )
+    if fold and to == "torch":
+        raise ZoopraxisError("--fold is for onnx and openvino", "leave it out")
     if not path.parent.is_dir():
         raise ZoopraxisError(f"there is no folder {path.parent}", "make it first")
     text = json.dumps(net.config.to_dict())
@@ -76,13 +88,19 @@ def export_model(net: OpenModel, path: Path, *, to: Format) -> float:
         _hold(error, path)
         write_atomically(path, buffer.getvalue())
         return error
-    data = onnx_bytes(model, clip, **{KEY: text})
+    texts = {KEY: text}
+    if fold:
+        texts[FOLD] = fold
+        folded = FoldedNetwork(model, clip).eval()
+        data = onnx_bytes(folded, tuple(x[0].transpose(0, 1).contiguous() for x in clip), **texts)
+    else:
+        data = onnx_bytes(model, clip, **texts)
     error = _difference(RuntimeNetwork(COMPILERS[to](data)), model, clip)
     _hold(error, path)
     if to == "onnx":
         write_atomically(path, data)
     else:
-        _write_openvino(data, text, path)
+        _write_openvino(data, texts, path)
     return error
 
 
@@ -101,11 +119,12 @@ def _hold(error: float, path: Path) -> None:
         )
 
 
-def _write_openvino(data: bytes, text: str, path: Path) -> None:
+def _write_openvino(data: bytes, texts: Mapping[str, str], path: Path) -> None:
     """Write the .bin and then the .xml, each whole."""
     openvino = require("openvino")
     model = openvino.Core().read_model(data)
-    model.set_rt_info(text, [KEY])
+    for key, text in texts.items():
+        model.set_rt_info(text, [key])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
         unfinished = Path(folder) / path.name
         openvino.save_model(model, unfinished, compress_to_fp16=False)
