@@ -157,7 +157,7 @@ def _over_time(x: Tensor, apply: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply to (T, C, H, W) what takes (1, C, T, H * W)."""
     height, width = x.shape[2:]
     x = apply(x.transpose(0, 1).flatten(2)[None])  # (1, C', T', H * W)
-    return x[0].unflatten(2, (height, width)).transpose(0, 1)  # (T', C', H, W)
+    return x.reshape(*x.shape[1:3], height, width).transpose(0, 1)  # (T', C', H, W)
 
 
 def _convolution(
@@ -216,8 +216,12 @@ def _max_pooling(
     if max(*kernel, *stride) > 1:
         x = F.max_pool2d(x, kernel, stride, pad, dilation, ceil)
     if max(t, t_stride) > 1:
-        pool = {"stride": (t_stride, 1), "padding": (t_pad, 0), "dilation": (t_dilation, 1)}
-        x = _over_time(x, lambda y: F.max_pool2d(y, (t, 1), **pool, ceil_mode=ceil))
+        x = _over_time(
+            x,
+            lambda y: F.max_pool2d(
+                y, (t, 1), (t_stride, 1), (t_pad, 0), (t_dilation, 1), ceil_mode=ceil
+            ),
+        )
     return x, None
 
 

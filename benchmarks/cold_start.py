@@ -1,0 +1,38 @@
+"""Processor time of whole commands: importing torch, and predicting with exported networks.
+
+    zoopraxis export x3d_s x3d_s.xml --to openvino
+    python benchmarks/cold_start.py clip.mp4 x3d_s.xml x3d_s
+
+The commands take turns; printed are the least and the greatest of the rounds, with the wall clock's
+least.
+"""
+
+import argparse
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+parser.add_argument("video")
+parser.add_argument("models", nargs="+", help="What `predict --model` takes.")
+parser.add_argument("--rounds", type=int, default=3)
+options = parser.parse_args()
+
+commands = {"import torch": ["-c", "import torch"]}
+for model in options.models:
+    commands[model] = ["-m", "zoopraxis", "predict", options.video, "--model", model]
+times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+for _ in range(options.rounds):
+    for name, words in commands.items():
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run([sys.executable, *words], check=True, capture_output=True)
+        wall = time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        times[name].append((used, wall))
+print(platform.processor() or platform.machine())
+for name, found in times.items():
+    used, walls = zip(*found, strict=True)
+    print(f"{name}: {min(used):.2f} to {max(used):.2f} s, wall clock {min(walls):.2f} s")
