@@ -34,5 +34,5 @@ for _ in range(options.rounds):
         times[name].append((used, wall))
 print(platform.processor() or platform.machine())
 for name, found in times.items():
-    used, walls = zip(*found, strict=True)
-    print(f"{name}: {min(used):.2f} to {max(used):.2f} s, wall clock {min(walls):.2f} s")
+    seconds, walls = [pair[0] for pair in found], [pair[1] for pair in found]
+    print(f"{name}: {min(seconds):.2f} to {max(seconds):.2f} s, wall clock {min(walls):.2f} s")

@@ -17,50 +17,24 @@ arithmetic, norms and activations by memory, half of the time each; compiling fu
 """
 
 import argparse
-import importlib
 import json
 import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from peers import PEERS, difference, with_weights
 from zoopraxis import create_model, model_spec
-from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.models import model_size
 
 FORMS = ("plain", "last", "compile", "graph")
 Step = Callable[[], Tensor]
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Where the peer of a network is, and how many clips make a batch."""
-
-    module: str
-    name: str
-    source: str
-    batch: int
-    args: dict[str, Any]
-
-
-TORCHVISION = "torchvision.models.video"
-PYTORCHVIDEO = "pytorchvideo.models.hub"
-PEERS = {
-    "r3d_18": Peer(TORCHVISION, "r3d_18", "torchvision", 32, {}),
-    "mc3_18": Peer(TORCHVISION, "mc3_18", "torchvision", 32, {}),
-    "r2plus1d_18": Peer(TORCHVISION, "r2plus1d_18", "torchvision", 32, {}),
-    "s3d": Peer(TORCHVISION, "s3d", "torchvision", 8, {}),
-    "x3d_s": Peer(PYTORCHVIDEO, "x3d_s", "pytorchvideo", 32, {"pretrained": False}),
-    "x3d_m": Peer(PYTORCHVIDEO, "x3d_m", "pytorchvideo", 16, {"pretrained": False}),
-    "slow_r50_8x8": Peer(PYTORCHVIDEO, "slow_r50", "pytorchvideo", 16, {"pretrained": False}),
-}
 
 
 def main() -> None:
@@ -121,7 +95,7 @@ def _measured(
     """Measure the forms of one network beside its peer; yield and print a row of each."""
     peer = PEERS[network]
     try:
-        theirs: nn.Module = getattr(importlib.import_module(peer.module), peer.name)(**peer.args)
+        theirs = peer.build()
     except ImportError as missing:
         print(f"{network}: the peer is not installed ({missing})", file=sys.stderr)
         return
@@ -132,10 +106,9 @@ def _measured(
     clips = torch.randn(shape, device=device)
     targets = torch.randint(400, (batch,), device=device)
 
-    ours = create_model(network, num_classes=400)
-    ours.load_state_dict(convert_state_dict(network, theirs.state_dict(), source=peer.source))
+    ours = with_weights(network, theirs)
     theirs, ours = theirs.to(device), ours.to(device)
-    error = _difference(theirs, ours, clips[:2])
+    error = difference(theirs, ours, clips[:2])
 
     begin = _training if work == "training" else _inference
     steps: dict[str, Step] = {"peer": begin(theirs, clips, targets)}
@@ -183,18 +156,6 @@ def _measured(
             f"outputs differ by {error:.1e}",
             flush=True,
         )
-
-
-def _difference(theirs: nn.Module, ours: nn.Module, clips: Tensor) -> float:
-    """Relative difference of two networks' outputs in full precision."""
-    tf32 = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    with torch.inference_mode():
-        a, b = theirs.eval()(clips), ours.eval()(clips)
-        if a.shape == b.shape and torch.allclose(a.sum(dim=1), torch.ones(len(a), device=a.device)):
-            b = b.softmax(dim=1)  # PyTorchVideo's X3D ends in a softmax when it is not training
-    torch.backends.cudnn.allow_tf32 = tf32
-    return float((a - b).norm() / a.norm())
 
 
 def _training(model: Any, clips: Tensor, targets: Tensor) -> Step:

@@ -104,6 +104,7 @@ def open_for_engine(
 ) -> "OpenModel":
     """Open a network, or an exported file, to be run by an engine."""
     from zoopraxis.checkpoints.saved import open_model
+    from zoopraxis.engine.allocator import keep_memory
     from zoopraxis.engine.compiled import is_exported
     from zoopraxis.engine.export import opened_from
     from zoopraxis.engine.optimize import optimize_opened
@@ -113,6 +114,8 @@ def open_for_engine(
             model, engine=engine, threads=threads, device=device, precision=precision
         )
         return opened_from(compiled, model)
+    if device == "cpu":
+        keep_memory()
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     if device == "cpu" and precision != "float32" and engine in (None, "torch"):
