@@ -10,7 +10,7 @@ apart from that over space: weak, the clip may flicker; strong, it shows slow mo
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from zoopraxis.errors import RecipeError, ShapeError, ZoopraxisError
 from zoopraxis.inputs import RGB, ClipSpec
 from zoopraxis.models.base import VideoClassifier
 
-__all__ = ["DrawSettings", "deep_draw"]
+__all__ = ["DrawSettings", "Drawn", "deep_draw"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,21 @@ class DrawSettings:
             raise RecipeError(f"motion is {self.motion!r}", "give 'clip' or 'still'")
 
 
+class Drawn(NamedTuple):
+    """What a network takes for a class.
+
+    Parameters
+    ----------
+    pictures : Tensor of uint8, shape (T, S, S, 3)
+        RGB; T is 1 of a still.
+    score : float
+        Probability that the network gives them for the class.
+    """
+
+    pictures: Tensor
+    score: float
+
+
 def deep_draw(
     model: VideoClassifier,
     clip: ClipSpec,
@@ -93,7 +108,7 @@ def deep_draw(
     settings: DrawSettings | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> Tensor:
+) -> Drawn:
     """Draw what a network takes for a class.
 
     Parameters
@@ -113,8 +128,7 @@ def deep_draw(
 
     Returns
     -------
-    Tensor of uint8, shape (T, S, S, 3)
-        RGB; T is 1 of a still.
+    Drawn
 
     Raises
     ------
@@ -160,7 +174,10 @@ def deep_draw(
             done += 1
             if progress:
                 progress(done, len(sides) * rules.steps)
-    return (_resized(pixels, size) * 255).round().to(torch.uint8).movedim(1, -1).cpu()
+    shown = (_resized(pixels, size) * 255).round().to(torch.uint8)  # (T, 3, S, S)
+    with torch.no_grad():
+        logits = model(_clip(kind, shown / 255, num_frames))  # (1, K)
+    return Drawn(shown.movedim(1, -1).cpu(), float(logits.softmax(dim=1)[0, label]))
 
 
 def _gradient(
@@ -169,12 +186,16 @@ def _gradient(
     """Gradient (T, 3, s, s) of the logit of a class."""
     leaf = pixels.detach().requires_grad_()
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # LSTMs, see `cam`
-        frames = _resized(leaf, size).cpu()  # (T, 3, S, S): `normalise` works on the CPU
-        frames = kind.normalise(kind.order(frames)).expand(num_frames, -1, -1, -1)
-        x = frames.transpose(0, 1)[None].to(pixels.device)  # (1, 3, T, S, S)
-        logit = model(x)[0, label]
+        logit = model(_clip(kind, _resized(leaf, size), num_frames))[0, label]
         (gradient,) = torch.autograd.grad(logit, leaf)
     return gradient
+
+
+def _clip(kind: RGB, pixels: Tensor, num_frames: int) -> Tensor:
+    """Map pixels (T, 3, S, S) in [0, 1], T or 1, to the input of the network (1, 3, T, S, S)."""
+    x = kind.normalise(kind.order(pixels.cpu()))  # `normalise` works on the CPU
+    x = x.expand(num_frames, -1, -1, -1).transpose(0, 1)[None]  # (1, 3, T, S, S)
+    return x.to(pixels.device)
 
 
 def _resized(x: Tensor, side: int) -> Tensor:

@@ -98,7 +98,7 @@ def heated(pictures: Pictures, heat: Tensor) -> Pictures:
     values = heat.clamp(0, 1).cpu().numpy()  # (..., H, W)
     colours = 255 * matplotlib.colormaps["inferno"](values)[..., :3]  # (..., H, W, 3)
     opacity = OPACITY * values[..., None]
-    return np.rint(pictures * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return np.asarray(np.rint(pictures * (1 - opacity) + colours * opacity), np.uint8)
 
 
 def check_place(out: Path) -> None:
