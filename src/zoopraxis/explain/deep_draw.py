@@ -174,10 +174,10 @@ def deep_draw(
             done += 1
             if progress:
                 progress(done, len(sides) * rules.steps)
-    shown = (_resized(pixels, size) * 255).round().to(torch.uint8)  # (T, 3, S, S)
+    frames = (_resized(pixels, size) * 255).round().to(torch.uint8)  # (T, 3, S, S)
     with torch.no_grad():
-        logits = model(_clip(kind, shown / 255, num_frames))  # (1, K)
-    return Drawn(shown.movedim(1, -1).cpu(), float(logits.softmax(dim=1)[0, label]))
+        logits = model(_clip(kind, frames / 255, num_frames))  # (1, K)
+    return Drawn(frames.movedim(1, -1).cpu(), float(logits.softmax(dim=1)[0, label]))
 
 
 def _gradient(
