@@ -33,7 +33,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     recipe = read_recipe(folder / "recipe.toml")
     _, held_out = read_lists(recipe.data, multi_label=False)
-    assert held_out is not None
+    if held_out is None:
+        raise SystemExit("the recipe keeps no clips from training")
     net = open_model(folder)
     size = net.clip.shape[-1]
     found: dict[str, list[float]] = {layer: [] for layer in LAYERS}
@@ -59,7 +60,7 @@ def main() -> None:
             found[layer].append(float(heat[inside].sum() / heat.sum()) if heat.any() else np.nan)
         if held_out.labels[sample.label] == SHOWN and not rows:
             frames, _ = seen_frames(Media(path=sample.path), net.clip)
-            cam = grad_cam(net.model, (inputs,), label=sample.label, layer=LAYERS[-1])
+            cam = grad_cam(net.model, (inputs,), label=sample.label, layer=FEATURES)
             rows = [*frames[0], *heated(frames, over_clip(cam.heat, inside.shape))[0]]
     print(f"{len(held_out)} clips; boxes of performer and object cover {np.mean(chance):.1%}")
     for layer, parts in found.items():
@@ -69,7 +70,8 @@ def main() -> None:
             f"chance (median), more than chance in {np.nanmean(ratio > 1):.0%}, "
             f"no heat in {np.isnan(parts).sum()}"
         )
-    save_pictures(IMAGES / "cam.png", [np.kron(x, np.ones((2, 2, 1), np.uint8)) for x in rows], fps=8)
+    large = [x.repeat(2, axis=0).repeat(2, axis=1) for x in rows]
+    save_pictures(IMAGES / "cam.png", large, fps=8)
     drawn = []
     for label in DRAWN:
         result = deep_draw(net.model, net.clip, net.labels.index(label), settings=DrawSettings())
