@@ -93,6 +93,32 @@ def groups(
 
 
 @data.command()
+def strung(
+    out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
+    films: Annotated[int, typer.Option(help="Number of films.")] = 10,
+    acts: Annotated[int, typer.Option(help="Actions in a film, one after the other.")] = 6,
+    pause: Annotated[float, typer.Option(help="Mean seconds of stillness between them.")] = 1.5,
+    size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (256, 144),
+    seed: Annotated[int, typer.Option(help="Another seed gives other performers and films.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Film the theatre in long films: actions one after another, with stillness between them."""
+    from zoopraxis.theatre import StrungSettings, make_strung
+
+    settings = StrungSettings(acts=acts, pause=pause, size=size, seed=seed)
+    with counting_bar("filming") as progress:
+        table = make_strung(out, films=films, settings=settings, workers=workers, progress=progress)
+    if as_json:
+        print(json.dumps({"list": str(table), "films": films}))
+        return
+    print(f"{films} films of {acts} actions each")
+    print(f"list: {table}")
+
+
+@data.command()
 def sets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -1,7 +1,9 @@
 """Several performers in one film, who act differently at once."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,29 @@ class Part:
         Seed of the performer's body and appearance.
     place : float
         Metres to the right of the middle of the frame, which is 2.2 metres high.
+    pauses : tuple of int, default=()
+        Frames of standing still before each action and after the last, one more than there are
+        actions; empty for none.
+
+    # 2 actions, pauses (4, 0, 2): 4 frames still, both actions, 2 frames still
     """
 
     actions: tuple[str, ...]
     performer: int
     place: float
+    pauses: tuple[int, ...] = ()
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Frames in which the actions begin."""
+        pauses = self.pauses or (0,) * len(self.actions)
+        stills = accumulate(pauses[: len(self.actions)])
+        return tuple(act * FRAMES + still for act, still in enumerate(stills))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all actions and pauses."""
+        return FRAMES * len(self.actions) + sum(self.pauses)
 
 
 @dataclass(frozen=True)
@@ -90,9 +110,14 @@ class _Role:
         ]
 
     def at(self, frame: int) -> tuple[Actor, float]:
-        """Actor of a frame, and the time of its act in [0, 1]."""
-        act, since = divmod(frame, FRAMES)
-        t = since / (FRAMES - 1)
+        """Actor of a frame, and the time of its act in [0, 1].
+
+        In a pause the performer holds the pose in which the last act ended, and before the first
+        act that in which it begins.
+        """
+        starts = self.part.starts
+        act = max(bisect_right(starts, frame) - 1, 0)
+        t = min(max((frame - starts[act]) / (FRAMES - 1), 0.0), 1.0)
         return self.cast[act], 1 - t if self.part.actions[act] in REVERSED else t
 
     def to_pixels(self, frame: int, camera: Camera, now: float) -> Array:
@@ -116,7 +141,7 @@ def film_group(
     Parameters
     ----------
     parts : sequence of Part
-        Who does what, and where; all with the same number of actions.
+        Who does what, and where; all for the same number of frames.
     seed : int
         Seed of the acts, scene, camera and light.
     size : (width, height), default=(320, 180)
@@ -127,12 +152,13 @@ def film_group(
     Returns
     -------
     GroupClip
-        `FRAMES` frames for each action.
+        `FRAMES` frames for each action, and those of the pauses.
 
     Raises
     ------
     DataError
-        An action is unknown or needs a pool, or the parts differ in their number of actions.
+        An action is unknown or needs a pool, the parts differ in their number of frames, or the
+        number of pauses does not fit.
 
     Examples
     --------
@@ -148,7 +174,7 @@ def film_group(
     )
     density = DENSITY * size[1] / VIEW
     roles = [_Role(part, seed, number, density) for number, part in enumerate(parts)]
-    num_frames = FRAMES * len(parts[0].actions)
+    num_frames = parts[0].num_frames
     places = {actor.act.place for role in roles for actor in role.cast}
     scene = draw_scene(scene_rng, "room" if "room" in places else "land", density)
     camera, light = Camera(camera_rng, size, mirrored=False), Light(light_rng, size)
@@ -177,19 +203,26 @@ def film_group(
         person_boxes=np.asarray(people, np.float32),
         object_boxes=np.asarray(objects, np.float32),
         segments=tuple(
-            Segment(number, act * FRAMES / FPS, (act + 1) * FRAMES / FPS, action)
+            Segment(number, start / FPS, (start + FRAMES) / FPS, action)
             for number, part in enumerate(parts)
-            for act, action in enumerate(part.actions)
+            for start, action in zip(part.starts, part.actions, strict=True)
         ),
     )
 
 
 def _check(parts: Sequence[Part]) -> None:
     """Refuse parts that cannot be filmed."""
-    if len({len(part.actions) for part in parts}) != 1 or not parts[0].actions:
+    for part in parts:
+        if part.pauses and (len(part.pauses) != len(part.actions) + 1 or min(part.pauses) < 0):
+            raise DataError(
+                f"the pauses of {len(part.actions)} actions are {part.pauses}",
+                "give frames, 0 or more, before each action and after the last",
+            )
+    if len({part.num_frames for part in parts}) != 1 or not parts[0].actions:
         raise DataError(
-            f"the parts have {[len(part.actions) for part in parts]} actions",
-            "give one performer or more, each with the same number of actions",
+            f"the parts have {[len(part.actions) for part in parts]} actions in "
+            f"{[part.num_frames for part in parts]} frames",
+            "give one performer or more, each with actions for the same number of frames",
         )
     for part in parts:
         for action in part.actions:
