@@ -10,7 +10,7 @@ from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.inputs.playback import Playback
 from zoopraxis.prediction.pipeline import Precision
 
-__all__ = ["evaluation_key", "sample_identity"]
+__all__ = ["evaluation_key", "file_stamp", "sample_identity"]
 
 
 def evaluation_key(
@@ -45,10 +45,10 @@ def sample_identity(sample: Sample) -> list[Any]:
     """What makes a sample this one and no other."""
     label = list(sample.label) if isinstance(sample.label, tuple) else sample.label
     files = (sample.path, *sample.beside)
-    return [sample.name, label, sample.start, sample.end, *map(_file_stamp, files)]
+    return [sample.name, label, sample.start, sample.end, *map(file_stamp, files)]
 
 
-def _file_stamp(path: str) -> list[Any]:
+def file_stamp(path: str) -> list[Any]:
     """Path of a file, and its size and modification time where it is on this machine."""
     try:
         status = Path(path).stat() if path and "://" not in path else None

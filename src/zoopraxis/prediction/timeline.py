@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.errors import ZoopraxisError, did_you_mean
 from zoopraxis.inputs import Media, Sampling, Track
 from zoopraxis.inputs.base import segment_range
@@ -31,11 +32,14 @@ __all__ = [
     "Segment",
     "Stretch",
     "Timeline",
+    "WindowScores",
+    "check_none",
     "check_seconds",
     "detect",
     "lay_windows",
     "merge",
     "predict_timeline",
+    "score_windows",
     "window_indices",
     "window_seconds",
 ]
@@ -176,16 +180,105 @@ def predict_timeline(
     Timeline
         A segment's score is the mean of its windows'.
     """
-    net, media = opened(model), Media.of(video)
-    if rule and rule.none and rule.none not in net.labels:
-        raise ZoopraxisError(
-            f"{net.name} has no class {rule.none!r}", did_you_mean(rule.none, net.labels)
+    net = opened(model)
+    check_none(net, rule.none if rule else "")
+    found = score_windows(
+        video,
+        net,
+        window=window,
+        step=step,
+        crops=crops,
+        mode=mode,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return Timeline(
+        video=found.video,
+        model=net.name,
+        segments=found.segments(net.labels, rule),
+        trained=net.trained,
+    )
+
+
+def check_none(net: OpenModel, none: str) -> None:
+    """Raise if a class for nothing is named that the model does not have."""
+    if none and none not in net.labels:
+        raise ZoopraxisError(f"{net.name} has no class {none!r}", did_you_mean(none, net.labels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowScores:
+    """Scores of the W windows over one video; any rule makes segments of them.
+
+    Parameters
+    ----------
+    video : str
+        The video.
+    times : float64 ndarray of shape (N,)
+        Seconds at which its frames, or those of its segment, are shown.
+    bounds : float64 ndarray of shape (S, 2)
+        Seconds [start, end) of its stretches without gaps.
+    counts : int64 ndarray of shape (S,)
+        Windows in each.
+    centres : float64 ndarray of shape (W,)
+        Centres of the windows in seconds.
+    scores : Tensor of shape (W, K)
+        Of each window for each class.
+    """
+
+    video: str
+    times: NDArray[np.float64]
+    bounds: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    scores: Tensor
+
+    def segments(
+        self, labels: Sequence[str], rule: Hysteresis | None = None
+    ) -> tuple[Segment, ...]:
+        """Make segments by a rule; without it, of windows with the same best class."""
+        counts = self.counts.tolist()
+        centres = np.split(self.centres, np.cumsum(counts)[:-1])
+        return tuple(
+            segment
+            for (start, end), middle, part in zip(
+                self.bounds.tolist(), centres, torch.split(self.scores, counts), strict=True
+            )
+            for segment in (
+                detect(part, middle.tolist(), rule, start=start, end=end, labels=labels)
+                if rule
+                else merge(part, middle.tolist(), start=start, end=end, labels=labels)
+            )
         )
+
+
+def score_windows(
+    video: Any,
+    model: Model,
+    *,
+    window: float | None = None,
+    step: float | None = None,
+    crops: int = 1,
+    mode: str = "mean_probability",
+    device: str | torch.device = "cpu",
+    precision: Precision = "float32",
+    batch_size: int = 8,
+    progress: Callable[[float], None] | None = None,
+) -> WindowScores:
+    """Score the windows that slide over a long video.
+
+    Parameters
+    ----------
+    video, model, window, step, crops, mode, device, precision, batch_size, progress
+        As for `predict_timeline`.
+    """
+    net, media = opened(model), Media.of(video)
     kind = net.clip.input
     with kind.open(media) as track:
-        stretches = lay_windows(
-            track, segment_range(track, media), net.clip.sampling, window=window, step=step
-        )
+        within = segment_range(track, media)
+        stretches = lay_windows(track, within, net.clip.sampling, window=window, step=step)
         indices = np.concatenate([stretch.indices for stretch in stretches])  # (W, T)
         draws = kind.crops(track, crops)
         scores = []
@@ -203,21 +296,13 @@ def predict_timeline(
             scores.append(aggregate(logits.reshape(len(part), crops, -1), mode=mode))  # (b, K)
             if progress:
                 progress(sum(map(len, scores)) / len(indices))
-        parts = torch.split(torch.cat(scores), [len(s.centres) for s in stretches])
-        segments = [
-            segment
-            for part, s in zip(parts, stretches, strict=True)
-            for segment in (
-                detect(part, s.centres, rule, start=s.start, end=s.end, labels=net.labels)
-                if rule
-                else merge(part, s.centres, start=s.start, end=s.end, labels=net.labels)
-            )
-        ]
-        return Timeline(
+        return WindowScores(
             video=track.name,
-            model=net.name,
-            segments=tuple(segments),
-            trained=net.trained,
+            times=track.timestamps[within.start : within.stop],
+            bounds=np.array([(stretch.start, stretch.end) for stretch in stretches]),
+            counts=np.array([len(stretch.centres) for stretch in stretches]),
+            centres=np.concatenate([stretch.centres for stretch in stretches]),
+            scores=torch.cat(scores),
         )
 
 
