@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoopraxis.evaluation.result import Evaluation
+    from collections.abc import Mapping
 
-__all__ = ["show_evaluation"]
+    from zoopraxis.evaluation.result import Evaluation
+    from zoopraxis.evaluation.timelines import TimelineEvaluation
+
+__all__ = ["show_evaluation", "show_timelines"]
 
 
 def show_evaluation(
@@ -38,11 +41,38 @@ def show_evaluation(
         print(json.dumps(facts, indent=1, allow_nan=False))
         return
     _print_table(summary, by_views)
-    if result.unread:
-        print("unreadable, and counted as errors:")
-        for name, problem in result.unread.items():
-            print(f"  {problem}" if name in problem else f"  {name}: {problem}")
+    _print_unread(result.unread)
     print(f"report {page}")
+
+
+def show_timelines(result: "TimelineEvaluation", out: Path, *, title: str, as_json: bool) -> None:
+    """Write the page of an evaluation by timelines, ``report.html``, and print its numbers."""
+    from zoopraxis.evaluation.timeline_page import write_timeline_report
+    from zoopraxis.evaluation.timelines import OVERLAPS
+
+    page = write_timeline_report(result, out / "report.html", title=title)
+    summary = result.summary()
+    if as_json:
+        facts = {
+            "trained": result.trained,
+            **_without_nan(summary),
+            "overlaps": OVERLAPS,
+            "by_class": {label: values.tolist() for label, values in result.precision().items()},
+            "unreadable": dict(result.unread),
+            "report": str(page),
+        }
+        print(json.dumps(facts, indent=1, allow_nan=False))
+        return
+    _print_table(summary, {})
+    _print_unread(result.unread)
+    print(f"report {page}")
+
+
+def _print_unread(unread: "Mapping[str, str]") -> None:
+    if unread:
+        print("unreadable, and counted as errors:")
+        for name, problem in unread.items():
+            print(f"  {problem}" if name in problem else f"  {name}: {problem}")
 
 
 def _without_nan(values: dict[Any, Any]) -> dict[Any, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from zoopraxis.cli._evaluation import show_evaluation
+from zoopraxis.cli._evaluation import show_evaluation, show_timelines
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     ENGINE,
@@ -15,6 +15,7 @@ from zoopraxis.cli._shown import (
     class_line,
     counting_bar,
     open_for_engine,
+    progress_bar,
     warn_untrained,
 )
 from zoopraxis.errors import DataError, ZoopraxisError
@@ -26,7 +27,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder of the report and the logits.")] = Path(
         "evaluation"
     ),
-    views: Annotated[int, typer.Option(min=1, help="Clips over each video.")] = 10,
+    views: Annotated[
+        int | None, typer.Option(min=1, help="Clips over each video. [default: 10]")
+    ] = None,
     crops: Annotated[int, typer.Option(help="Crops of each clip: 1, 3, 5 or 10.")] = 1,
     mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
@@ -34,6 +37,28 @@ def evaluate(
         int | None, typer.Option(min=0, max=1, help="First class, where labels are numbers.")
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Play every clip backwards.")] = False,
+    timeline: Annotated[
+        bool,
+        typer.Option("--timeline", help="Find the segments of the list in the whole videos."),
+    ] = False,
+    high: Annotated[
+        float | None,
+        typer.Option(help="Of --timeline: an action counts where a window scores this."),
+    ] = None,
+    low: Annotated[
+        float | None, typer.Option(help="It lasts while windows score this. [default: --high]")
+    ] = None,
+    shortest: Annotated[
+        float, typer.Option(help="With --high: seconds that an action must last.")
+    ] = 0.0,
+    none: Annotated[str, typer.Option(help="Of --timeline: the class for nothing happens.")] = "",
+    window: Annotated[
+        float | None, typer.Option(help="Of --timeline: seconds of a window. [default: the clip's]")
+    ] = None,
+    step: Annotated[
+        float | None,
+        typer.Option(help="Of --timeline: seconds between windows. [default: half a window]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help=PRECISION)
@@ -47,6 +72,18 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Test a model; an evaluation that was stopped resumes."""
+    _check_options(
+        timeline=timeline,
+        whole={"--views": views is not None, "--reverse": reverse, "--workers": workers > 0},
+        timelines={
+            "--high": high is not None,
+            "--low": low is not None,
+            "--shortest": shortest > 0,
+            "--none": bool(none),
+            "--window": window is not None,
+            "--step": step is not None,
+        },
+    )
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
     from zoopraxis.inputs.playback import FORWARDS, Playback
@@ -72,11 +109,38 @@ def evaluate(
             f"{net.name} knows one class, {net.labels[0]!r}: whatever it sees, it is right",
             "evaluate a model of two classes or more",
         )
+    title = f"{Path(data).name}: {Path(model).name}" + (", backwards" if reverse else "")
+    if timeline:
+        from zoopraxis.evaluation.timelines import evaluate_timelines
+        from zoopraxis.prediction.timeline import Hysteresis
+
+        rule = None
+        if high is not None:
+            low = high if low is None else low
+            rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
+        with progress_bar("evaluating") as fraction:
+            found = evaluate_timelines(
+                net,
+                samples,
+                rule=rule,
+                none=none,
+                window=window,
+                step=step,
+                crops=crops,
+                mode=mode or "mean_probability",
+                device=device,
+                precision=precision,
+                keep=out,
+                progress=fraction,
+                say=lambda line: print(line, file=sys.stderr),
+            )
+        show_timelines(found, out, title=title, as_json=as_json)
+        return
     with counting_bar("evaluating") as progress:
         result = run_evaluation(
             net,
             samples,
-            views=views,
+            views=views or 10,
             crops=crops,
             device=device,
             precision=precision,
@@ -90,8 +154,21 @@ def evaluate(
     show_evaluation(
         result,
         out,
-        title=f"{Path(data).name}: {Path(model).name}" + (", backwards" if reverse else ""),
+        title=title,
         mode=mode or None,
         curves=run / "curves.png",
         as_json=as_json,
     )
+
+
+def _check_options(*, timeline: bool, whole: dict[str, bool], timelines: dict[str, bool]) -> None:
+    """Refuse options that mean nothing for the kind of evaluation that is asked for."""
+    idle = [name for name, given in (whole if timeline else timelines).items() if given]
+    if idle:
+        raise ZoopraxisError(
+            f"{', '.join(idle)} {'do not go' if len(idle) > 1 else 'does not go'} "
+            f"{'with' if timeline else 'without'} --timeline",
+            "leave them out" if timeline else "add --timeline",
+        )
+    if timeline and not timelines["--high"] and (timelines["--low"] or timelines["--shortest"]):
+        raise ZoopraxisError("--low and --shortest go with --high", "add --high 0.5")

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoopraxis.data.folders import folder_rows
@@ -29,7 +29,7 @@ class Sample(Media):
     ----------
     path : str
         A video file, a folder of frames, or a URL.
-    start, end, flow, skeleton, boxes, trajectories, box
+    start, end, flow, skeleton, boxes, trajectories, box, where
         As for `zoopraxis.inputs.Media`.
     label : int or tuple of int
         Index into the list's labels; a tuple, of any length, in a multi-label list.
@@ -37,16 +37,12 @@ class Sample(Media):
         What must not be on both sides of a split: the performer, the scene, the original video.
     name : str
         Name in reports: the path as the list has it, with the times of a segment.
-    where : str, default=""
-        The file and line that it was read from, for messages. Samples that differ in nothing else
-        are equal.
     """
 
     path: str
     label: Label
     group: str
     name: str
-    where: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

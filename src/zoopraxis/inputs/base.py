@@ -9,7 +9,7 @@ No other module knows what kind of input it handles. torch is imported where ten
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -74,6 +74,9 @@ class Media:
         x1, y1, x2, y2 of the part of the frames that counts, in fractions of their width and
         height: a person, of whom the square around the box is read
         (`zoopraxis.video.CroppedVideo`).
+    where : str, default=""
+        The file and line that it was read from, for messages. Media that differ in nothing else
+        are equal.
     """
 
     path: Any
@@ -84,6 +87,7 @@ class Media:
     boxes: str = ""
     trajectories: str = ""
     box: FrameBox | None = None
+    where: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def of(cls, video: Any) -> Media:
@@ -342,8 +346,9 @@ def segment_range(track: Track, media: Media) -> range:
     # a microsecond of tolerance: times in lists are rounded
     first, last = np.searchsorted(track.timestamps, [start - 1e-6, end - 1e-6])
     if not 0 <= start < end or first >= last:
+        line = f"{media.where}: " if media.where else ""
         raise VideoError(
-            f"{track.name}: no frame is shown in [{start:g}, {end:g}) s "
+            f"{line}{track.name}: no frame is shown in [{start:g}, {end:g}) s "
             f"(it lasts {track.duration:.3f} s)",
             "check start and end of this segment in the list; both are seconds",
         )
