@@ -191,3 +191,41 @@ def test_many_classes_are_summed_up():
     line = class_line(SampleList(samples=samples, labels=labels, root=""))
     assert line.startswith("120 videos of 15 classes of the model's 20: c14 (15), c13 (14), ")
     assert line.endswith("c5 (6), and 5 more with 1 to 5 each")
+
+
+# Timelines
+
+
+def test_timelines_of_whole_videos(videos, tmp_path):
+    rows = [f"{path},0,0.3,{path.parent.name}" for path in sorted(videos.rglob("*.mp4"))]
+    (tmp_path / "list.csv").write_text("\n".join(["path,start,end,label", *rows]))
+    run, out = run_of(tmp_path / "runs" / "x"), tmp_path / "out"
+    words = ["evaluate", str(tmp_path / "list.csv"), "--model", str(run), "--out", str(out)]
+    words += ["--timeline", "--none", "darker", "--json"]
+
+    plain = CliRunner().invoke(app, words)
+    ruled = CliRunner().invoke(app, [*words, "--high", "2"])  # no probability is as high
+    text = CliRunner().invoke(app, words[:-1])
+
+    assert plain.exit_code == ruled.exit_code == text.exit_code == 0, plain.output + ruled.output
+    facts = json.loads(plain.stdout)
+    assert (facts["videos"], facts["segments"]) == (4, 2)
+    assert list(facts["by_class"]) == ["brighter"]
+    assert json.loads(ruled.stdout)["predicted"] == 0
+    assert "the scores of 4 of 4 videos were kept" in ruled.stderr
+    assert "map@0.5" in text.stdout
+    assert (out / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--high", "0.5"], "--high does not go without --timeline"),
+        (["--timeline", "--views", "3", "--reverse"], "--views, --reverse do not go with"),
+        (["--timeline", "--low", "0.5"], "--low and --shortest go with --high"),
+    ],
+)
+def test_options_that_do_not_go_together(words, problem, videos):
+    done = CliRunner().invoke(app, ["evaluate", str(videos), "--model", "x", *words])
+    assert done.exit_code == 1
+    assert problem in str(done.exception)

@@ -313,7 +313,7 @@ def _save(path: Path, scores: WindowScores) -> None:
 
 def _read(path: Path) -> WindowScores:
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             return WindowScores(
                 video=str(file["video"]),
                 times=file["times"],
