@@ -6,6 +6,7 @@ import pytest
 from zoopraxis.errors import ShapeError
 from zoopraxis.metrics import (
     calibration,
+    class_scores,
     confusion,
     mean_average_precision,
     mean_class_accuracy,
@@ -48,6 +49,18 @@ def test_mean_class_accuracy_weighs_rare_classes_equally():
 
 def test_confusion_has_the_truth_in_rows():
     assert confusion(SCORES, LABELS).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
+
+
+def test_precision_recall_and_f1_by_hand():
+    predicted = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], bool)
+    targets = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], bool)
+    found = class_scores(predicted, targets)
+    np.testing.assert_array_equal(found.precision, [1 / 2, 1, NAN, NAN])
+    np.testing.assert_array_equal(found.recall, [1, 1 / 2, 0, NAN])
+    np.testing.assert_array_equal(found.f1, [2 / 3, 2 / 3, 0, NAN])
+    assert found.support.tolist() == [1, 2, 1, 0]
+    with pytest.raises(ShapeError):
+        class_scores(predicted, targets[:2])
 
 
 def test_mean_average_precision():

@@ -11,8 +11,10 @@ from zoopraxis.errors import ShapeError
 
 __all__ = [
     "Calibration",
+    "ClassScores",
     "answers",
     "calibration",
+    "class_scores",
     "confusion",
     "mean_average_precision",
     "mean_class_accuracy",
@@ -91,6 +93,51 @@ def confusion(scores: Scores, labels: Labels) -> NDArray[np.int64]:
         labels[read], guesses, labels=np.arange(scores.shape[1])
     )
     return counts
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How each of K classes is found; arrays (K,) of fractions of 1, NaN where not defined.
+
+    Parameters
+    ----------
+    precision : ndarray
+        Of the videos predicted as the class, those that are of it; NaN where there are none.
+    recall : ndarray
+        Of the videos of the class, those predicted as it; NaN where there are none.
+    f1 : ndarray
+        Harmonic mean of both, twice the hits by the sum of predicted and true videos.
+    support : ndarray of int
+        Videos of the class.
+    """
+
+    precision: Scores
+    recall: Scores
+    f1: Scores
+    support: Labels
+
+
+def class_scores(predicted: NDArray[np.bool_], targets: NDArray[np.bool_]) -> ClassScores:
+    """Compute precision, recall and F1 of each class.
+
+    Parameters
+    ----------
+    predicted, targets : ndarray of bool, shape (N, K)
+        Predicted and true classes of each video; a video that could not be read has no predicted
+        ones.
+    """
+    if predicted.shape != targets.shape:
+        raise ShapeError(f"predicted {predicted.shape} and true {targets.shape} differ in shape")
+    hits, found, support = (
+        table.sum(axis=0).astype(np.int64) for table in (predicted & targets, predicted, targets)
+    )  # (K,) each
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        return ClassScores(
+            precision=hits / found,
+            recall=hits / support,
+            f1=2 * hits / (found + support),
+            support=support,
+        )
 
 
 def pair_accuracy(scores: Scores, labels: Labels, pairs: Sequence[tuple[int, int]]) -> float:

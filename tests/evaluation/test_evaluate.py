@@ -21,6 +21,7 @@ from zoopraxis.prediction.aggregate import MODES
 CLIP = ClipSpec(
     sampling=Sampling(num_frames=4), input=RGB(resize=16, size=16, mean=(0.0,) * 3, std=(1.0,) * 3)
 )
+NAN = np.nan
 REVERSED = Playback(order="reversed")
 
 
@@ -372,6 +373,34 @@ def test_no_measure_that_says_nothing(classes):
     logits = np.random.default_rng(0).normal(size=(4, 2, classes))
     summary = fake(logits, (0, 0, 0, 0), labels=tuple("abcdef"[:classes])).summary()
     assert ("top5" in summary) == (classes > 5)
+
+
+def test_precision_recall_and_support_of_each_class(tmp_path):
+    logits = np.array([[3, 0, 0], [3, 0, 0], [0, 3, 0], [NAN, NAN, NAN]])[:, None]
+    result = fake(logits, (0, 1, 1, 1), unread={"v3": "torn"})
+    table = result.class_report()
+    assert list(table) == ["a", "b"]  # c neither occurs nor is predicted
+    assert table["a"] == {"precision": 1 / 2, "recall": 1, "f1": 2 / 3, "support": 1}
+    assert table["b"] == {"precision": 1, "recall": 1 / 3, "f1": 1 / 2, "support": 3}
+    page = write_report(result, tmp_path / "page.html").read_text()
+    cells = "<td>b</td><td>100.0 %</td><td>33.3 %</td><td>50.0 %</td><td>3</td>"
+    assert cells in page
+    assert page.index(cells) < page.index("<td>a</td>")  # the lowest F1 first
+
+
+def test_classes_of_videos_with_several_labels(tmp_path):
+    logits = np.array([[2, 2, -2], [-2, 2, -2]])[:, None]
+    result = fake(logits, ((0,), (1, 2)))
+    table = result.class_report()
+    assert table["a"]["f1"] == 1
+    assert (table["b"]["precision"], table["b"]["recall"]) == (1 / 2, 1)
+    assert np.isnan(table["c"]["precision"])
+    assert table["c"]["recall"] == 0
+    assert (
+        "<td>c</td><td>undefined</td><td>0.0 %</td>"
+        in write_report(result, tmp_path / "page.html").read_text()
+    )
+    assert result.class_report(mode="sum_logit") == {}
 
 
 def test_sums_of_logits_are_not_calibrated(tmp_path):

@@ -121,7 +121,9 @@ def test_of_found_segments_that_overlap_the_likelier_labels_a_frame(listed):
     for name, found in result.found.items():
         assert len(found) == 2  # both classes, all the time
         likelier = max(found, key=lambda one: one.score).label
-        right += sum(10 * (end - start) for start, end, label in result.truth[name] if label == likelier)
+        right += sum(
+            10 * (end - start) for start, end, label in result.truth[name] if label == likelier
+        )
     assert result.frames().accuracy == pytest.approx(right / 140)
 
 
@@ -194,7 +196,10 @@ def test_a_segment_outside_its_file_is_named_with_its_line(listed):
     ("rows", "problem"),
     [
         ("path,start,end,label\na.mp4,0,1,pink", "pink"),
-        ("path,start,end,x1,y1,x2,y2,label\na.mp4,0,1,0,0,1,1,grey", "line 2: a segment with a box"),
+        (
+            "path,start,end,x1,y1,x2,y2,label\na.mp4,0,1,0,0,1,1,grey",
+            "line 2: a segment with a box",
+        ),
         (
             "path,start,end,flow,label\na.mp4,0,1,f,grey\na.mp4,1,2,g,grey",
             "line 3: .* has other files beside it than in .*line 2",

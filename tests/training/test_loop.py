@@ -131,6 +131,22 @@ def test_the_focal_loss_of_a_recipe_is_what_is_trained_with(squares, tmp_path):
     assert 0 < focal.history[0]["train_loss"] < plain.history[0]["train_loss"]
 
 
+def test_classes_of_unequal_size_weigh_as_the_recipe_says(squares, tmp_path):
+    # 6 clips of the left and 3 of the right in one step
+    paths = [squares / "left" / f"{n}.mp4" for n in range(6)]
+    paths += [squares / "right" / f"{n}.mp4" for n in range(3)]
+    (tmp_path / "list.csv").write_text("".join(f"{p},{p.parent.name}\n" for p in paths))
+    changes = ("train.epochs=1", "optim.lr=0", "train.batch_size=9", "data.val_fraction=0")
+
+    def loss(*more):
+        run = train(recipe(tmp_path / "list.csv", *changes, *more), tmp_path / f"run {more}")
+        return run.history[0]["train_loss"]
+
+    assert (
+        len({loss(), loss("train.class_weights=balanced"), loss("train.logit_adjustment=1")}) == 3
+    )
+
+
 def test_published_average_is_validated_and_kept(squares, tmp_path):
     with_ema = train(recipe(squares, "train.ema=0.9"), tmp_path / "ema", accelerator="cpu")
     without = train(recipe(squares), tmp_path / "plain", accelerator="cpu")

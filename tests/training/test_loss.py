@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from zoopraxis.training.loss import loss_sum, mixup, targets_of
+from zoopraxis.data.samples import Sample, SampleList
+from zoopraxis.errors import DataError
+from zoopraxis.training.loss import class_offsets, class_weights, loss_sum, mixup, targets_of
 
 
 def test_targets():
@@ -76,3 +78,45 @@ def test_focal_gradients_are_finite_for_extreme_logits(multi_label):
     loss_sum(logits, torch.eye(2)[[0, 0]], multi_label=multi_label, focal=1).backward()
     assert logits.grad.isfinite().all()
     assert logits.grad[1].abs().sum() > 0
+
+
+def listed(*labels, names="ab"):
+    samples = tuple(
+        Sample(path=f"{n}.mp4", label=label, group="", name="") for n, label in enumerate(labels)
+    )
+    return SampleList(samples=samples, labels=tuple(names), root="list.csv")
+
+
+def test_class_weights_by_hand():
+    weights = class_weights(listed(0, 0, 0, 1))
+    torch.testing.assert_close(weights, torch.tensor([4 / (2 * 3), 4 / 2]))  # mean of the 4: 1
+    logits = torch.tensor([[0.0, math.log(3)]])  # probabilities 1/4, 3/4
+
+    def loss(label, **settings):
+        targets = targets_of([label], 2)
+        return loss_sum(logits, targets, multi_label=False, weights=weights, **settings).item()
+
+    assert loss(0) == pytest.approx(-2 / 3 * math.log(1 / 4))
+    assert loss(1) == pytest.approx(-2 * math.log(3 / 4))
+    assert loss(1, focal=2) == pytest.approx(-2 * (1 / 4) ** 2 * math.log(3 / 4))
+    smooth = -2 / 3 * 0.1 * math.log(1 / 4) - 2 * 0.9 * math.log(3 / 4)
+    assert loss(1, label_smoothing=0.2) == pytest.approx(smooth)
+
+
+def test_logit_adjustment_by_hand():
+    offsets = class_offsets(listed(0, 0, 0, 1), tau=1)
+    torch.testing.assert_close(offsets, torch.tensor([3 / 4, 1 / 4]).log())
+    logits = torch.tensor([[0.0, math.log(3)]])
+    # 1 x 3/4 and 3 x 1/4: equal
+    for label in (0, 1):
+        targets = targets_of([label], 2)
+        loss = loss_sum(logits, targets, multi_label=False, offsets=offsets)
+        assert loss.item() == pytest.approx(math.log(2))
+    twice = class_offsets(listed(0, 0, 0, 1), tau=2)
+    torch.testing.assert_close(twice, 2 * offsets)
+
+
+@pytest.mark.parametrize("terms", [class_weights, lambda one: class_offsets(one, tau=1)])
+def test_a_class_without_clips_is_named(terms):
+    with pytest.raises(DataError, match=r"list\.csv has no video of the class 'b'"):
+        terms(listed(0, 2, names="abc"))

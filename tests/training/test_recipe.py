@@ -156,6 +156,28 @@ def test_focal_loss_is_refused_where_it_is_not_defined(settings):
         default_recipe("x", "m", list(settings))
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            ("train.class_weights=balanced", "train.sampling=balanced"),
+            "train.sampling=balanced and train.class_weights=balanced would make up",
+        ),
+        (
+            ("train.class_weights=balanced", "train.logit_adjustment=1"),
+            "train.class_weights=balanced and train.logit_adjustment=1 would make up",
+        ),
+        (("train.logit_adjustment=1", "train.multi_label=true"), "is for one label per clip"),
+        (("train.class_weights=balanced", "train.multi_label=true"), "is for one label per clip"),
+        (("train.logit_adjustment=-1",), "is not between 0 and 100"),
+        (("train.class_weights=inverse",), "is not one of none, balanced"),
+    ],
+)
+def test_classes_of_unequal_size_are_made_up_for_once(settings, problem):
+    with pytest.raises(RecipeError, match=problem):
+        default_recipe("x", "m", list(settings))
+
+
 def test_label_smoothing_is_for_one_label():
     with pytest.raises(RecipeError, match="one label per clip"):
         default_recipe("x", "m", ["train.multi_label=true", "train.label_smoothing=0.1"])

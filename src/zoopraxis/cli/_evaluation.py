@@ -35,6 +35,9 @@ def show_evaluation(
             **_without_nan(summary),
             "by_views": _without_nan(by_views),
             "by_class": {} if result.multi_label else result.by_class(mode=mode),
+            "classes": {
+                label: _without_nan(one) for label, one in result.class_report(mode=mode).items()
+            },
             "unreadable": dict(result.unread),
             "report": str(page),
         }

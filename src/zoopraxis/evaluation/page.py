@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "figure_png",
     "image",
     "new_axes",
+    "percent",
     "section",
     "table",
     "tiles",
@@ -92,6 +94,11 @@ def figure_png(figure: Figure) -> bytes:
 def figure_image(figure: Figure, caption: str) -> str:
     """Embed a figure, with HTML for its caption."""
     return image(figure_png(figure), caption)
+
+
+def percent(value: float) -> str:
+    """Show a fraction of 1."""
+    return "undefined" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
 def new_axes(width: float, height: float) -> tuple[Figure, Any]:

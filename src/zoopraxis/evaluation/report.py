@@ -18,6 +18,7 @@ from zoopraxis.evaluation.page import (
     figure_image,
     image,
     new_axes,
+    percent,
     section,
     table,
     tiles,
@@ -72,8 +73,12 @@ def write_report(
         drawn = image(curves.read_bytes(), "Loss and accuracy by epoch")
         parts.append(section("Training", drawn))
     parts.append(section("Views", figure_image(_draw_views(evaluation, mode), _VIEWS_CAPTION)))
-    if not evaluation.multi_label:
-        parts.append(section("Classes", figure_image(_draw_classes(evaluation, mode), "")))
+    classes = _class_table(evaluation, mode)
+    if evaluation.multi_label:
+        parts.append(section("Classes", classes))
+    else:
+        chart = figure_image(_draw_classes(evaluation, mode), "")
+        parts.append(section("Classes", chart + classes))
         parts.append(
             section(
                 "Confusion", figure_image(_draw_confusion(evaluation, mode), _CONFUSION_CAPTION)
@@ -144,6 +149,22 @@ def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
     axes.set_yticks(places, [label for label, _ in worst_first])
     axes.set(xlabel="accuracy, %", xlim=(0, 100))
     return figure
+
+
+def _class_table(evaluation: Evaluation, mode: str | None) -> str:
+    """Precision, recall, F1 and support of every class, the lowest F1 first."""
+    lowest_first = sorted(
+        evaluation.class_report(mode=mode).items(), key=lambda pair: pair[1]["f1"]
+    )
+    rows = [
+        (label, *(percent(one[name]) for name in ("precision", "recall", "f1")), one["support"])
+        for label, one in lowest_first
+    ]
+    if not rows:
+        return "<p>Scores that are no probabilities predict no classes.</p>"
+    return table(
+        ("class", "precision", "recall", "F1", "videos"), [tuple(map(str, r)) for r in rows]
+    )
 
 
 def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from zoopraxis.metrics import (
     Labels,
     Scores,
     calibration,
+    class_scores,
     confusion,
     mean_average_precision,
     mean_class_accuracy,
@@ -158,6 +159,29 @@ class Evaluation:
         total = np.bincount(self.classes, minlength=len(counts))
         return {
             self.labels[k]: float(counts[k, k] / total[k]) for k in np.flatnonzero(total).tolist()
+        }
+
+    def class_report(self, *, mode: str | None = None) -> dict[str, dict[str, float]]:
+        """Precision, recall, F1 and support (videos) of each class that occurs or is predicted.
+
+        A video is predicted as the class with the highest score; with several labels each, as all
+        classes whose probability is 1/2 or more. What is not defined is NaN. With several labels
+        and scores that are no probabilities there are none.
+        """
+        scores = self.scores(mode=mode)
+        predicted = np.zeros(scores.shape, dtype=bool)  # (N, K)
+        if self.multi_label:
+            if not are_probabilities(scores):
+                return {}
+            predicted = scores >= 0.5  # False where NaN
+        else:
+            read = np.flatnonzero(~np.isnan(scores).any(axis=1))
+            predicted[read, scores[read].argmax(axis=1)] = True
+        found = class_scores(predicted, self.targets)
+        names = [field.name for field in fields(found)]
+        return {
+            self.labels[k]: {name: getattr(found, name)[k].item() for name in names}
+            for k in np.flatnonzero(~np.isnan(found.f1)).tolist()
         }
 
     def confusion(self, *, mode: str | None = None) -> NDArray[np.int64]:

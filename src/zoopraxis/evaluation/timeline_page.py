@@ -1,7 +1,6 @@
 """One self-contained HTML page of an evaluation by timelines, and the picture of a timeline."""
 
 import html
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from zoopraxis.evaluation.page import (
     COLOURS,
     figure_image,
     new_axes,
+    percent,
     section,
     table,
     tiles,
@@ -74,10 +74,10 @@ def write_timeline_report(
         f"{counts}; predicted: {summary['predicted']}</p>",
         tiles(
             {
-                "mAP at 0.3 to 0.7": _percent(summary["map"]),
-                "frame accuracy": _percent(summary["frame_accuracy"]),
-                "edit score": _percent(summary["edit"]),
-                **{f"F1 at {k[3:]}": _percent(v) for k, v in summary.items() if k[:3] == "f1@"},
+                "mAP at 0.3 to 0.7": percent(summary["map"]),
+                "frame accuracy": percent(summary["frame_accuracy"]),
+                "edit score": percent(summary["edit"]),
+                **{f"F1 at {k[3:]}": percent(v) for k, v in summary.items() if k[:3] == "f1@"},
             }
         ),
         section("Average precision", _precision_table(evaluation)),
@@ -90,10 +90,6 @@ def write_timeline_report(
     return write_page(path, title, parts)
 
 
-def _percent(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{100 * value:.1f} %"
-
-
 def _precision_table(evaluation: TimelineEvaluation) -> str:
     """Average precision of each class by temporal intersection over union."""
     precision = evaluation.precision()
@@ -101,7 +97,7 @@ def _precision_table(evaluation: TimelineEvaluation) -> str:
     if precision:
         rows.append(("mean", np.mean(list(precision.values()), axis=0)))
     cells = [
-        (label, *map(_percent, values.tolist()), _percent(float(values.mean())))
+        (label, *map(percent, values.tolist()), percent(float(values.mean())))
         for label, values in rows
     ]
     return table(("class", *(f"at {overlap:g}" for overlap in OVERLAPS), "mean"), cells)

@@ -184,6 +184,11 @@ class TrainPart:
     focal : float, default=0
         Gamma of the focal loss, which gives less weight to clips that are easily recognised; the
         authors use 2. 0 is the cross entropy.
+    class_weights : {"none", "balanced"}, default="none"
+        Weights of the classes in the loss: equal, or inversely proportional to their clips.
+    logit_adjustment : float, default=0
+        Tau of logit adjustment, which adds the logarithm of the classes' frequencies to the logits
+        in training; the authors use 1. 0 adds nothing.
     mixup : float, default=0
         Alpha of the beta distribution of the mixing weight; 0 does not mix.
     ema : float, default=0
@@ -210,6 +215,8 @@ class TrainPart:
     sampling: Literal["all", "balanced"] = "all"
     label_smoothing: float = 0.0
     focal: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    logit_adjustment: float = 0.0
     mixup: float = 0.0
     ema: float = 0.0
     freeze_norms: Literal["none", "all", "all_but_first"] = "none"
@@ -327,6 +334,7 @@ def _check(recipe: Recipe) -> None:
         "train.seed": (t.seed, 0, 2**63 - 1),
         "train.label_smoothing": (t.label_smoothing, 0, 1),
         "train.focal": (t.focal, 0, 100),
+        "train.logit_adjustment": (t.logit_adjustment, 0, 100),
         "train.mixup": (t.mixup, 0, 1e6),
         "train.ema": (t.ema, 0, 1),
         "train.checkpoint_minutes": (t.checkpoint_minutes, 0, float("inf")),
@@ -384,11 +392,32 @@ def _check_together(recipe: Recipe) -> None:
             "label smoothing and the focal loss contradict each other",
             "set train.label_smoothing=0 or train.focal=0",
         )
+    _check_balance(t)
     # (1 - p) ** gamma has no finite slope at p = 1 for such a gamma
     if 0 < t.focal < 1:
         raise RecipeError(
             f"train.focal = {t.focal:g} is between 0 and 1, where gradients are not finite",
             "set 0, or 1 and more",
+        )
+
+
+def _check_balance(t: TrainPart) -> None:
+    """Refuse to make up for classes of unequal size twice, or where clips have several labels."""
+    means = {
+        "train.sampling=balanced": t.sampling == "balanced",
+        "train.class_weights=balanced": t.class_weights == "balanced",
+        f"train.logit_adjustment={t.logit_adjustment:g}": t.logit_adjustment > 0,
+    }
+    chosen = [name for name, used in means.items() if used]
+    if len(chosen) > 1:
+        raise RecipeError(
+            f"{' and '.join(chosen)} would make up for classes of unequal size more than once",
+            "keep one of them",
+        )
+    if t.multi_label and chosen and t.sampling != "balanced":
+        raise RecipeError(
+            f"{chosen[0]} is for one label per clip",
+            "set train.sampling=balanced or train.focal=2 instead",
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
@@ -16,6 +16,7 @@ from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
 from zoopraxis.training.build import Feeds, make_feeds, start_network
 from zoopraxis.training.checkpoint import State, has_state, save_state
+from zoopraxis.training.loss import class_offsets, class_weights
 from zoopraxis.training.optim import Ema, build_optimizer, freeze_norms, lr_factor
 from zoopraxis.training.recipe import Recipe, read_recipe, recipe_text
 from zoopraxis.training.sampler import Shard
@@ -40,6 +41,8 @@ class Run:
     optimizer: torch.optim.Optimizer
     ema: Ema | None
     progress: Progress
+    class_weights: Tensor | None = None  # (K,)
+    class_offsets: Tensor | None = None  # (K,)
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -146,6 +149,11 @@ def start_run(
     # Batches have one size, but for an epoch's last: code for each size, not for any.
     written: Any = torch.compile(network, dynamic=False) if part.compile else network
     model, optimizer = fabric.setup(written, bare)
+    weights = offsets = None
+    if part.class_weights == "balanced":
+        weights = class_weights(train_list).to(fabric.device)
+    if part.logit_adjustment:
+        offsets = class_offsets(train_list, tau=part.logit_adjustment).to(fabric.device)
     run = Run(
         fabric=fabric,
         recipe=recipe,
@@ -159,6 +167,8 @@ def start_run(
         optimizer=optimizer,
         ema=Ema(network, part.ema) if part.ema else None,
         progress=Progress(labels=list(train_list.labels)),
+        class_weights=weights,
+        class_offsets=offsets,
     )
     return run if state is None else _restored(run, state)
 

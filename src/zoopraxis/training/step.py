@@ -62,6 +62,8 @@ def take_step(run: Run, micro_batches: Sequence[Batch]) -> tuple[float, float, f
                 multi_label=part.multi_label,
                 label_smoothing=part.label_smoothing,
                 focal=part.focal,
+                weights=run.class_weights,
+                offsets=run.class_offsets,
             )
             # DDP averages gradients over processes: multiply by their number, and divide by the
             # clips of the whole step, so that the gradient is that of the mean over the batch.
