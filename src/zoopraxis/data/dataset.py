@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from zoopraxis.data.neighbours import Neighbours, whole
 from zoopraxis.data.samples import Label, SampleList
 from zoopraxis.errors import VideoError
 from zoopraxis.inputs import ClipSpec, Inputs
@@ -68,7 +69,8 @@ class ClipDataset(Dataset[Clip | BadVideo]):
     seed : int, default=0
         Of all draws.
     cache : {"none", "memory"}, default="none"
-        "memory" decodes each video once and keeps all its frames at the size at which testing
+        "memory" decodes each video once, whatever the number of its segments in the list, and keeps
+        all its frames at the size at which testing
         reads them: for sets of small clips only. See `fill`.
     """
 
@@ -86,7 +88,8 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         self.augment = augment
         self.seed = seed
         self.cache = cache
-        self._kept: dict[int, Any] = {}  # tracks in memory, by the index of their sample
+        self._neighbours = Neighbours(clip.input)
+        self._kept: dict[tuple[Any, ...], Any] = {}  # tracks in memory, by their video
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -125,10 +128,12 @@ class ClipDataset(Dataset[Clip | BadVideo]):
     def fill(self, *, threads: int) -> tuple[BadVideo, ...]:
         """Decode every video into the cache, in threads; return those that cannot be read.
 
-        Called before loader workers start, so that they share what is kept.
+        Called before loader workers start, so that they share what is kept. Of the segments of a
+        video the first stands for all.
         """
+        first = {whole(sample): n for n, sample in reversed(list(enumerate(self.samples)))}
         with ThreadPoolExecutor(threads) as pool:
-            found = pool.map(self._keep_or_report, range(len(self)))
+            found = pool.map(self._keep_or_report, sorted(first.values()))
             return tuple(bad for bad in found if bad is not None)
 
     def _keep_or_report(self, index: int) -> BadVideo | None:
@@ -144,15 +149,15 @@ class ClipDataset(Dataset[Clip | BadVideo]):
     def _open(self, index: int) -> AbstractContextManager[Any]:
         if self.cache == "memory":
             return nullcontext(self._keep(index))  # stays in memory
-        opened: AbstractContextManager[Any] = self.clip.input.open(self.samples[index])
-        return opened
+        return self._neighbours.open(self.samples[index])
 
     def _keep(self, index: int) -> Any:
         """Return the cached track; decode it now if it is not there yet."""
-        if index not in self._kept:
+        video = whole(self.samples[index])
+        if video not in self._kept:
             with self.clip.input.open(self.samples[index]) as track:
-                self._kept[index] = self.clip.input.keep(track)
-        return self._kept[index]
+                self._kept[video] = self.clip.input.keep(track)
+        return self._kept[video]
 
 
 def collate(items: Sequence[Clip | BadVideo]) -> Batch:

@@ -94,6 +94,8 @@ class CroppedVideo(Video):
 class RecentVideo(Video):
     """A video that keeps the frames it decoded last, for others who ask for them soon.
 
+    A frame is kept at each size at which it was asked for.
+
     Parameters
     ----------
     video : Video
@@ -117,21 +119,25 @@ class RecentVideo(Video):
             timeout=video.timeout,
         )
         self.video = video
-        self._most = max(1, room // (3 * video.height * video.width))
-        self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._room = room
+        self._kept: OrderedDict[tuple[int, Size | None], NDArray[np.uint8]] = OrderedDict()  # the last is last
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[NDArray[np.uint8]]:
-        missing = np.array([i for i in indices.tolist() if i not in self._kept], np.int64)
-        decoded = iter(self.video._decode(missing, None, deadline))
+        # held apart: what is decoded for this request may drive them out
+        held = {i: self._kept[i, size] for i in indices.tolist() if (i, size) in self._kept}
+        missing = np.array([i for i in indices.tolist() if i not in held], np.int64)
+        decoded = iter(self.video._decode(missing, size, deadline))
         for index in indices.tolist():
-            frame = self._kept.pop(index, None)
-            frame = next(decoded).copy() if frame is None else frame  # decoders reuse memory
-            self._kept[index] = frame  # now the last
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-            yield resize_image(frame, size)
+            # decoders reuse memory
+            frame = held.pop(index) if index in held else next(decoded).copy()
+            if self._kept.pop((index, size), None) is None:
+                self._room -= frame.nbytes
+            self._kept[index, size] = frame
+            while self._room < 0 and len(self._kept) > 1:
+                self._room += self._kept.popitem(last=False)[1].nbytes
+            yield frame
 
     def close(self) -> None:
         """Close the video."""

@@ -1,0 +1,74 @@
+"""Segments of one video read one after another: opened once, shared frames decoded once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+from zoopraxis.inputs import Input, Media
+from zoopraxis.video import RecentVideo, Video
+
+__all__ = ["Neighbours", "whole"]
+
+_ROOM = 1 << 26  # bytes of decoded frames that are kept
+_WHOLE = tuple(f.name for f in fields(Media) if f.compare and f.name not in ("start", "end"))
+
+
+def whole(media: Media) -> tuple[Any, ...]:
+    """What segments of one video have in common: its path, files beside it, and box."""
+    return tuple(getattr(media, name) for name in _WHOLE)
+
+
+class Neighbours:
+    """Opens the tracks of samples; that of a segment stays open for the next one.
+
+    Frames that were decoded for one segment are kept, up to 64 MiB, for others that overlap it.
+
+    Parameters
+    ----------
+    kind : Input
+        The kind of input that opens them.
+    """
+
+    def __init__(self, kind: Input[Any, Any]) -> None:
+        self._kind = kind
+        self._open: tuple[int, tuple[Any, ...], Any] | None = None  # process, video, track
+
+    @contextmanager
+    def open(self, media: Media) -> Iterator[Any]:
+        """Open the track of a video or a segment, or take the one that is open.
+
+        A whole video is closed at once, and any track if reading it fails.
+
+        Raises
+        ------
+        VideoError
+            It cannot be read.
+        """
+        if media.start is None and media.end is None:
+            with self._kind.open(media) as track:
+                yield track
+            return
+        opened = self._open
+        # a process must not read what its parent opened: they share the position in the file
+        if opened is None or opened[:2] != (os.getpid(), whole(media)):
+            self.close()
+            track = self._kind.open(media)
+            track = RecentVideo(track, room=_ROOM) if isinstance(track, Video) else track
+            self._open = opened = (os.getpid(), whole(media), track)
+        try:
+            yield opened[2]
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the track that is open."""
+        if self._open is not None and self._open[0] == os.getpid():
+            self._open[2].__exit__(None, None, None)
+        self._open = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open track behind: another process opens its own."""
+        return {**vars(self), "_open": None}
