@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from zoopraxis.data.annotations import Marked, read_annotations, write_segments
+from zoopraxis.data.annotations import Marked, read_annotations, write_fiftyone, write_segments
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
+from zoopraxis.theatre.make import encode
 
 RUN = Marked(path="a.mp4", start=1.0, end=2.5, label="run")
 
@@ -124,3 +126,34 @@ def test_the_list_is_read_by_training(tmp_path):
     samples = read_samples(table)
     times = [(s.start, s.end, samples.labels[s.label]) for s in samples]
     assert times == [(1.0, 2.5, "run"), (2.0, 4.0, "jump")]
+
+
+def test_fiftyone_gets_classes_times_and_places(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/a.mp4").write_bytes(encode(np.zeros((30, 32, 32, 3), np.uint8), fps=10))
+    rows = ["a.mp4,1,2.5,run", "a.mp4,2,3,jump;run", "b/a.mp4,1,,jump"]
+    (tmp_path / "list.csv").write_text("\n".join(["path,start,end,label", *rows]))
+    write_fiftyone(tmp_path / "out", read_samples(tmp_path / "list.csv"))
+
+    assert json.loads((tmp_path / "out/labels.json").read_text()) == {
+        "classes": ["jump", "run"],
+        "labels": {
+            "a": [
+                {"label": 1, "timestamps": [1, 2.5]},
+                {"label": 0, "timestamps": [2, 3]},
+                {"label": 1, "timestamps": [2, 3]},
+            ],
+            "a_1": [{"label": 0, "timestamps": [1, pytest.approx(3.0)]}],  # to its end
+        },
+    }
+    assert json.loads((tmp_path / "out/data.json").read_text()) == {
+        "a": str(tmp_path / "a.mp4"),
+        "a_1": str(tmp_path / "b/a.mp4"),
+    }
+
+
+def test_fiftyone_gets_no_boxes(tmp_path):
+    (tmp_path / "list.csv").write_text("path,start,end,x1,y1,x2,y2,label\na.mp4,0,1,0,0,1,1,run\n")
+    with pytest.raises(DataError, match="line 2: a segment with a box"):
+        write_fiftyone(tmp_path / "out", read_samples(tmp_path / "list.csv"))
+    assert not (tmp_path / "out").exists()

@@ -202,3 +202,27 @@ def import_annotations(
         return
     print(f"{len(marked)} segments of {len(labels)} classes in {videos} videos")
     print(f"list: {out}")
+
+
+@data.command("export")
+def export_annotations(
+    kind: Annotated[str, typer.Argument(help="fiftyone.", metavar="FORMAT")],
+    segments: Annotated[str, typer.Argument(help="A list of segments or of videos, or a folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write: labels.json and data.json.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write the segments of a list for a tool that shows them; the videos stay in place."""
+    from zoopraxis.data.annotations import write_fiftyone
+    from zoopraxis.data.samples import read_samples
+    from zoopraxis.errors import DataError
+
+    if kind != "fiftyone":
+        raise DataError(f"no format to export is called {kind!r}", "known: fiftyone")
+    samples = read_samples(segments)
+    write_fiftyone(out, samples)
+    videos = len({sample.path for sample in samples})
+    if as_json:
+        print(json.dumps({"out": str(out), "segments": len(samples), "videos": videos}))
+        return
+    print(f"{len(samples)} segments in {videos} videos")
+    print(f"in {out}")

@@ -43,7 +43,7 @@ def draw_timeline(truth: Sequence[Truth], found: Sequence[Segment]) -> Figure:
         )
     axes.set_yticks(list(row.values()), list(row))
     axes.set(xlabel="seconds", ylim=(-0.6, len(labels) - 0.4))
-    axes.margins(x=0)
+    axes.set_xlim(left=0)
     return figure
 
 
