@@ -23,7 +23,7 @@ def main(run: str, table: str, film: str) -> None:
     net = opened(run)
     samples = read_samples(table, labels=net.labels)
     rows = tuple(sample for sample in samples if Path(sample.path).name == film)
-    rule = Hysteresis(high=0.5, low=0.2, shortest=0.5, none="idle")
+    rule = Hysteresis(high=0.5, low=0.1, shortest=0.5, none="idle")
     found = evaluate_timelines(
         net, replace(samples, samples=rows), rule=rule, none="idle", window=2.2, step=0.36
     )
