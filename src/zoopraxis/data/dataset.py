@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from zoopraxis.data.neighbours import Neighbours, whole
+from zoopraxis.data.neighbours import whole
 from zoopraxis.data.samples import Label, SampleList
 from zoopraxis.errors import VideoError
 from zoopraxis.inputs import ClipSpec, Inputs
@@ -88,7 +88,6 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         self.augment = augment
         self.seed = seed
         self.cache = cache
-        self._neighbours = Neighbours(clip.input)
         self._kept: dict[tuple[Any, ...], Any] = {}  # tracks in memory, by their video
 
     def __len__(self) -> int:
@@ -149,7 +148,8 @@ class ClipDataset(Dataset[Clip | BadVideo]):
     def _open(self, index: int) -> AbstractContextManager[Any]:
         if self.cache == "memory":
             return nullcontext(self._keep(index))  # stays in memory
-        return self._neighbours.open(self.samples[index])
+        opened: AbstractContextManager[Any] = self.clip.input.open(self.samples[index])
+        return opened
 
     def _keep(self, index: int) -> Any:
         """Return the cached track; decode it now if it is not there yet."""

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from zoopraxis.data.neighbours import Neighbours
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import VideoError
 from zoopraxis.inputs import ClipSpec, Inputs
@@ -74,7 +73,6 @@ class _Videos(Dataset[Item]):
     ) -> None:
         self.samples, self.clip, self.left = samples, clip, left
         self.views, self.crops, self.play = views, crops, play
-        self.neighbours = Neighbours(clip.input)
 
     def __len__(self) -> int:
         return len(self.left)
@@ -83,7 +81,7 @@ class _Videos(Dataset[Item]):
         index = self.left[position]
         sample = self.samples[index]
         try:
-            with self.neighbours.open(sample) as track:
+            with self.clip.input.open(sample) as track:
                 inputs, _ = view_inputs(
                     track,
                     sample,
