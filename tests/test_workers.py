@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
-from zoopraxis.workers import run_jobs, worker_number
+from zoopraxis import workers
+from zoopraxis.workers import Lost, run_isolated, run_jobs, worker_number
 
 SCRIPT = """
 import multiprocessing, sys
@@ -55,3 +58,27 @@ def test_a_worker_knows_its_number():
     assert set(in_workers) == {0, 1, 2, 3}
     assert set(in_workers.values()) <= {0, 1}
     assert set(in_this_process.values()) == {None}
+
+
+def test_a_job_that_crashes_or_hangs_stops_no_other(monkeypatch):
+    monkeypatch.setattr(workers, "STARTING", 5)
+    jobs = [
+        partial(abs, -1),
+        partial(os._exit, 3),
+        partial(abs, -2),
+        os.abort,
+        partial(time.sleep, 10_000),
+        partial(abs, -3),
+    ]
+
+    found = dict(run_isolated(jobs, workers=2, seconds=1))
+
+    assert [found[k] for k in (0, 2, 5)] == [1, 2, 3]
+    assert found[1] == Lost("ended its process with the exit code 3")
+    assert found[3] == Lost(f"ended its process with the signal {int(signal.SIGABRT)}")
+    assert found[4] == Lost("was not done within 1 s")
+
+
+def test_what_a_job_raises_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(run_isolated([partial(divmod, 1, 0)], workers=1, seconds=60))

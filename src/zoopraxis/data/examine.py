@@ -1,0 +1,324 @@
+"""Examination of one video after the other: whether it can be read, what it is, how it looks.
+
+Every file is opened by the reader that training uses, in a process of its own workers: a decoder
+that crashes or hangs is a finding, not the end of the examination.
+"""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zoopraxis.data.rows import IMAGE_SUFFIXES
+from zoopraxis.errors import DataError, ZoopraxisError
+from zoopraxis.files import write_atomically
+from zoopraxis.records import build
+from zoopraxis.video import Video, open_video
+from zoopraxis.workers import Lost, num_cores, run_isolated
+
+__all__ = [
+    "LEVELS",
+    "SIDE",
+    "STILLS",
+    "Examined",
+    "Level",
+    "Looks",
+    "content_hash",
+    "examine_videos",
+    "read_index",
+    "write_index",
+]
+
+Level = Literal["headers", "sampled", "all"]
+LEVELS: tuple[Level, ...] = ("headers", "sampled", "all")
+STILLS = 8  # frames by which two videos are compared
+SIDE = 12  # pixels of the small pictures of them
+CLIP, STRIDE, SHORT = 16, 2, 256  # a clip as many recipes read it, to time
+TIMED = 32  # videos of which a clip is timed
+SECONDS = 300.0  # time limit of a video
+SAVE_EVERY = 200  # videos
+ALMOST_FLAT = 4.0  # standard deviation in grey levels: nothing to see
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What was found of one video.
+
+    Attributes
+    ----------
+    path : str
+        The file, or folder of frames.
+    sha256 : str
+        Of its content; empty where it could not be read, or is an address.
+    level : {"headers", "sampled", "all"}
+        What was decoded.
+    problem, hint : str
+        Why it cannot be used, and what to do; empty where it can.
+    frames, width, height : int
+        Number of frames, and their size in pixels; 0 where unreadable.
+    fps, duration : float
+        Mean frames per second; seconds.
+    codec : str
+        Name of the codec.
+    uneven : float
+        Fraction of the times between frames that differ from their median by more than a quarter;
+        0 of a constant rate.
+    bytes : int
+        Size of the file.
+    clip_seconds : float
+        Processor time of reading a clip of 16 frames, every second one, at 256 pixels; 0 where it
+        was not measured.
+    hashes : str
+        Base64 of `STILLS` perceptual hashes of 8 bytes; empty where nothing was decoded, or
+        nothing is to be seen.
+    stills : str
+        Base64 of the same frames as grey pictures of `SIDE` x `SIDE`.
+    """
+
+    path: str
+    sha256: str
+    level: Level
+    problem: str = ""
+    hint: str = ""
+    frames: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    duration: float = 0.0
+    codec: str = ""
+    uneven: float = 0.0
+    bytes: int = 0
+    clip_seconds: float = 0.0
+    hashes: str = ""
+    stills: str = ""
+
+    def looks(self) -> "Looks | None":
+        """How it looks; None where that is not known."""
+        if not self.hashes:
+            return None
+        hashes = np.frombuffer(base64.b64decode(self.hashes), np.uint64)  # (STILLS,)
+        stills = np.frombuffer(base64.b64decode(self.stills), np.uint8)
+        return Looks(hashes, stills.reshape(STILLS, SIDE, SIDE))
+
+
+class Looks(NamedTuple):
+    """Perceptual hashes (8,) of 64 bits, and small grey pictures (8, 12, 12)."""
+
+    hashes: NDArray[np.uint64]
+    stills: NDArray[np.uint8]
+
+
+def examine_videos(
+    paths: Sequence[str],
+    *,
+    level: Level = "sampled",
+    seconds: float = SECONDS,
+    workers: int | None = None,
+    index: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Examined]:
+    """Examine videos in several processes.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, folders of frames, or addresses; each once.
+    level : {"headers", "sampled", "all"}
+        Open each video; decode 8 frames spread over it, too; or decode every frame.
+    seconds : float
+        Time limit of a video.
+    workers : int, optional
+        Number of processes; one per core by default.
+    index : Path, optional
+        File in which findings are kept as the work proceeds. Those that are there are not found
+        again, as long as the content of the file is the same.
+    progress : callable
+        Called with the number of videos done, and of all.
+
+    Returns
+    -------
+    list of Examined
+        In the order of the paths.
+
+    Raises
+    ------
+    DataError
+        The index is not one.
+    """
+    kept = {one.path: one for one in read_index(index)} if index and index.exists() else {}
+    every = max(len(paths) // TIMED, 1)
+    jobs = [
+        partial(
+            _examine, path, level, seconds=seconds, timed=k % every == 0, known=kept.get(path)
+        )
+        for k, path in enumerate(paths)
+    ]
+    found: dict[int, Examined] = {}
+    for number, one in run_isolated(jobs, workers=workers or num_cores(), seconds=seconds + 30):
+        found[number] = _lost(paths[number], level, one) if isinstance(one, Lost) else one
+        progress(len(found), len(paths))
+        if index and len(found) % SAVE_EVERY == 0:
+            write_index(index, (kept | {one.path: one for one in found.values()}).values())
+    examined = [found[number] for number in range(len(paths))]
+    if index:
+        write_index(index, (kept | {one.path: one for one in examined}).values())
+    return examined
+
+
+def write_index(index: Path, examined: Iterable[Examined]) -> None:
+    """Write findings, one on each line."""
+    index.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(asdict(one)) + "\n" for one in examined)
+    write_atomically(index, "".join(lines).encode())
+
+
+def read_index(index: Path) -> list[Examined]:
+    """Read findings that `write_index` wrote.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or is something else.
+    """
+    try:
+        lines = index.read_text(encoding="utf-8").splitlines()
+        tables = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{index} is no index of videos: {error}", "remove it") from error
+    return [
+        build(Examined, _table(table, index), where=f"{index}, line {number}", error=DataError)
+        for number, table in enumerate(tables, start=1)
+    ]
+
+
+def _table(value: Any, index: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{index} is no index of videos: it has {value!r:.40}", "remove it")
+    return value
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of a file; of a folder of frames, of the names and contents of its images.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for image in sorted(path.iterdir()):
+        if image.suffix.lower() in IMAGE_SUFFIXES and not image.name.startswith("."):
+            total.update(f"{image.name}\n{content_hash(image)}\n".encode())
+    return total.hexdigest()
+
+
+def _examine(
+    path: str, level: Level, *, seconds: float, timed: bool, known: Examined | None
+) -> Examined:
+    """Examine a video, or find that it is known; what is wrong with it is a result."""
+    sha256, size = "", 0
+    if "://" not in path:
+        with suppress(OSError):  # opening it will say what is wrong
+            sha256, size = content_hash(path), Path(path).stat().st_size
+    if known and known.sha256 == sha256 != "" and LEVELS.index(known.level) >= LEVELS.index(level):
+        return known
+    found = Examined(path=path, sha256=sha256, level=level, bytes=size)
+    try:
+        with open_video(path, timeout=seconds) as video:
+            found = replace(found, **_facts(video), **_decoded(video, level))
+        return replace(found, clip_seconds=_time_clip(path)) if timed else found
+    except ZoopraxisError as error:
+        return replace(found, problem=error.problem, hint=error.hint)
+    except OSError as error:
+        problem = f"{path}: cannot be read: {error.strerror or error}"
+        return replace(found, problem=problem, hint="check its permissions and its disk")
+    except MemoryError:
+        hint = "make it smaller, or examine it on a machine with more memory"
+        return replace(found, problem=f"{path}: does not fit into memory", hint=hint)
+
+
+def _lost(path: str, level: Level, lost: Lost) -> Examined:
+    """What is known of a video whose examination did not come back."""
+    try:
+        sha256 = content_hash(path)
+    except OSError:
+        sha256 = ""
+    return Examined(
+        path=path,
+        sha256=sha256,
+        level=level,
+        problem=f"{path}: its examination {lost.reason}",
+        hint="leave it out, or re-encode it; of a long video, give a longer --timeout",
+    )
+
+
+def _facts(video: Video) -> dict[str, Any]:
+    steps = np.diff(video.timestamps)
+    middle = float(np.median(steps)) if len(steps) else 0.0
+    return {
+        "frames": video.num_frames,
+        "width": video.width,
+        "height": video.height,
+        "fps": float(video.fps),
+        "duration": float(video.duration),
+        "codec": video.codec,
+        "uneven": float((abs(steps - middle) > middle / 4).mean()) if len(steps) else 0.0,
+    }
+
+
+def _decoded(video: Video, level: Level) -> dict[str, str]:
+    """Decode what is asked for, and describe how it looks."""
+    if level == "headers":
+        return {}
+    places = np.linspace(0, video.num_frames - 1, STILLS).round().astype(np.int64)
+    if level == "sampled":
+        frames = video.frames_at(places, resize=_small(video))  # (8, 3, h, w)
+        return _looks(frames.permute(0, 2, 3, 1).numpy())
+    stills = {}
+    for k, frame in enumerate(video):
+        if k in places:
+            stills[k] = frame.permute(1, 2, 0).numpy()  # (H, W, 3)
+    return _looks([stills[k] for k in places.tolist()])
+
+
+def _small(video: Video) -> tuple[int, int]:
+    """Size at which frames are compared: larger ones need not be held in memory."""
+    scale = min(1.0, 288 / min(video.height, video.width))
+    return max(1, round(video.height * scale)), max(1, round(video.width * scale))
+
+
+def _looks(frames: Iterable[NDArray[np.uint8]]) -> dict[str, str]:
+    """Hashes and small pictures of frames (H, W, 3)."""
+    grey = [cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for f in frames]
+    if max(float(image.std()) for image in grey) < ALMOST_FLAT:
+        return {}
+    hashes = [cv2.img_hash.pHash(image)[0] for image in grey]  # (8,) bytes each
+    stills = [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in grey]
+    return {
+        "hashes": base64.b64encode(np.stack(hashes).tobytes()).decode(),
+        "stills": base64.b64encode(np.stack(stills).tobytes()).decode(),
+    }
+
+
+def _time_clip(path: str) -> float:
+    """Processor time in seconds of reading a clip from the middle, as training would."""
+    began = time.process_time()
+    with open_video(path) as video:
+        first = max((video.num_frames - CLIP * STRIDE) // 2, 0)
+        places = np.minimum(first + STRIDE * np.arange(CLIP), video.num_frames - 1)
+        video.frames_at(places, resize=SHORT)
+    return time.process_time() - began
