@@ -36,6 +36,9 @@ def evaluate(
     first_label: Annotated[
         int | None, typer.Option(min=0, max=1, help="First class, where labels are numbers.")
     ] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Leave out the videos of this list of `data doctor`.")
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Play every clip backwards.")] = False,
     timeline: Annotated[
         bool,
@@ -84,6 +87,7 @@ def evaluate(
             "--step": step is not None,
         },
     )
+    from zoopraxis.data.quarantine import without_quarantined
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
     from zoopraxis.inputs.playback import FORWARDS, Playback
@@ -102,6 +106,9 @@ def evaluate(
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
         samples = samples.of_groups(groups.split(","))
+    if quarantine is not None:
+        samples, said = without_quarantined(samples, quarantine)
+        print("".join(f"{line}\n" for line in said), file=sys.stderr, end="")
     print(class_line(samples), file=sys.stderr)
     warn_untrained(net)
     if len(net.labels) == 1 and not samples.multi_label:

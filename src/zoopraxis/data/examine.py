@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.data.rows import IMAGE_SUFFIXES
+from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from zoopraxis.errors import DataError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.records import build
@@ -35,6 +35,7 @@ __all__ = [
     "Looks",
     "content_hash",
     "examine_videos",
+    "find_videos",
     "read_index",
     "write_index",
 ]
@@ -158,9 +159,7 @@ def examine_videos(
     kept = {one.path: one for one in read_index(index)} if index and index.exists() else {}
     every = max(len(paths) // TIMED, 1)
     jobs = [
-        partial(
-            _examine, path, level, seconds=seconds, timed=k % every == 0, known=kept.get(path)
-        )
+        partial(_examine, path, level, seconds=seconds, timed=k % every == 0, known=kept.get(path))
         for k, path in enumerate(paths)
     ]
     found: dict[int, Examined] = {}
@@ -173,6 +172,21 @@ def examine_videos(
     if index:
         write_index(index, (kept | {one.path: one for one in examined}).values())
     return examined
+
+
+def find_videos(root: Path) -> list[str]:
+    """Video files anywhere below a folder, sorted.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
+    found = (f for f in root.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+    paths = sorted(map(str, found))
+    if not paths:
+        raise DataError(f"there are no videos in {root}", "give a folder of video files")
+    return paths
 
 
 def write_index(index: Path, examined: Iterable[Examined]) -> None:

@@ -1,0 +1,87 @@
+"""The list of videos to leave out: by path and content, so that a mended file is noticed."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from zoopraxis.data.examine import Examined, content_hash
+from zoopraxis.data.samples import SampleList
+from zoopraxis.data.text import read_text
+from zoopraxis.errors import DataError
+from zoopraxis.files import write_atomically
+
+__all__ = ["without_quarantined", "write_quarantine"]
+
+HEADER = ["path", "sha256", "problem"]
+
+
+def write_quarantine(file: Path, examined: Sequence[Examined]) -> int:
+    """Write the videos that cannot be read, and return their number.
+
+    Paths are relative to the file, as in a list; addresses stay.
+    """
+    bad = [one for one in examined if one.problem]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for one in bad:
+        path = one.path if "://" in one.path else os.path.relpath(one.path, file.parent)
+        writer.writerow((path, one.sha256, one.problem))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, text.getvalue().encode())
+    return len(bad)
+
+
+def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, list[str]]:
+    """Leave out the samples whose video is in quarantine.
+
+    Parameters
+    ----------
+    samples : SampleList
+        The list.
+    file : Path
+        Of `write_quarantine`.
+
+    Returns
+    -------
+    SampleList, list of str
+        The other samples, and lines that say what was left out, and which videos have changed
+        since and were kept.
+
+    Raises
+    ------
+    DataError
+        The file is none of ours, or leaves nothing.
+    """
+    hint = "write one with `zoopraxis data doctor DATA --quarantine FILE`"
+    rows = list(csv.reader(io.StringIO(read_text(file, expected=hint))))
+    if rows[:1] != [HEADER] or any(len(row) != len(HEADER) for row in rows):
+        raise DataError(f"{file} is no list of quarantined videos", hint)
+    listed = {_place(path, file.parent): sha256 for path, sha256, _ in rows[1:]}
+    places = [_place(sample.path, Path()) for sample in samples]
+    changed = {
+        place
+        for place in {*places} & {*listed}
+        if "://" not in place and _content(place) != listed[place]
+    }
+    out = [place in listed and place not in changed for place in places]
+    kept = tuple(s for s, left in zip(samples, out, strict=True) if not left)
+    if not kept:
+        raise DataError(f"{file} leaves no video of {samples.root}", "examine the videos again")
+    lines = [f"{sum(out)} of {len(samples)} videos are left out: in quarantine ({file})"]
+    lines += [f"kept: {place} has changed since it was put in quarantine" for place in changed]
+    return replace(samples, samples=kept), lines if any(out) or changed else []
+
+
+def _place(path: str, folder: Path) -> str:
+    return path if "://" in path else os.path.abspath(folder / path)  # noqa: PTH100 - links stay
+
+
+def _content(path: str) -> str:
+    try:
+        return content_hash(path)
+    except OSError:
+        return ""
