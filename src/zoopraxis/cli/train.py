@@ -35,6 +35,9 @@ def train(
     on_bad_video: Annotated[
         str, typer.Option(help="stop, or skip (counted and reported); as the recipe says if empty.")
     ] = "",
+    quarantine: Annotated[
+        str, typer.Option(help="Leave out the videos of this list of `data doctor`.")
+    ] = "",
 ) -> None:
     """Train a model; a run that was stopped resumes with --resume."""
     from zoopraxis.cli._training_bar import TrainingBar
@@ -54,13 +57,15 @@ def train(
                 f"{out} holds no run to resume", "start one: give a recipe, or --data and --model"
             )
     if len(files) == 1:
-        options = {"data.train": data, "model.name": model}
+        options = {"data.train": data, "model.name": model, "data.quarantine": quarantine}
         # quoted, so that a folder called 2024 is no number
         quoted = {k: json.dumps(v, ensure_ascii=False) for k, v in options.items() if v}
         changes = [*(f"{key}={value}" for key, value in quoted.items()), *changes]
         chosen = read_recipe(files[0], changes)
         folder = out or Path("runs", Path(files[0]).stem)
     elif not files and data and model:
+        if quarantine:
+            changes.append(f"data.quarantine={json.dumps(quarantine, ensure_ascii=False)}")
         chosen = default_recipe(data, model, changes)
         folder = out or Path("runs", model)
     else:

@@ -123,7 +123,7 @@ def _classes(train: SampleList, val: SampleList | None) -> list[Finding]:
     )
     sided = tuple(x for x in train.labels if {"left", "right"} & {*x.lower().split()})
     return [
-        Finding("fail", "classes without videos", missing, "are the labels off by one?"),
+        Finding("fail", "classes without videos", missing, "check the list and its labels"),
         Finding("warn", "classes with few videos", rare, "train.sampling=balanced"),
         Finding("warn", "classes that a flip changes", sided, "augment.flip=0, or left_right"),
     ]

@@ -76,7 +76,7 @@ def _find(hashes: NDArray[np.uint64], limit: int, pairs: NDArray[np.int64]) -> i
     count = 0
     for later in range(1, len(hashes)):
         for earlier in range(later):
-            differ = 0
+            differ = np.int64(0)
             for k in range(hashes.shape[1]):
                 x = hashes[later, k] ^ hashes[earlier, k]
                 # number of ones, by halves (Warren, Hacker's Delight, section 5-1)

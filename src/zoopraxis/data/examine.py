@@ -126,7 +126,7 @@ def examine_videos(
     seconds: float = SECONDS,
     workers: int | None = None,
     index: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Examined]:
     """Examine videos in several processes.
 
@@ -143,7 +143,7 @@ def examine_videos(
     index : Path, optional
         File in which findings are kept as the work proceeds. Those that are there are not found
         again, as long as the content of the file is the same.
-    progress : callable
+    progress : callable, optional
         Called with the number of videos done, and of all.
 
     Returns
@@ -165,7 +165,8 @@ def examine_videos(
     found: dict[int, Examined] = {}
     for number, one in run_isolated(jobs, workers=workers or num_cores(), seconds=seconds + 30):
         found[number] = _lost(paths[number], level, one) if isinstance(one, Lost) else one
-        progress(len(found), len(paths))
+        if progress is not None:
+            progress(len(found), len(paths))
         if index and len(found) % SAVE_EVERY == 0:
             write_index(index, (kept | {one.path: one for one in found.values()}).values())
     examined = [found[number] for number in range(len(paths))]
@@ -294,7 +295,7 @@ def _facts(video: Video) -> dict[str, Any]:
     }
 
 
-def _decoded(video: Video, level: Level) -> dict[str, str]:
+def _decoded(video: Video, level: Level) -> dict[str, Any]:
     """Decode what is asked for, and describe how it looks."""
     if level == "headers":
         return {}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from zoopraxis.data.quarantine import without_quarantined
 from zoopraxis.errors import TrainingError
 from zoopraxis.training.build import describe, launch, read_lists
 from zoopraxis.training.checkpoint import load_state
@@ -96,10 +97,18 @@ def _train(
         watcher.say(f"{out} is finished: all {epochs} epochs are done")
         return _result(out, recipe, state.progress, main_process=fabric.is_global_zero)
     train_list, val_list = read_lists(recipe.data, multi_label=recipe.train.multi_label)
+    left_out: list[str] = []
+    if recipe.data.quarantine:
+        file = Path(recipe.data.quarantine)
+        train_list, left_out = without_quarantined(train_list, file)
+        if val_list is not None:
+            val_list, lines = without_quarantined(val_list, file)
+            left_out += lines
     check_classes(train_list)
     check_left_right(recipe.augment, train_list.labels)
     network, config = starting_network(fabric, recipe, train_list.labels)
     for line in (
+        *left_out,
         *describe(train_list, val_list, recipe.train, config),
         *warn_left_right(recipe.augment, train_list.labels),
         *warn_overlap(train_list, val_list),

@@ -90,6 +90,8 @@ class DataPart:
         Loader processes; 0 decodes in the training process. The result is the same.
     cache : {"none", "memory"}, default="none"
         "memory" decodes each video once and keeps it: for small clips.
+    quarantine : str, default=""
+        Leave out the videos of this list, which ``zoopraxis data doctor --quarantine`` wrote.
     """
 
     train: str
@@ -102,6 +104,7 @@ class DataPart:
     group_pattern: str = ""
     workers: int = 0
     cache: Literal["none", "memory"] = "none"
+    quarantine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
