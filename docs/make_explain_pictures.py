@@ -7,6 +7,7 @@ python docs/make_explain_pictures.py run
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,14 +37,17 @@ def main() -> None:
     if held_out is None:
         raise SystemExit("the recipe keeps no clips from training")
     net = open_model(folder)
+    model: Any = net.model
     size = net.clip.shape[-1]
     found: dict[str, list[float]] = {layer: [] for layer in LAYERS}
-    chance, rows = [], []
+    chance: list[float] = []
+    rows: list[Any] = []
     for sample in held_out:
         with net.clip.input.open(sample) as track:
             indices = view_indices(track, sample, net.clip.sampling, views=1)[0]  # (T,)
             draw = net.clip.input.crops(track, 1)[0]
-            inputs, _ = view_inputs(track, sample, net.clip)
+            inputs: Any = view_inputs(track, sample, net.clip)[0]
+            label = int(str(sample.label))
             scale = draw.scaled[0] / track.height
         inside = np.zeros((len(indices), size, size), bool)  # (T, S, S)
         boxes = read_boxes(Path(sample.path).with_suffix(".boxes.csv"))
@@ -55,12 +59,12 @@ def main() -> None:
         chance.append(inside.mean())
         for layer in LAYERS:
             # of the true class: where it is, not where another one was seen
-            cam = grad_cam(net.model, (inputs,), label=sample.label, layer=layer)
+            cam = grad_cam(model, (inputs,), label=label, layer=layer)
             heat = over_clip(cam.heat, inside.shape)[0].numpy()  # (T, S, S)
             found[layer].append(float(heat[inside].sum() / heat.sum()) if heat.any() else np.nan)
-        if held_out.labels[sample.label] == SHOWN and not rows:
+        if held_out.labels[label] == SHOWN and not rows:
             frames, _ = seen_frames(Media(path=sample.path), net.clip)
-            cam = grad_cam(net.model, (inputs,), label=sample.label, layer=FEATURES)
+            cam = grad_cam(model, (inputs,), label=label, layer=FEATURES)
             rows = [*frames[0], *heated(frames, over_clip(cam.heat, inside.shape))[0]]
     print(f"{len(held_out)} clips; boxes of performer and object cover {np.mean(chance):.1%}")
     for layer, parts in found.items():
@@ -73,9 +77,9 @@ def main() -> None:
     large = [x.repeat(2, axis=0).repeat(2, axis=1) for x in rows]
     save_pictures(IMAGES / "cam.png", large, fps=8)
     drawn = []
-    for label in DRAWN:
-        result = deep_draw(net.model, net.clip, net.labels.index(label), settings=DrawSettings())
-        print(f"drawn {label}: probability {result.score:.3f}")
+    for name in DRAWN:
+        result = deep_draw(model, net.clip, net.names.index(name), settings=DrawSettings())
+        print(f"drawn {name}: probability {result.score:.3f}")
         drawn += list(result.pictures.repeat_interleave(2, 1).repeat_interleave(2, 2).numpy())
     save_pictures(IMAGES / "deep_draw.png", drawn, fps=8)
 

@@ -79,6 +79,11 @@ def _start_worker(numbers: "SimpleQueue[int]") -> None:
     """
     global _number
     _number = numbers.get()
+    _share_and_end()
+
+
+def _share_and_end() -> None:
+    """Let a process share the cores, and end with its parent."""
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
 
@@ -187,7 +192,7 @@ def _start(number: int, job: Callable[[], Any], seconds: float) -> tuple[Connect
 
 def _serve(channel: Connection) -> None:
     """Do jobs until there are no more."""
-    _start_worker()
+    _share_and_end()
     while True:
         try:
             job = channel.recv()

@@ -11,7 +11,8 @@ from zoopraxis.errors import ZoopraxisError
 
 # verb -> the module of this package whose function, or typer.Typer, of the same name it runs
 VERBS = (
-    *("models", "info", "profile", "convert", "export", "train", "expand", "predict", "people", "evaluate", "fuse", "compare", "diagnose", "explain"),
+    *("models", "info", "profile", "convert", "export", "train", "expand", "predict", "people"),
+    *("evaluate", "fuse", "compare", "diagnose", "explain"),
     *("features", "probe", "similarity", "embedding"),
     *("flow", "boxes", "trajectories", "skeletons", "ava", "data", "doctor", "demo"),
 )

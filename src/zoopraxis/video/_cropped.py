@@ -120,7 +120,8 @@ class RecentVideo(Video):
         )
         self.video = video
         self._room = room
-        self._kept: OrderedDict[tuple[int, Size | None], NDArray[np.uint8]] = OrderedDict()  # the last is last
+        # the last is last
+        self._kept: OrderedDict[tuple[int, Size | None], NDArray[np.uint8]] = OrderedDict()
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
