@@ -78,7 +78,7 @@ def main() -> None:
     save_pictures(IMAGES / "cam.png", large, fps=8)
     drawn = []
     for name in DRAWN:
-        result = deep_draw(model, net.clip, net.names.index(name), settings=DrawSettings())
+        result = deep_draw(model, net.clip, net.labels.index(name), settings=DrawSettings())
         print(f"drawn {name}: probability {result.score:.3f}")
         drawn += list(result.pictures.repeat_interleave(2, 1).repeat_interleave(2, 2).numpy())
     save_pictures(IMAGES / "deep_draw.png", drawn, fps=8)

@@ -96,13 +96,13 @@ THREADS = "Threads of the engine; 0 leaves it to the engine."
 def open_for_engine(
     model: str,
     *,
-    engine: Literal["auto", "torch", "openvino", "onnx"] | None,
+    engine: Literal["auto", "torch", "openvino", "onnx", "eager"] | None,
     threads: int,
     device: str,
     precision: str = "float32",
     accept_licence: bool,
 ) -> "OpenModel":
-    """Open a network, or an exported file, to be run by an engine."""
+    """Open a network, or an exported file, to be run by an engine; "eager" leaves it as it is."""
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.engine.allocator import keep_memory
     from zoopraxis.engine.compiled import is_exported
@@ -110,6 +110,11 @@ def open_for_engine(
     from zoopraxis.engine.optimize import optimize_opened
 
     if is_exported(model):
+        if engine == "eager":
+            raise ZoopraxisError(
+                f"{model} is exported: its layers cannot be followed",
+                "give the network that it was exported from",
+            )
         compiled = compile_for_engine(
             model, engine=engine, threads=threads, device=device, precision=precision
         )
@@ -118,6 +123,12 @@ def open_for_engine(
         keep_memory()
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    if engine == "eager":
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        return net
     if device == "cpu" and precision != "float32" and engine in (None, "torch"):
         _note_slow(precision)
     return optimize_opened(

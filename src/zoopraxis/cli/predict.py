@@ -107,6 +107,8 @@ def predict(
         from zoopraxis.prediction.timeline import Hysteresis
 
         rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
+    if stream and engine is not None:
+        raise ZoopraxisError(f"--stream has no engine {engine!r}", "leave --engine out")
     unused = _unused_live(views, crops, start, end, flow, timeline, save)
     quick = None  # an exported network that needs no torch
     if is_exported(model) and not (stream or timeline or save):
@@ -121,7 +123,8 @@ def predict(
     def opened() -> "OpenModel":
         net = open_for_engine(
             model,
-            engine=engine,
+            # what follows a video reads the layers of the network itself
+            engine="eager" if stream else engine,
             threads=threads,
             device=device,
             precision=precision,
