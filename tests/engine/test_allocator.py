@@ -4,8 +4,6 @@ import platform
 import subprocess
 import sys
 
-import pytest
-
 from zoopraxis.engine import allocator
 from zoopraxis.engine.allocator import keep_memory
 
@@ -25,13 +23,15 @@ print(faults(8))
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 def test_a_block_is_cleared_once():
     def faults(word):
         command = [sys.executable, "-c", FAULTS, word]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert faults("keep") * 4 < faults("leave")
+    if platform.libc_ver()[0] == "glibc":
+        assert int(faults("keep").stdout) * 4 < int(faults("leave").stdout)
+    else:  # there are no such settings, and the program's own assertion says so
+        assert faults("keep").returncode == 1
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):

@@ -111,9 +111,10 @@ def _odd(examined: Sequence[Examined]) -> list[Finding]:
 def _classes(train: SampleList, val: SampleList | None) -> list[Finding]:
     """Classes without videos, with few, or that a mirror changes."""
     counts = [_counts(samples) for samples in (train, val) if samples is not None]
+    sides = ("training", "validation")[: len(counts)]
     missing = tuple(
         f"{label} ({side})"
-        for side, count in zip(("training", "validation"), counts, strict=False)
+        for side, count in zip(sides, counts, strict=True)
         for k, label in enumerate(train.labels)
         if not count[k]
     )
