@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -63,7 +64,13 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
     with ProcessPoolExecutor(
         workers, mp_context=spawn, initializer=_start_worker, initargs=(numbers,)
     ) as pool:
-        running = {pool.submit(job): number for number, job in enumerate(jobs)}
+        try:
+            running = {pool.submit(job): number for number, job in enumerate(jobs)}
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # A process was killed while others were started, and the pool has closed its queues.
+            raise BrokenProcessPool("a process was killed while others were started") from error
         try:
             for future in as_completed(running):
                 yield running[future], future.result()
