@@ -67,9 +67,10 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
         try:
             running = {pool.submit(job): number for number, job in enumerate(jobs)}
         except OSError as error:
-            if error.errno is not None:
+            if error.errno is not None and not isinstance(error, BrokenPipeError):
                 raise
-            # A process was killed while others were started, and the pool has closed its queues.
+            # A process was killed before it took what it starts with, or while others were
+            # started, when the pool closes its queues.
             raise BrokenProcessPool("a process was killed while others were started") from error
         try:
             for future in as_completed(running):
