@@ -214,7 +214,7 @@ class StaticBias:
 
     @property
     def representation_bias(self) -> float | None:
-        """Bias towards static representations, in nats: log(accuracy / chance) of RESOUND.
+        """Bias towards static representations, in nats: log(accuracy / chance), after RESOUND.
 
         0 where single frames tell nothing; None where the static network is never correct.
         """

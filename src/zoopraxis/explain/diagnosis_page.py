@@ -191,7 +191,7 @@ def _bias(bias: StaticBias) -> str:
     }
     text = (
         "Static bias is the part of the temporal network's lead over the most frequent class that "
-        "single frames give as well. RESOUND's bias, log(accuracy / chance), of the static "
+        "single frames give as well. The bias log(accuracy / chance), after RESOUND, of the static "
         f"network: {'undefined' if nats is None else f'{nats:.2f}'}. McNemar p = "
         f"{bias.pairs.p_value:.2g}."
     )

@@ -84,7 +84,7 @@ class StreamingNetwork:
             raise ZoopraxisError(f"every is {every}", "pass 1 frame or more")
         weight = next(model.parameters())
         example = torch.zeros(1, *shape, device=weight.device, dtype=weight.dtype)
-        program = torch.export.export(model.eval(), (example,), strict=False)
+        program = torch.export.export(model.eval(), (example,))
         module: Any = program.run_decompositions({}).module()
         self._every = every
         self._rates: dict[fx.Node, Rate] = {}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from zoopraxis.theatre.group import GroupClip, Part, film_group
 from zoopraxis.theatre.make import check_settings, encode, run_filming
 from zoopraxis.theatre.scene import VIEW
 
-__all__ = ["GroupSettings", "make_groups"]
+__all__ = ["GroupSettings", "cast", "film_numbered", "make_groups"]
 
 COLUMNS = ("path", "start", "end", "x1", "y1", "x2", "y2", "label", "person", "group")
 _TWINS = {performed: twin for twin, performed in REVERSED.items()}
@@ -102,32 +103,60 @@ def make_groups(
         This PyAV cannot encode H.264.
     """
     out, settings = Path(out), settings or GroupSettings()
-    if films < 1:
-        raise DataError(f"the number of films is {films}", "pass 1 or more")
-    check_settings(out, settings)
-    filming = [
-        partial(_film, out, index, settings)
-        for index in range(films)
-        if not _path(out, index).is_file()
-    ]
-    run_filming(filming, total=films, workers=workers, progress=progress)
+    film = partial(_film, settings=settings)
+    paths = film_numbered(
+        out, films, settings=settings, film=film, workers=workers, progress=progress
+    )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for index in range(films):
-        writer.writerows(csv.reader(_path(out, index).with_suffix(".csv").read_text().splitlines()))
+    for path in paths:
+        writer.writerows(csv.reader(path.with_suffix(".csv").read_text().splitlines()))
     write_atomically(out / "people.csv", text.getvalue().encode())
     return out / "people.csv"
 
 
-def _path(out: Path, index: int) -> Path:
-    return out / f"film_{index:04d}.mp4"
+def film_numbered(
+    out: Path,
+    films: int,
+    *,
+    settings: Any,
+    film: Callable[[Path, int], object],
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Path]:
+    """Film ``film_0000.mp4`` and so on, those that are not there yet, and return all of them.
+
+    Parameters
+    ----------
+    out : Path
+        Their folder; it is made, or was made with the same settings.
+    films : int
+        Number of films.
+    settings : dataclass
+        What decides what they show.
+    film : callable
+        Writes the film of a number to a path; it can be pickled.
+    workers, progress
+        As for `make_groups`.
+
+    Raises
+    ------
+    DataError
+        There are no films to make, or the folder holds other ones or something else.
+    """
+    if films < 1:
+        raise DataError(f"the number of films is {films}", "pass 1 or more")
+    check_settings(out, settings)
+    paths = [out / f"film_{index:04d}.mp4" for index in range(films)]
+    filming = [partial(film, path, index) for index, path in enumerate(paths) if not path.is_file()]
+    run_filming(filming, total=films, workers=workers, progress=progress)
+    return paths
 
 
-def _film(out: Path, index: int, settings: GroupSettings) -> None:
+def _film(path: Path, index: int, settings: GroupSettings) -> None:
     """Film a group and write its files; the video is written last."""
     clip = film_group(cast(index, settings), seed=_seed(index, settings), size=settings.size)
-    path = _path(out, index)
     truth = io.BytesIO()
     np.savez_compressed(
         truth,

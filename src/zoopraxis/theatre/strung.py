@@ -14,8 +14,8 @@ from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 from zoopraxis.theatre.actions import FPS, FRAMES
 from zoopraxis.theatre.group import Part, film_group
-from zoopraxis.theatre.make import check_settings, encode, run_filming
-from zoopraxis.theatre.make_group import GroupSettings, cast
+from zoopraxis.theatre.make import encode
+from zoopraxis.theatre.make_group import GroupSettings, cast, film_numbered
 
 __all__ = ["IDLE", "StrungSettings", "make_strung"]
 
@@ -98,16 +98,10 @@ def make_strung(
         This PyAV cannot encode H.264.
     """
     out, settings = Path(out), settings or StrungSettings()
-    if films < 1:
-        raise DataError(f"the number of films is {films}", "pass 1 or more")
-    check_settings(out, settings)
-    paths = [out / f"film_{index:04d}.mp4" for index in range(films)]
-    filming = [
-        partial(_film, path, index, settings)
-        for index, path in enumerate(paths)
-        if not path.is_file()
-    ]
-    run_filming(filming, total=films, workers=workers, progress=progress)
+    film = partial(_film, settings=settings)
+    paths = film_numbered(
+        out, films, settings=settings, film=film, workers=workers, progress=progress
+    )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
