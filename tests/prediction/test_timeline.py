@@ -15,11 +15,10 @@ from zoopraxis.prediction.timeline import (
     Hysteresis,
     Segment,
     Timeline,
-    lay_windows,
     merge,
     predict_timeline,
-    window_indices,
 )
+from zoopraxis.prediction.windows import lay_windows, window_indices
 from zoopraxis.video import ArrayVideo, open_video
 
 

@@ -24,7 +24,7 @@ from zoopraxis.inputs.images import resize_frames
 from zoopraxis.inputs.sampling import exact_rate
 from zoopraxis.prediction.aggregate import Prediction
 from zoopraxis.prediction.pipeline import Model, Precision, opened, run, view_inputs
-from zoopraxis.prediction.timeline import check_seconds, window_seconds
+from zoopraxis.prediction.windows import check_seconds, window_seconds
 from zoopraxis.video import ArrayVideo, is_live, live_frames
 
 __all__ = ["CAMERA_FPS", "FASTEST_FPS", "ROUNDING", "Frame", "Waiting", "predict_live", "reading"]

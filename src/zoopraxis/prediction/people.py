@@ -26,7 +26,8 @@ from zoopraxis.inputs import Inputs, Media
 from zoopraxis.inputs.base import concatenate
 from zoopraxis.prediction.aggregate import aggregate
 from zoopraxis.prediction.pipeline import Model, Precision, opened, run
-from zoopraxis.prediction.timeline import lay_windows, merge
+from zoopraxis.prediction.timeline import merge
+from zoopraxis.prediction.windows import lay_windows
 from zoopraxis.regions import FrameBoxes
 from zoopraxis.regions.track import link_boxes, only_people
 from zoopraxis.video import FrameBox, RecentVideo, Video, open_video

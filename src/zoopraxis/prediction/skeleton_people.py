@@ -25,7 +25,8 @@ from zoopraxis.prediction.people import (
 )
 from zoopraxis.prediction.pipeline import Model, Precision, opened, run
 from zoopraxis.prediction.skeletons import VideoSkeletons, write_skeletons
-from zoopraxis.prediction.timeline import lay_windows, merge
+from zoopraxis.prediction.timeline import merge
+from zoopraxis.prediction.windows import lay_windows
 from zoopraxis.video import open_video
 
 __all__ = ["predict_skeleton_people"]
