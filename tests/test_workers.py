@@ -1,9 +1,11 @@
 """Workers have numbers, and whatever ends the theatre ends them too."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -11,6 +13,7 @@ from functools import partial
 import pytest
 
 from zoopraxis import workers
+from zoopraxis.errors import WorkerError
 from zoopraxis.workers import Lost, run_isolated, run_jobs, worker_number
 
 SCRIPT = """
@@ -79,6 +82,50 @@ def test_a_job_that_crashes_or_hangs_stops_no_other(monkeypatch):
     assert found[4] == Lost("was not done within 1 s")
 
 
-def test_what_a_job_raises_is_raised():
-    with pytest.raises(ZeroDivisionError):
-        list(run_isolated([partial(divmod, 1, 0)], workers=1, seconds=60))
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [(partial(divmod, 1, 0), ZeroDivisionError), (threading.Lock, TypeError)],
+    ids=["raises", "cannot be sent"],
+)
+def test_what_a_job_raises_is_raised(job, error):
+    with pytest.raises(error):
+        list(run_isolated([job], workers=1, seconds=60))
+    with pytest.raises(error):
+        list(run_jobs([job, partial(time.sleep, 0.1)], workers=2))
+
+
+@pytest.mark.parametrize("after", [0, 0.02, 1])
+def test_a_process_may_be_killed_at_any_time(after):
+    def kill():
+        while not (processes := multiprocessing.active_children()):
+            time.sleep(0.001)
+        time.sleep(after)
+        processes[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+
+    with pytest.raises(WorkerError, match="a job ended|a process was killed"):
+        list(run_jobs([partial(time.sleep, 2)] * 4, workers=2))
+
+    killer.join()
+    assert not multiprocessing.active_children()
+
+
+def _write(folder, number):
+    try:
+        (folder / str(number)).touch()
+        time.sleep(10_000)
+    finally:
+        (folder / str(number)).unlink()
+
+
+def test_a_job_that_is_stopped_clears_up(tmp_path):
+    running = run_jobs([partial(abs, -1), partial(_write, tmp_path, 1)], workers=2)
+    assert next(running) == (0, 1)
+    while not any(tmp_path.iterdir()):
+        time.sleep(0.01)
+
+    running.close()
+
+    assert not any(tmp_path.iterdir())

@@ -13,6 +13,7 @@ __all__ = [
     "ShapeError",
     "TrainingError",
     "VideoError",
+    "WorkerError",
     "ZoopraxisError",
     "did_you_mean",
 ]
@@ -72,6 +73,10 @@ class RecipeError(ZoopraxisError):
 
 class TrainingError(ZoopraxisError):
     """Training cannot continue."""
+
+
+class WorkerError(ZoopraxisError):
+    """A process was killed, or ended, before its work was done."""
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str:

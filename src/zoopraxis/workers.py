@@ -1,23 +1,27 @@
 """Jobs in several processes, which never outlive the process that started them."""
 
+import math
 import multiprocessing
 import os
+import pickle
+import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 import cv2
 
+from zoopraxis.errors import WorkerError
+
 __all__ = ["Lost", "num_cores", "run_isolated", "run_jobs", "worker_number"]
 
 STARTING = 120  # seconds in which a process must have loaded what its first job needs
+PATIENCE = 5  # seconds in which a job that is interrupted may remove what it had half written
 
 T = TypeVar("T")
 
@@ -43,7 +47,7 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
     Parameters
     ----------
     jobs : sequence of callable
-        Without arguments; with several workers they are pickled.
+        Without arguments; with several workers they, and their results, are pickled.
     workers : int
         Number of processes; with 1, everything is done in this one.
 
@@ -51,57 +55,25 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
     ------
     int, Any
         A job's number and its result, as soon as it is done, in any order.
+
+    Raises
+    ------
+    WorkerError
+        A process was killed, or ended otherwise, before its job was done.
+    Exception
+        A job raised it.
     """
     if workers == 1 or len(jobs) < 2:
         for number, job in enumerate(jobs):
             yield number, job()
         return
-    # Spawn, not fork: forking a process that has threads can deadlock.
-    spawn = multiprocessing.get_context("spawn")
-    numbers = spawn.SimpleQueue()
-    for number in range(workers):
-        numbers.put(number)
-    with ProcessPoolExecutor(
-        workers, mp_context=spawn, initializer=_start_worker, initargs=(numbers,)
-    ) as pool:
-        try:
-            running = {pool.submit(job): number for number, job in enumerate(jobs)}
-        except OSError as error:
-            if error.errno is not None and not isinstance(error, BrokenPipeError):
-                raise
-            # A process was killed before it took what it starts with, or while others were
-            # started, when the pool closes its queues.
-            raise BrokenProcessPool("a process was killed while others were started") from error
-        try:
-            for future in as_completed(running):
-                yield running[future], future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker(numbers: "SimpleQueue[int]") -> None:
-    """Number a worker, let it share the cores, and end with its parent.
-
-    A process that is killed cannot tell its workers. They would finish what is in the queue, and
-    then wait for ever for more: a pool's workers hold both ends of its queue open themselves.
-    """
-    global _number
-    _number = numbers.get()
-    _share_and_end()
-
-
-def _share_and_end() -> None:
-    """Let a process share the cores, and end with its parent."""
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Wait for the parent, then leave at once: there is nobody to hand a result to."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    for number, result in _spread(jobs, workers=workers, seconds=math.inf):
+        if isinstance(result, Lost):
+            raise WorkerError(
+                f"a job {result.reason}",
+                "memory may have run out: try fewer processes",
+            )
+        yield number, result
 
 
 @dataclass(frozen=True)
@@ -143,92 +115,154 @@ def run_isolated(
 
     Raises
     ------
+    WorkerError
+        A process was killed while it was started.
     Exception
         A job raised it.
     """
-    left = iter(enumerate(jobs))
-    running: dict[Connection, _Running] = {}
+    return _spread(jobs, workers=workers, seconds=seconds)
+
+
+def _spread(
+    jobs: Sequence[Callable[[], T]], *, workers: int, seconds: float
+) -> Iterator[tuple[int, T | Lost]]:
+    """Give each of some processes one job after another; a process that is lost is replaced.
+
+    Not `concurrent.futures.ProcessPoolExecutor`: until Python 3.12 it waits for ever when a process
+    is killed while another is started.
+    """
+    left = deque(enumerate(jobs))
+    processes: list[_Process] = []
     try:
-        for number, job in left:
-            running |= [_start(number, job, seconds)]
-            if len(running) == min(workers, len(jobs)):
-                break
-        while running:
-            first = min(one.end for one in running.values())
-            ready = wait(list(running), max(first - time.monotonic(), 0))
-            late = [c for c, one in running.items() if one.end <= time.monotonic()]
-            for channel in [c for c in running if c in ready or c in late]:
-                one = running.pop(channel)
-                result = _result(channel, one.process, seconds)
-                if isinstance(result, BaseException):
-                    _end(channel, one.process)
+        processes.extend(_Process(place) for place in range(min(workers, len(jobs))))
+        for process in processes:
+            process.give(*left.popleft(), seconds)
+        while processes:
+            for process in _finished(processes):
+                done, result = process.take(seconds)
+                if not done:
                     raise result
-                yield one.number, result
-                following = next(left, None)
-                if following is not None and not isinstance(result, Lost):
-                    channel.send(following[1])
-                    end = time.monotonic() + seconds
-                    running[channel] = _Running(following[0], one.process, end)
-                    continue
-                _end(channel, one.process)
-                if following is not None:
-                    running |= [_start(*following, seconds)]
+                yield process.job, result
+                if isinstance(result, Lost) or not left:
+                    processes.remove(process)
+                    process.end()
+                if left:
+                    if process not in processes:
+                        process = _Process(process.place)
+                        processes.append(process)
+                    process.give(*left.popleft(), seconds)
     finally:
-        for channel, one in running.items():
-            _end(channel, one.process)
+        _interrupt(processes)
 
 
-@dataclass(frozen=True)
-class _Running:
-    """A job, the process that has it, and the time by which it must be done."""
+class _Process:
+    """A process that does one job at a time.
 
-    number: int
-    process: BaseProcess
-    end: float
+    Parameters
+    ----------
+    place : int
+        Its number among those that run at once.
+    """
+
+    def __init__(self, place: int) -> None:
+        # Spawn, not fork: forking a process that has threads can deadlock.
+        spawn = multiprocessing.get_context("spawn")
+        self.place = place
+        self.channel, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(theirs, place))
+        try:
+            self.process.start()
+        except BrokenPipeError as error:
+            raise WorkerError("a process was killed while it was started") from error
+        theirs.close()  # so that the end of the process ends the channel
+        self.job = -1
+        self.starting = float(STARTING)
+        self.deadline = math.inf
+
+    def give(self, number: int, job: Callable[[], Any], seconds: float) -> None:
+        """Send it a job."""
+        self.job = number
+        self.deadline = time.monotonic() + self.starting + seconds
+        self.starting = 0.0
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has ended: `take` tells how
+            self.channel.send(job)
+
+    def take(self, seconds: float) -> tuple[bool, Any]:
+        """Take what its job returned (True) or raised (False), or what became of it."""
+        try:
+            if self.channel.poll():
+                done, result = self.channel.recv()
+                return done, result
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            code = self.process.exitcode or 0
+            how = f"the signal {-code}" if code < 0 else f"the exit code {code}"
+            return True, Lost(f"ended its process with {how}")
+        return True, Lost(f"was not done within {seconds:g} s")
+
+    def end(self) -> None:
+        """End it, whatever it does, and free what it holds."""
+        self.channel.close()
+        self.process.kill()
+        self.process.join()
+        self.process.close()
 
 
-def _start(number: int, job: Callable[[], Any], seconds: float) -> tuple[Connection, _Running]:
-    """Start a process with its first job."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()  # so that the end of the process ends the channel
-    ours.send(job)
-    return ours, _Running(number, process, time.monotonic() + STARTING + seconds)
+def _finished(processes: Sequence[_Process]) -> list[_Process]:
+    """Wait for a process that has a result, has ended or is late."""
+    first = min(process.deadline for process in processes)
+    timeout = None if first == math.inf else max(first - time.monotonic(), 0)
+    ready = wait([process.channel for process in processes], timeout)
+    now = time.monotonic()
+    return [p for p in processes if p.channel in ready or p.deadline <= now]
 
 
-def _serve(channel: Connection) -> None:
+def _interrupt(processes: Sequence[_Process]) -> None:
+    """End processes before their work is done.
+
+    As by Ctrl-C, for the sake of what they would leave half written. One that has had the user's
+    Ctrl-C is first left to its clearing up.
+    """
+    for process in processes:
+        process.channel.close()
+    _join(processes, seconds=1)
+    for process in processes:
+        if process.process.is_alive() and process.process.pid:
+            os.kill(process.process.pid, signal.SIGINT)
+    _join(processes, seconds=PATIENCE)
+    for process in processes:
+        process.end()
+
+
+def _join(processes: Sequence[_Process], *, seconds: float) -> None:
+    """Wait for processes to end, but not longer."""
+    end = time.monotonic() + seconds
+    for process in processes:
+        process.process.join(max(end - time.monotonic(), 0))
+
+
+def _serve(channel: Connection, place: int) -> None:
     """Do jobs until there are no more."""
-    _share_and_end()
-    while True:
-        try:
+    global _number
+    _number = place
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        while True:
             job = channel.recv()
-        except EOFError:
-            return
-        try:
-            result = job()
-        except Exception as error:
-            result = error
-        channel.send(result)
+            try:
+                answer = True, job()
+            except Exception as error:
+                answer = False, error
+            try:
+                channel.send(answer)
+            except (TypeError, AttributeError, pickle.PicklingError) as error:
+                channel.send((False, error))
 
 
-def _result(channel: Connection, process: BaseProcess, seconds: float) -> Any:
-    """Result of a process that has one, or has ended, or is late."""
-    try:
-        if channel.poll():
-            return channel.recv()
-    except (EOFError, ConnectionResetError):
-        process.join()
-        code = process.exitcode or 0
-        how = f"the signal {-code}" if code < 0 else f"the exit code {code}"
-        return Lost(f"ended its process with {how}")
-    return Lost(f"was not done within {seconds:g} s")
-
-
-def _end(channel: Connection, process: BaseProcess) -> None:
-    """End a process, whatever it does, and free what it holds."""
-    channel.close()
-    process.kill()
-    process.join()
-    process.close()
+def _end_with_parent() -> None:
+    """Wait for the parent, then leave at once: there is nobody to hand a result to."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -9,7 +9,6 @@ that it was in, and ends as it would have.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isfinite
@@ -18,7 +17,7 @@ from typing import Any
 
 import torch
 
-from zoopraxis.errors import RecipeError, TrainingError
+from zoopraxis.errors import RecipeError, TrainingError, WorkerError
 from zoopraxis.files import write_atomically
 from zoopraxis.models import model_spec
 from zoopraxis.models.x3d import Expansion, clip_settings
@@ -276,7 +275,7 @@ class _Trainer:
         """Run jobs; a process that was killed is an expected error."""
         try:
             yield from run_jobs(jobs, workers=self.devices)
-        except BrokenProcessPool as error:
+        except WorkerError as error:
             raise TrainingError(
                 "a process was killed while it trained a network, perhaps for want of memory",
                 "resume with --resume, and fewer --devices",
