@@ -105,7 +105,7 @@ def test_a_process_may_be_killed_at_any_time(after):
     killer = threading.Thread(target=kill)
     killer.start()
 
-    with pytest.raises(WorkerError, match="a job ended|a process was killed"):
+    with pytest.raises(WorkerError, match=r"a job ended|a process was killed"):
         list(run_jobs([partial(time.sleep, 2)] * 4, workers=2))
 
     killer.join()

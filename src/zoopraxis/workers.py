@@ -128,7 +128,7 @@ def _spread(
 ) -> Iterator[tuple[int, T | Lost]]:
     """Give each of some processes one job after another; a process that is lost is replaced.
 
-    Not `concurrent.futures.ProcessPoolExecutor`: until Python 3.12 it waits for ever when a process
+    Not `concurrent.futures.ProcessPoolExecutor`: that of Python 3.11 waits for ever when a process
     is killed while another is started.
     """
     left = deque(enumerate(jobs))
