@@ -120,6 +120,7 @@ def test_a_loss_that_is_not_finite():
         train_gcn(two_clusters(), Protocol(learning_rate=1e30, window=0))
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_a_table(tmp_path):
     # even and odd nodes, each joined to 30 hubs of its kind; the last 20 nodes are to test
     graph = {node: [n for n in range(node % 2, 600, 20) if n != node] for node in range(600)}

@@ -45,13 +45,16 @@ ELSEWHERE = {  # single layers, backbones and test paths, in the tests of their 
     "tvnet_flow",
     "twostream_cross_modality",
 }
-HEAVY_GMACS = 70
+HEAVY_GMACS, HEAVY_PARAMS = 62, 80e6  # most of the time goes into these few
 
 
 def params():
     for name, model, source in ROWS:
         golden = read_golden(name, GOLDEN)
-        heavy = golden.record["flops_conv_matmul"] / 1e9 > HEAVY_GMACS
+        heavy = (
+            golden.record["flops_conv_matmul"] / 1e9 > HEAVY_GMACS
+            or golden.record.get("params", 0) > HEAVY_PARAMS
+        )
         for dtype in golden.dtypes:
             label = name if dtype == torch.float32 else f"{name}-float64"
             marks = [pytest.mark.slow] if heavy else []

@@ -84,6 +84,7 @@ def test_killed_in_an_epoch_it_goes_on_to_the_same_weights(squares, tmp_path, on
     assert columns[0] == columns[1]
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(squares, tmp_path, one_thread):
     # Frozen norms: with statistics of its own half batch each process would see other norms.
     settings = [*SETTINGS, "train.freeze_norms=all", "optim.lr=0.1"]
