@@ -57,14 +57,15 @@ def main() -> None:
     if options.trajectories:
         streams[TRAJECTORIES] = extracted(samples, TrajectorySettings(), options)
     table: dict[str, list[list[float]]] = {}
-    for fold in range(options.folds):
+    for fold in options.only or range(options.folds):
         for seed in range(options.seeds):
             results = {
                 stream: tested(stream, streams[stream], fold, seed, options) for stream in streams
             }
             for row, values in rows_of(results, pairs).items():
                 table.setdefault(row, []).append(values)
-    runs = f"{len(samples)} clips, {options.folds} folds, {options.seeds} seeds"
+    folds = f"fold {options.only} of {options.folds}" if options.only else f"{options.folds} folds"
+    runs = f"{len(samples)} clips, {folds}, {options.seeds} seeds"
     print(f"| {runs} | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, rows in table.items():
@@ -84,6 +85,7 @@ def parse() -> argparse.Namespace:
         "--networks", nargs=2, default=["tsn_small", "tsn_small_flow"], metavar=("RGB", "FLOW")
     )
     parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--only", type=int, nargs="*", help="of the folds, these, counted from 0")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--change", nargs="*", default=[], help="section.key=value")
     parser.add_argument("--workers", type=int, help="processes that extract flow")
