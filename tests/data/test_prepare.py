@@ -142,6 +142,10 @@ def ntu(root):
     touch(root, "nturgb+d_rgb/S001C001P001R001A001_rgb.avi", "x/S002C002P003R001A060_rgb.avi")
 
 
+def msr_depth(root):
+    touch(root, "depth/a01_s01_e01_sdepth.mat", "depth/a20_s02_e03_sdepth.mat", "a_s1.mat")
+
+
 def scenes(root, classes):
     touch(root, *(f"{name}/{name}_{clip}.mov" for name in map(str, classes) for clip in (1, 2)))
 
@@ -165,6 +169,7 @@ SETS = {
     "moments": moments,
     "ntu60_rgb": ntu,
     "ntu120_rgb": ntu,
+    "msr_action3d_depth": msr_depth,
     "yupenn": lambda root: scenes(root, range(14)),
     "dynamic_scenes": lambda root: scenes(root, range(13)),
 }

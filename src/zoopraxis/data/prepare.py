@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoopraxis.data.labels import label_names
-from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from zoopraxis.data.rows import IMAGE_SUFFIXES
 from zoopraxis.data.sets import VIDEO_SETS
 from zoopraxis.data.sets.listed import Listed
 from zoopraxis.errors import DataError, did_you_mean
@@ -93,7 +93,7 @@ def prepare_videos(
         raise DataError(
             error.problem, f"{error.hint}; {chosen.title} is officially at {chosen.home}"
         ) from error
-    media = _Media(root, progress=progress)
+    media = _Media(root, suffixes=chosen.suffixes, progress=progress)
     places = [media.place(entry) for entry in entries]
     if not any(places):
         raise DataError(
@@ -114,11 +114,14 @@ def prepare_videos(
 class _Media:
     """The videos and folders of frames below a folder, by name."""
 
-    def __init__(self, root: Path, *, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, root: Path, *, suffixes: frozenset[str], progress: Callable[[int], None] | None
+    ) -> None:
+        self.suffixes = suffixes
         self.places: dict[str, list[Path]] = {}
         seen = 0
-        for path in _media(root):
-            name = path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
+        for path in _media(root, suffixes):
+            name = path.stem if path.suffix.lower() in suffixes else path.name
             self.places.setdefault(name, []).append(path)
             seen += 1
             if progress is not None and seen % 1000 == 0:
@@ -137,7 +140,7 @@ class _Media:
     def _find(self, name: str) -> Path | None:
         *folders, last = name.split("/")
         stem, dot, suffix = last.rpartition(".")
-        if f"{dot}{suffix}".lower() in VIDEO_SUFFIXES:
+        if f"{dot}{suffix}".lower() in self.suffixes:
             last = stem
         found = self.places.get(last, [])
         if len(found) > 1 and folders:
@@ -150,12 +153,12 @@ class _Media:
         return found[0] if found else None
 
 
-def _media(root: Path) -> Iterator[Path]:
+def _media(root: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     """Yield videos, and folders with images in them, in a folder and below it."""
     for folder, below, files in os.walk(root, followlinks=True):
         below.sort()
         here = Path(folder)
-        videos = [file for file in sorted(files) if _suffix(file) in VIDEO_SUFFIXES]
+        videos = [file for file in sorted(files) if _suffix(file) in suffixes]
         yield from (here / file for file in videos)
         if not videos and any(_suffix(file) in IMAGE_SUFFIXES for file in files):
             yield here

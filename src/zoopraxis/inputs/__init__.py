@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoopraxis.inputs.base import ClipSpec, Input, Inputs, Media, Track
     from zoopraxis.inputs.compressed import Compressed
+    from zoopraxis.inputs.depth import Depth
     from zoopraxis.inputs.flow import Flow, RGBFlow
     from zoopraxis.inputs.heatmap import Heatmap
     from zoopraxis.inputs.kinds import KINDS, change_clip, clip_from_dict, clip_to_dict
@@ -22,6 +23,7 @@ _HOME = {
     "RGB": "zoopraxis.inputs.rgb",
     "ClipSpec": "zoopraxis.inputs.base",
     "Compressed": "zoopraxis.inputs.compressed",
+    "Depth": "zoopraxis.inputs.depth",
     "Flow": "zoopraxis.inputs.flow",
     "Grey": "zoopraxis.inputs.rgb",
     "Heatmap": "zoopraxis.inputs.heatmap",
@@ -44,6 +46,7 @@ __all__ = [
     "RGB",
     "ClipSpec",
     "Compressed",
+    "Depth",
     "Flow",
     "Grey",
     "Heatmap",

@@ -7,6 +7,7 @@ from typing import Any
 from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.inputs.base import ClipSpec, Input
 from zoopraxis.inputs.compressed import Compressed
+from zoopraxis.inputs.depth import Depth
 from zoopraxis.inputs.flow import Flow, RGBFlow
 from zoopraxis.inputs.heatmap import Heatmap
 from zoopraxis.inputs.regions import Regions
@@ -19,7 +20,7 @@ __all__ = ["KINDS", "change_clip", "clip_from_dict", "clip_to_dict"]
 
 KINDS: Mapping[str, type[Input[Any, Any]]] = {
     kind.kind: kind
-    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Skeleton, Heatmap, Regions)
+    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Depth, Skeleton, Heatmap, Regions)
 }
 """Kinds of input by the name that they have in JSON."""
 

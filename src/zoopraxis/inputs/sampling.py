@@ -30,6 +30,7 @@ __all__ = [
     "all_clips",
     "covering_starts",
     "dense_clips",
+    "evenly_moving",
     "exact_rate",
     "fit",
     "groups",
@@ -470,3 +471,18 @@ def stack(starts: Indices, length: int) -> Indices:
     """
     runs = starts[:, :, None] + np.arange(length)  # (V, segments, length)
     return runs.reshape(len(starts), -1)
+
+
+def evenly_moving(moved: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Find N times, in items, between which a track moves equally far.
+
+    Parameters
+    ----------
+    moved : ndarray of shape (N - 1,)
+        How far each item is from the one before.
+    """
+    if not moved.any():
+        return np.arange(len(moved) + 1.0)
+    moved = moved.astype(np.float64)
+    path = np.append(0.0, np.cumsum(moved + 1e-6 * moved.mean()))  # defined within a pause too
+    return np.interp(np.linspace(0, path[-1], len(path)), path, np.arange(len(path)))

@@ -23,7 +23,7 @@ from torch import Tensor
 from zoopraxis.errors import RecipeError, ShapeError, VideoError, ZoopraxisError
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import Input, Media
-from zoopraxis.inputs.sampling import Indices
+from zoopraxis.inputs.sampling import Indices, evenly_moving
 from zoopraxis.skeletons import Layout, skeleton_layout
 from zoopraxis.skeletons.formats import holds_skeletons, read_recording
 from zoopraxis.skeletons.recording import FPS
@@ -469,9 +469,7 @@ def _evenly_moving(joints: Tensor, *, axes: int) -> Tensor:
     moved = (steps * both).sum(dim=(1, 2)) / both.sum(dim=(1, 2)).clamp(min=1)  # (N - 1,)
     if count < 2 or not moved.any():
         return joints
-    moved = moved + 1e-6 * moved.mean()  # or times within a pause would be undefined
-    path = np.append(0.0, moved.double().cumsum(dim=0).numpy())  # (N,)
-    times = torch.from_numpy(np.interp(np.linspace(0, path[-1], count), path, np.arange(count)))
+    times = torch.from_numpy(evenly_moving(moved.numpy()))
     before = times.long().clamp(max=count - 2)
     fraction = (times - before).float().view(-1, 1, 1, 1)
     a, b = joints[before], joints[before + 1]

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from zoopraxis.inputs import RGB, ClipSpec, Sampling
+from zoopraxis.inputs import RGB, ClipSpec, Depth, Sampling
 from zoopraxis.layers.conv3d import conv_spatial, conv_spatiotemporal
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.resnet3d import (
@@ -122,25 +122,31 @@ class Stem(nn.Module):
         Output channels.
     num_frames : int, default=16
         T of the input, used by "merge".
+    in_channels : int, default=3
+        C of the input.
     """
 
-    def __init__(self, kind: Kind, width: int, *, num_frames: int = 16) -> None:
+    def __init__(
+        self, kind: Kind, width: int, *, num_frames: int = 16, in_channels: int = 3
+    ) -> None:
         super().__init__()
         if kind == "2+1d":
             # M_i would be 83; the authors have 45
             self.conv: nn.Module = Conv2Plus1d(
-                3, width, kernel=(3, 7), stride=(1, 2), mid=45 * width // 64
+                in_channels, width, kernel=(3, 7), stride=(1, 2), mid=45 * width // 64
             )
         else:
             # "merge" spans all frames without padding in time, which leaves one
             t = {"2d": 1, "3d": 3, "merge": num_frames}[kind]
             pad = (1 if kind == "3d" else 0, 3, 3)
-            self.conv = nn.Conv3d(3, width, (t, 7, 7), stride=(1, 2, 2), padding=pad, bias=False)
+            self.conv = nn.Conv3d(
+                in_channels, width, (t, 7, 7), stride=(1, 2, 2), padding=pad, bias=False
+            )
         self.norm = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to (B, width, T', H/2, W/2): T' is 1 for "merge", else T."""
+        """Map clips (B, C, T, H, W) to (B, width, T', H/2, W/2): T' is 1 for "merge", else T."""
         out: Tensor = self.relu(self.norm(self.conv(x)))  # (B, width, T', H/2, W/2)
         return out
 
@@ -158,6 +164,8 @@ class R2Plus1D(VideoClassifier):
         Channels of the stem and inside the blocks of the first stage.
     num_frames : int, default=16
         T, used by a "merge" stem.
+    in_channels : int, default=3
+        C of the input.
     num_classes : int, default=400
         K.
     dropout : float, default=0.0
@@ -183,12 +191,13 @@ class R2Plus1D(VideoClassifier):
         depth: int = 18,
         width: int = 64,
         num_frames: int = 16,
+        in_channels: int = 3,
         num_classes: int = 400,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         block = Bottleneck3d if depth >= 50 else BasicBlock3d
-        self.stem = Stem(groups[0], width, num_frames=num_frames)
+        self.stem = Stem(groups[0], width, num_frames=num_frames, in_channels=in_channels)
         # R(2+1)D of depth 18, (C, T, H): stem (64, 16, 56), stages (64, 16, 56), (128, 8, 28),
         # (256, 4, 14), (512, 2, 7); f-R2D keeps 16 frames throughout, R2D has 1 after the stem
         channels, stages = width, []
@@ -218,7 +227,7 @@ class R2Plus1D(VideoClassifier):
         return (1 if kind == "2d" else 2, 2)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Map clips (B, 3, T, H, W) to features (B, F, T', H/16, W/16)."""
+        """Map clips (B, C, T, H, W) to features (B, F, T', H/16, W/16)."""
         # each stage halves T unless it is 2D
         x = self.stem(x)  # (B, 64, T, H/2, W/2)
         x = self.layer1(x)  # (B, 64, T, H/2, W/2)
@@ -272,6 +281,19 @@ _SMALL: dict[str, Any] = {  # trains in minutes on two cores
     "clip": CLIP.change(num_frames=8, fps=None, mode="segments", size=56, resize=(64, 72)),
 }
 
+DEPTH_CLIP = ClipSpec(  # people without background, as MSR Action3D has them
+    sampling=Sampling(num_frames=16, mode="segments"),
+    input=Depth(
+        near=-90.0,
+        far=50.0,
+        origin="foreground",
+        around="foreground",
+        pace="motion",
+        resize=54,
+        size=48,
+    ),
+)
+
 
 def _entry(
     name: str,
@@ -316,6 +338,7 @@ SPECS = (
     # small networks for experiments and tests
     _entry("r2plus1d_small", "r2plus1d", **_SMALL),
     _entry("fr2d_small", "fr2d", **_SMALL),
+    _entry("r3d_small_depth", "r3d", depth=10, width=16, in_channels=1, clip=DEPTH_CLIP),
     _entry("test_r2plus1d", "r2plus1d", **_TINY),
     _entry("test_fr2d", "fr2d", **_TINY),
     _entry("test_mc3", "mc3", **_TINY),

@@ -12,7 +12,7 @@ from zoopraxis.data.sets.jhmdb_pose import JHMDB_POSE
 from zoopraxis.data.sets.kinetics import KINETICS, MINI_KINETICS
 from zoopraxis.data.sets.listed import VideoSet
 from zoopraxis.data.sets.moments import MOMENTS
-from zoopraxis.data.sets.msr_action3d import MSR_ACTION3D
+from zoopraxis.data.sets.msr_action3d import MSR_ACTION3D, MSR_ACTION3D_DEPTH
 from zoopraxis.data.sets.ntu import NTU60, NTU120, NTU_VIDEOS
 from zoopraxis.data.sets.pyskl import PYSKL
 from zoopraxis.data.sets.scenes import DYNAMIC_SCENES, YUPENN
@@ -49,6 +49,7 @@ VIDEO_SETS: Mapping[str, VideoSet] = {
     "sports1m": SPORTS1M,
     "moments": MOMENTS,
     **NTU_VIDEOS,
+    "msr_action3d_depth": MSR_ACTION3D_DEPTH,
     "jhmdb": JHMDB,
     "yupenn": YUPENN,
     "dynamic_scenes": DYNAMIC_SCENES,

@@ -10,7 +10,7 @@ from zoopraxis.data.labels import label_names
 from zoopraxis.errors import DataError
 from zoopraxis.skeletons.recording import Recording
 
-__all__ = ["Entry", "SkeletonSet", "cross_subject", "named_files"]
+__all__ = ["Entry", "SkeletonSet", "cross_subject", "named_files", "odd_subjects_train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,22 +123,35 @@ def cross_subject(
     DataError
         Two files have the same name, or a name has an action that the set does not have.
     """
+    return [
+        Entry(
+            name=file.stem.removesuffix("_skeleton"),
+            label=label,
+            layout=layout,
+            read=partial(read, file),
+            group=group,
+            parts=parts,
+        )
+        for file, label, group, parts in odd_subjects_train(
+            root, pattern, suffix=suffix, labels=labels
+        )
+    ]
+
+
+def odd_subjects_train(
+    root: Path, pattern: str, *, suffix: str, labels: str
+) -> Iterator[tuple[Path, str, str, dict[str, str]]]:
+    """Yield the files of such a set, each with its label, its group and its parts.
+
+    Parameters, errors
+        As for `cross_subject`.
+    """
     names = label_names(labels)
-    entries = []
     for file, (action, subject, _) in named_files(root, pattern, suffix=suffix):
         if not 1 <= action <= len(names):
             raise DataError(
                 f"{file} is of action {action}; there are 1 to {len(names)}",
                 "is it another data set? give its folder alone",
             )
-        entries.append(
-            Entry(
-                name=file.stem.removesuffix("_skeleton"),
-                label=names[action - 1],
-                layout=layout,
-                read=partial(read, file),
-                group=f"s{subject:02d}",
-                parts={"cross_subject": "train" if subject % 2 else "test"},
-            )
-        )
-    return entries
+        parts = {"cross_subject": "train" if subject % 2 else "test"}
+        yield file, names[action - 1], f"s{subject:02d}", parts

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoopraxis.data.rows import VIDEO_SUFFIXES
 from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
 
@@ -61,6 +62,8 @@ class VideoSet:
         Reads the lists in a folder, or below it.
     classes : callable, optional
         Reads the classes from a folder, in the order of their indices.
+    suffixes : set of str
+        Of its videos, where they are not usual ones.
     """
 
     title: str
@@ -68,6 +71,7 @@ class VideoSet:
     labels: str
     entries: Callable[[Path], Iterator[Listed]]
     classes: Callable[[Path], tuple[str, ...]] | None = field(default=None)
+    suffixes: frozenset[str] = VIDEO_SUFFIXES
 
 
 def find_files(root: Path, *patterns: str) -> list[Path]:
