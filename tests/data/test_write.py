@@ -45,11 +45,16 @@ def test_only_the_columns_that_are_needed(tmp_path):
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,group"
 
 
-def test_several_labels_a_video_are_refused(tmp_path):
-    (tmp_path / "in.csv").write_text("path,label\nx.mp4,run\ny.mp4,walk\n")
+def test_several_labels_a_video(tmp_path):
+    (tmp_path / "in.csv").write_text("path,label\nx.mp4,run;jump\ny.mp4,walk\n")
     samples = read_samples(tmp_path / "in.csv")
-    several = replace(samples, samples=(replace(samples[0], label=(0, 1)), samples[1]))
 
-    with pytest.raises(DataError, match="several labels"):
-        write_samples(tmp_path / "out.csv", several)
-    assert not (tmp_path / "out.csv").exists()
+    write_samples(tmp_path / "out.csv", samples)
+
+    again = read_samples(tmp_path / "out.csv")
+    assert again.labels == samples.labels
+    assert [s.label for s in again] == [s.label for s in samples] == [(0, 1), (2,)]
+    names = replace(samples, labels=("a;b", *samples.labels[1:]))
+    with pytest.raises(DataError, match="semicolons in their names"):
+        write_samples(tmp_path / "other.csv", names)
+    assert not (tmp_path / "other.csv").exists()

@@ -170,6 +170,39 @@ def prepare(
         )
 
 
+@data.command()
+def pieces(
+    videos: Annotated[str, typer.Argument(help="Folder of classes, or a list.")],
+    out: Annotated[Path, typer.Argument(help="The list to write.")],
+    number: Annotated[int, typer.Option("--pieces", help="Pieces of each video.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Length of a piece.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Another seed draws other pieces.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Draw short pieces of long videos: a list of segments to train on."""
+    from zoopraxis.data.pieces import cut_pieces
+    from zoopraxis.data.samples import read_samples
+    from zoopraxis.data.write import write_samples
+
+    samples = read_samples(videos)
+    with counting_bar("opening") as progress:
+        cut = cut_pieces(
+            samples, pieces=number, seconds=seconds, seed=seed, workers=workers, progress=progress
+        )
+    write_samples(out, cut.samples)
+    for error in cut.errors:
+        print(f"left out: {error.problem}", file=sys.stderr)
+    facts = {"list": str(out), "pieces": len(cut.samples), "left_out": len(cut.errors)}
+    if as_json:
+        print(json.dumps(facts))
+        return
+    print(f"{facts['pieces']} pieces of {len(samples)} videos, {facts['left_out']} left out")
+    print(f"list: {out}")
+
+
 @data.command("import")
 def import_annotations(
     kind: Annotated[

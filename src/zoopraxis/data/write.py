@@ -5,7 +5,7 @@ import io
 import os
 from pathlib import Path
 
-from zoopraxis.data.samples import SampleList
+from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 
@@ -15,7 +15,7 @@ _BESIDE = ("flow", "skeleton", "boxes", "trajectories")
 
 
 def write_samples(table: Path, samples: SampleList) -> None:
-    """Write samples with one label each as comma-separated text: groups, files, times and boxes.
+    """Write samples as comma-separated text: labels, groups, files, times and boxes.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def write_samples(table: Path, samples: SampleList) -> None:
     Raises
     ------
     DataError
-        The samples have several labels each.
+        The samples have several labels each, and the name of one has a semicolon in it.
     """
-    if samples.multi_label:
+    if samples.multi_label and any(";" in label for label in samples.labels):
         raise DataError(
-            f"{samples.root} has several labels a video, and no such list is written",
-            "add the column of the new files to your list by hand",
+            f"{samples.root} has several labels a video, and semicolons in their names",
+            "rename these classes: semicolons separate labels",
         )
     edges = [
         edge for edge in ("start", "end") if any(getattr(s, edge) is not None for s in samples)
@@ -47,7 +47,7 @@ def write_samples(table: Path, samples: SampleList) -> None:
         writer.writerow(
             (
                 _from(table, sample.path),
-                samples.labels[int(str(sample.label))],
+                ";".join(samples.labels[index] for index in _indices(sample)),
                 sample.group,
                 *(_from(table, getattr(sample, kind)) for kind in beside),
                 *("" if time is None else time for time in times),
@@ -55,6 +55,10 @@ def write_samples(table: Path, samples: SampleList) -> None:
             )
         )
     write_atomically(table, text.getvalue().encode())
+
+
+def _indices(sample: Sample) -> tuple[int, ...]:
+    return sample.label if isinstance(sample.label, tuple) else (sample.label,)
 
 
 def _from(table: Path, file: str) -> str:
