@@ -319,7 +319,7 @@ def _small(video: Video) -> tuple[int, int]:
 def _looks(frames: Iterable[NDArray[np.uint8]]) -> dict[str, str]:
     """Hashes and small pictures of frames (H, W, 3)."""
     grey = [cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for f in frames]
-    if max(float(image.std()) for image in grey) < ALMOST_FLAT:
+    if max(cv2.meanStdDev(image)[1].item() for image in grey) < ALMOST_FLAT:
         return {}
     hashes = [cv2.img_hash.pHash(image)[0] for image in grey]  # (8,) bytes each
     stills = [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in grey]
