@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from zoopraxis.errors import DataError, ZoopraxisError
+from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.records import build
-from zoopraxis.video import Video, open_video
+from zoopraxis.video import Video, find_member, open_video
 from zoopraxis.workers import Lost, num_cores, run_isolated
 
 __all__ = [
@@ -33,9 +33,11 @@ __all__ = [
     "Examined",
     "Level",
     "Looks",
+    "clip_seconds",
     "content_hash",
     "examine_videos",
     "find_videos",
+    "hash_of_video",
     "read_index",
     "write_index",
 ]
@@ -229,7 +231,14 @@ def content_hash(path: str | Path) -> str:
     ------
     OSError
         It cannot be read.
+    VideoError
+        It is inside a tar file that has no such member.
     """
+    member = find_member(str(path))
+    if member is not None:
+        with member.file.open("rb") as file:
+            file.seek(member.offset)
+            return hashlib.sha256(file.read(member.size)).hexdigest()
     path = Path(path)
     if not path.is_dir():
         with path.open("rb") as file:
@@ -241,21 +250,38 @@ def content_hash(path: str | Path) -> str:
     return total.hexdigest()
 
 
+def hash_of_video(name: str) -> str:
+    """Content hash of a video that is to be read.
+
+    Raises
+    ------
+    VideoError
+        It is not on this machine, or cannot be read.
+    """
+    try:
+        return content_hash(name)
+    except OSError as error:
+        raise VideoError(
+            f"{name}: cannot be read: {error.strerror}", "give a file, or folder, of this machine"
+        ) from error
+
+
 def _examine(
     path: str, level: Level, *, seconds: float, timed: bool, known: Examined | None
 ) -> Examined:
     """Examine a video, or find that it is known; what is wrong with it is a result."""
     sha256, size = "", 0
     if "://" not in path:
-        with suppress(OSError):  # opening it will say what is wrong
-            sha256, size = content_hash(path), Path(path).stat().st_size
+        with suppress(OSError, VideoError):  # opening it will say what is wrong
+            sha256, member = content_hash(path), find_member(path)
+            size = member.size if member else Path(path).stat().st_size
     if known and known.sha256 == sha256 != "" and LEVELS.index(known.level) >= LEVELS.index(level):
         return known
     found = Examined(path=path, sha256=sha256, level=level, bytes=size)
     try:
         with open_video(path, timeout=seconds) as video:
             found = replace(found, **_facts(video), **_decoded(video, level))
-        return replace(found, clip_seconds=_time_clip(path)) if timed else found
+        return replace(found, clip_seconds=clip_seconds(path)) if timed else found
     except ZoopraxisError as error:
         return replace(found, problem=error.problem, hint=error.hint)
     except OSError as error:
@@ -270,7 +296,7 @@ def _lost(path: str, level: Level, lost: Lost) -> Examined:
     """What is known of a video whose examination did not come back."""
     try:
         sha256 = content_hash(path)
-    except OSError:
+    except (OSError, VideoError):
         sha256 = ""
     return Examined(
         path=path,
@@ -329,7 +355,7 @@ def _looks(frames: Iterable[NDArray[np.uint8]]) -> dict[str, str]:
     }
 
 
-def _time_clip(path: str) -> float:
+def clip_seconds(path: str) -> float:
     """Processor time in seconds of reading a clip from the middle, as training would."""
     began = time.process_time()
     with open_video(path) as video:

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoopraxis.data.examine import Examined, content_hash
 from zoopraxis.data.samples import SampleList
 from zoopraxis.data.text import read_text
-from zoopraxis.errors import DataError
+from zoopraxis.errors import DataError, VideoError
 from zoopraxis.files import write_atomically
 
 __all__ = ["without_quarantined", "write_quarantine"]
@@ -83,5 +83,5 @@ def _place(path: str, folder: Path) -> str:
 def _content(path: str) -> str:
     try:
         return content_hash(path)
-    except OSError:
+    except (OSError, VideoError):
         return ""

@@ -14,7 +14,7 @@ from zoopraxis.data.lists import list_rows
 from zoopraxis.data.rows import LAYOUT, VIDEO_SUFFIXES, Rows
 from zoopraxis.errors import DataError
 from zoopraxis.inputs import Media
-from zoopraxis.video import is_live
+from zoopraxis.video import has_member, is_live
 
 __all__ = ["Label", "Sample", "SampleList", "read_samples"]
 
@@ -93,6 +93,7 @@ class SampleList:
             for path, where in first.items()
             if "://" not in path and not is_live(path)
             if not os.path.exists(path)  # noqa: PTH110 - a Path for each of a million is slow
+            if not has_member(path)
         )
 
     def of_groups(self, groups: Sequence[str]) -> "SampleList":

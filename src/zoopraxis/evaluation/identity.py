@@ -9,6 +9,7 @@ from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.inputs.playback import Playback
 from zoopraxis.prediction.pipeline import Precision
+from zoopraxis.video import file_of
 
 __all__ = ["evaluation_key", "file_stamp", "sample_identity"]
 
@@ -49,9 +50,12 @@ def sample_identity(sample: Sample) -> list[Any]:
 
 
 def file_stamp(path: str) -> list[Any]:
-    """Path of a file, and its size and modification time where it is on this machine."""
+    """Path of a file, and its size and modification time where it is on this machine.
+
+    Of a video inside a tar file they are those of the tar file.
+    """
     try:
-        status = Path(path).stat() if path and "://" not in path else None
+        status = Path(file_of(path)).stat() if path and "://" not in path else None
     except OSError:  # reading it will say what is wrong
         status = None
     return [path, status and status.st_size, status and status.st_mtime_ns]

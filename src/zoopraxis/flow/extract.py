@@ -32,7 +32,7 @@ from zoopraxis.flow.base import FlowMethod, flow_fields
 from zoopraxis.flow.codes import BOUND, to_codes
 from zoopraxis.flow.picture import FULL_COLOUR, side_by_side
 from zoopraxis.video import Video, open_video, write_video
-from zoopraxis.video.extraction import Extracted, extract_all
+from zoopraxis.video.extraction import Extracted, extract_all, frames_in_order
 
 __all__ = ["Form", "extract_flow"]
 
@@ -41,7 +41,6 @@ Form = Literal["jpeg", "npz", "video"]
 MANIFEST = "flow.json"
 QUALITY = 95  # of JPEG files, OpenCV's default, as TSN's tools write them
 SUFFIXES: dict[Form, str] = {"jpeg": "", "npz": ".npz", "video": ".flow.mp4"}
-AT_ONCE, BYTES_AT_ONCE = 64, 2**28  # frames that are decoded together, which bounds memory
 
 
 def extract_flow(
@@ -111,7 +110,10 @@ def _extract(
         }
         if not _is_finished(target, asked):
             target.parent.mkdir(parents=True, exist_ok=True)
-            frames = _frames(video, resize)
+            frames: Iterator[Tensor] = (
+                torch.from_numpy(frame).movedim(-1, 0)  # (3, H, W)
+                for frame in frames_in_order(video, resize=resize)
+            )
             if form == "jpeg":
                 _write_images(target, flow_fields(frames, method), asked)
             elif form == "npz":
@@ -122,16 +124,6 @@ def _extract(
                 pairs = zip(shown, flow_fields(frames, method), strict=True)
                 _write_video(target, pairs, asked, video=video)
         return target, video.num_frames - 1
-
-
-def _frames(video: Video, resize: int | None) -> Iterator[Tensor]:
-    """Yield all frames (3, H, W) of a video in order."""
-    scale = (resize or math.inf) / min(video.height, video.width)
-    size = 3 * video.height * video.width * min(scale, 1) ** 2  # bytes, at most
-    step = int(min(max(BYTES_AT_ONCE // size, 1), AT_ONCE))
-    for first in range(0, video.num_frames, step):
-        last = min(first + step, video.num_frames)
-        yield from video.frames_at(np.arange(first, last), resize=resize)
 
 
 def _is_finished(target: Path, asked: dict[str, Any]) -> bool:

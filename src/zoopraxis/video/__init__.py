@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zoopraxis.errors import VideoError, did_you_mean
-from zoopraxis.video._address import as_file, is_live, parse_address
+from zoopraxis.video._address import is_live, parse_address
+from zoopraxis.video._archive import (
+    INDEX,
+    address_of,
+    file_of,
+    find_member,
+    has_member,
+    tar_members,
+)
 from zoopraxis.video._base import Video
 from zoopraxis.video._cropped import CroppedVideo, FrameBox, RecentVideo, box_problem
-from zoopraxis.video._images import ArrayVideo, FolderVideo
+from zoopraxis.video._images import TIMES, ArrayVideo, FolderVideo
 from zoopraxis.video._live import grab, live_frames
 from zoopraxis.video._motion_vectors import MotionVideo
 from zoopraxis.video._pyav import PyAVVideo
+from zoopraxis.video._reencode import CODECS, Encoding, reencode
 from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
 from zoopraxis.video._write import write_video
 
@@ -25,17 +34,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "CODECS",
+    "INDEX",
+    "TIMES",
     "ArrayVideo",
     "CroppedVideo",
+    "Encoding",
     "FrameBox",
     "MotionVideo",
     "RecentVideo",
     "Video",
     "box_problem",
+    "file_of",
+    "find_member",
+    "has_member",
     "is_live",
     "live_frames",
     "open_motion",
     "open_video",
+    "reencode",
+    "tar_members",
     "torchcodec_problem",
     "write_video",
 ]
@@ -68,7 +86,8 @@ def open_video(
     video : str, path, bytes, uint8 tensor or ndarray of shape (T, 3, H, W)
         A file, the contents of a file, a URL, a folder of frames, frames in memory, or a live
         video: ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``. Only a string with ``://`` is
-        a URL; ``concat:a.mp4|b.mp4`` is a file of that name.
+        a URL; ``concat:a.mp4|b.mp4`` is a file of that name. ``"shard.tar::a.mp4"`` is a file
+        inside a tar file.
     decoder : {"auto", "pyav", "torchcodec"}, default="auto"
         Backend that decodes files, bytes and URLs. Both give the same frames; "auto" is PyAV.
     timeout : float, default=60
@@ -76,7 +95,8 @@ def open_video(
     stream : int, optional
         Index of the video stream in its container. The default is FFmpeg's best stream.
     fps : float, default=25
-        Frame rate of a folder of frames or of a tensor, which carry none.
+        Frame rate of a tensor, which carries none, and of a folder of frames without the
+        ``frames.json`` that `zoopraxis data frames` writes.
     seconds : float, default=5
         Duration to record of a live video, which has no end while a `Video` has a length.
         `live_frames` yields frames as they arrive instead.
@@ -120,7 +140,7 @@ def open_video(
         return grab(str(address), seconds=seconds, timeout=timeout)
     if _is_folder(address):
         return FolderVideo(address, fps=fps, timeout=timeout)
-    return backend(as_file(address), name=str(address), timeout=timeout, stream=stream)
+    return backend(address_of(address), name=str(address), timeout=timeout, stream=stream)
 
 
 def open_motion(
@@ -181,6 +201,8 @@ def _is_folder(path: Path) -> bool:
 
     FFmpeg's own errors for these cases are cryptic, and it would wait on a pipe.
     """
+    if find_member(str(path)) is not None:
+        return False
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -88,6 +88,9 @@ class Video(abc.ABC):
         HDR video keeps its code values and looks pale.
     codec : str
         Codec name, such as ``"h264"``.
+    interlaced : bool
+        Whether the first frame is marked as two fields of half the lines. Frames are not
+        deinterlaced.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Video(abc.ABC):
         mirrored: bool = False,
         sample_aspect_ratio: Fraction = Fraction(1),
         transfer: str = "unspecified",
+        interlaced: bool = False,
         timeout: float = 60.0,
     ) -> None:
         self.name = name
@@ -115,6 +119,7 @@ class Video(abc.ABC):
         self.mirrored = mirrored
         self.sample_aspect_ratio = sample_aspect_ratio
         self.transfer = transfer
+        self.interlaced = interlaced
         self.timeout = timeout
 
     @property

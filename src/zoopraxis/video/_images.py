@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["ArrayVideo", "FolderVideo"]
+__all__ = ["TIMES", "ArrayVideo", "FolderVideo"]
+
+TIMES = "frames.json"  # beside the frames: when they are
 
 
 class FolderVideo(Video):
@@ -30,7 +33,7 @@ class FolderVideo(Video):
         Folder whose image files are the frames (see `frames_of`); other files, hidden files and
         images of flow beside them are ignored.
     fps : float
-        Frames per second.
+        Frames per second, where no `TIMES` beside the frames says when they are.
     timeout : float
         Time limit in seconds for each call of `frames_at`.
 
@@ -38,7 +41,7 @@ class FolderVideo(Video):
     ------
     VideoError
         The folder holds no images or those of two videos, one is missing, the first cannot be
-        read, or the rate is not positive.
+        read, the rate is not positive, or `TIMES` does not fit.
     """
 
     def __init__(self, folder: Path, *, fps: float, timeout: float) -> None:
@@ -46,11 +49,12 @@ class FolderVideo(Video):
             raise VideoError(f"{folder}: fps must be positive, not {fps}", "for example fps=25")
         self._files = frames_of(folder)
         height, width = _read_image(self._files[0]).shape[:2]
+        times = _read_times(folder, len(self._files), fps)
         super().__init__(
             name=str(folder),
-            timestamps=np.arange(len(self._files)) / fps,
-            fps=fps,
-            duration=len(self._files) / fps,
+            timestamps=times.timestamps,
+            fps=times.fps,
+            duration=times.duration,
             size=(height, width),
             codec=self._files[0].suffix.lower().removeprefix("."),
             timeout=timeout,
@@ -133,6 +137,35 @@ class ArrayVideo(Video):
         for index in indices.tolist():
             deadline.check()
             yield resize_image(self._frames[index], size)
+
+
+class _Times(NamedTuple):
+    """When frames are: seconds since the first, frames per second, and seconds in all."""
+
+    timestamps: NDArray[np.float64]
+    fps: float
+    duration: float
+
+
+def _read_times(folder: Path, count: int, fps: float) -> _Times:
+    """Times of the frames of a folder: those beside them, else evenly spaced."""
+    file = folder / TIMES
+    if not file.is_file():
+        return _Times(np.arange(count) / fps, fps, count / fps)
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        times = np.array(told["timestamps"], dtype=np.float64)
+        rate, duration = float(told["fps"]), float(told["duration"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VideoError(
+            f"{file} does not say when frames are: {error!r}", "extract the frames again"
+        ) from error
+    if times.shape != (count,) or not (np.diff(times) > 0).all() or not 0 < rate < np.inf:
+        raise VideoError(
+            f"{file} has {times.size} times at {rate:g} frames per second, for {count} frames",
+            "expected one for each frame, ascending: extract the frames again",
+        )
+    return _Times(times, rate, duration)
 
 
 def _read_image(file: Path) -> NDArray[np.uint8]:

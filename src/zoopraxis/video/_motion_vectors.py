@@ -19,7 +19,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
-from zoopraxis.video._address import as_file, parse_address
+from zoopraxis.video._address import parse_address
+from zoopraxis.video._archive import address_of
 from zoopraxis.video._base import Deadline, frame_rate
 from zoopraxis.video._h264 import reference_frames
 from zoopraxis.video._index import FrameIndex, read_index
@@ -121,7 +122,7 @@ class MotionVideo:
     ) -> None:
         address = "bytes" if isinstance(video, bytes) else parse_address(video)
         place = video if isinstance(video, bytes) else address
-        place = as_file(place) if isinstance(place, Path) else place
+        place = address_of(place) if isinstance(place, Path) else place
         self.name = str(address)
         self._deadline = Deadline(self.name, timeout)
         self._demuxer = Demuxer(

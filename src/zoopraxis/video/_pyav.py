@@ -1,7 +1,7 @@
 """The default backend: FFmpeg through PyAV."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -18,7 +18,7 @@ from zoopraxis.video._input import Demuxer
 from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._remedies import REENCODE, command
 
-__all__ = ["PyAVVideo"]
+__all__ = ["Colours", "PyAVVideo", "build_graph"]
 
 # Codecs in which no frame references one that is marked "non-reference". Not HEVC: there the
 # mark concerns only frames of the same temporal layer.
@@ -43,6 +43,14 @@ TRANSFERS = {
 }
 
 
+class Colours(NamedTuple):
+    """Codes of ITU-T H.273 for the colours of a stream; 2 is unspecified."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+
+
 class PyAVVideo(Video):
     """A video file, URL or bytes.
 
@@ -65,6 +73,17 @@ class PyAVVideo(Video):
     ------
     VideoError
         The video cannot be opened, is truncated, or has no frames.
+
+    Attributes
+    ----------
+    pts : int64 ndarray of shape (N,)
+        Presentation time of each frame, in units of `time_base`.
+    time_base : Fraction
+        Seconds.
+    orientation : Orientation
+        How stored frames are made upright.
+    colours : Colours
+        What their values mean.
     """
 
     def __init__(
@@ -82,7 +101,11 @@ class PyAVVideo(Video):
         size, aspect = (first.height, first.width), self._demuxer.sample_aspect_ratio
         if orientation.rotation % 180:
             size, aspect = (first.width, first.height), 1 / aspect
-        pts, time_base = self._index.pts, float(self._demuxer.time_base)
+        self.pts, self.time_base = self._index.pts, self._demuxer.time_base
+        self.orientation = orientation
+        codec = self._demuxer.stream.codec_context
+        self.colours = Colours(codec.color_primaries, codec.color_trc, codec.colorspace)
+        pts, time_base = self.pts, float(self.time_base)
         timestamps = (pts - pts[0]) * time_base
         super().__init__(
             name=name,
@@ -94,7 +117,8 @@ class PyAVVideo(Video):
             rotation=orientation.rotation,
             mirrored=orientation.mirrored,
             sample_aspect_ratio=aspect,
-            transfer=TRANSFERS.get(self._demuxer.stream.codec_context.color_trc, "unspecified"),
+            transfer=TRANSFERS.get(self.colours.transfer, "unspecified"),
+            interlaced=first.interlaced_frame,
             timeout=timeout,
         )
         self._stored_rotation = first.rotation  # before rounding
@@ -113,14 +137,7 @@ class PyAVVideo(Video):
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
     ) -> Iterator[NDArray[np.uint8]]:
-        self._demuxer.check_open()
-        for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
-            if frame.rotation != self._stored_rotation:
-                raise VideoError(
-                    f"{self.name}: frame {i} is to be turned by {-frame.rotation % 360} degrees, "
-                    f"but the first frame by {-self._stored_rotation % 360}",
-                    "split the file where the camera was turned",
-                )
+        for i, frame in self._stored(indices, deadline):
             image = self._converter.image(frame, size)
             if size is None and image.shape[:2] != (self.height, self.width):
                 raise VideoError(
@@ -129,6 +146,27 @@ class PyAVVideo(Video):
                     "pass resize=(height, width) to give all frames the same size",
                 )
             yield image
+
+    def stored_frames(self) -> Iterator[VideoFrame]:
+        """Yield every frame in order as the decoder gives it: not upright, not RGB."""
+        deadline = Deadline(self.name, self.timeout)
+        for _, frame in self._stored(np.arange(self.num_frames), deadline):
+            yield frame
+            deadline.restart()
+
+    def _stored(
+        self, indices: NDArray[np.int64], deadline: Deadline
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield ``(index, frame)`` for ascending indices; all are turned alike."""
+        self._demuxer.check_open()
+        for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
+            if frame.rotation != self._stored_rotation:
+                raise VideoError(
+                    f"{self.name}: frame {i} is to be turned by {-frame.rotation % 360} degrees, "
+                    f"but the first frame by {-self._stored_rotation % 360}",
+                    "split the file where the camera was turned",
+                )
+            yield i, frame
 
     def close(self) -> None:
         """Close the file."""
@@ -270,24 +308,26 @@ class _Converter:
         """Convert a frame to uint8 (H, W, 3), scaled to ``size`` if given."""
         key = (frame.width, frame.height, frame.format.name, size)
         if self._graph is None or key != self._built_for:
-            self._graph, self._built_for = self._build(frame, size), key
+            filters = ["scale=flags=bicubic", "format=rgb24", *self._orientation.filters]
+            if size is not None:
+                filters.append(f"scale={size[1]}:{size[0]}:flags=bilinear")
+            self._graph, self._built_for = build_graph(frame, filters), key
         self._graph.vpush(frame)
         made: Any = self._graph.vpull().to_ndarray()
         image: NDArray[np.uint8] = made  # the graph ends in rgb24
         return image
 
-    def _build(self, frame: VideoFrame, size: Size | None) -> Graph:
-        filters = ["scale=flags=bicubic", "format=rgb24", *self._orientation.filters]
-        if size is not None:
-            filters.append(f"scale={size[1]}:{size[0]}:flags=bilinear")
-        graph = Graph()
-        graph.threads = 1
-        buffer = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-        )
-        nodes = [buffer]
-        for text in filters:
-            name, _, arguments = text.partition("=")
-            nodes.append(graph.add(name, arguments or None))
-        graph.link_nodes(*nodes, graph.add("buffersink")).configure()
-        return graph
+
+def build_graph(frame: VideoFrame, filters: Sequence[str]) -> Graph:
+    """Chain of FFmpeg's filters, ``name=arguments``, for frames like this one."""
+    graph = Graph()
+    graph.threads = 1
+    buffer = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    nodes = [buffer]
+    for text in filters:
+        name, _, arguments = text.partition("=")
+        nodes.append(graph.add(name, arguments or None))
+    graph.link_nodes(*nodes, graph.add("buffersink")).configure()
+    return graph
