@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,22 +35,20 @@ class Asked:
     samples: "SampleList | None"
 
     @classmethod
-    def of(cls, videos: str, *, column: str, group: str) -> "Asked":
+    def of(cls, videos: str, *, group: str) -> "Asked":
         """Read a video, a folder of classes, or a list, to which a column will be added.
 
         Parameters
         ----------
         videos : str
             What the command was given.
-        column : str
-            The column: ``flow``.
         group : str
             Column of a list that holds the groups.
 
         Raises
         ------
         DataError
-            No such list, or one of several labels a video.
+            No such list.
         """
         from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
         from zoopraxis.data.samples import read_samples
@@ -63,13 +61,27 @@ class Asked:
         if is_video:
             return cls([videos], None)
         samples = read_samples(videos, group=group)
-        if samples.multi_label:
-            raise DataError(
-                f"{videos} has several labels a video, and no such list is written",
-                f"extract the {column} of the videos' folder, and name it in the column "
-                f"`{column}` of the list",
-            )
         return cls(list(dict.fromkeys(sample.path for sample in samples)), samples)
+
+    @classmethod
+    def of_any(cls, videos: str, *, group: str) -> "Asked":
+        """As `of`; a folder whose folders are no classes gives its videos, and no list.
+
+        Raises
+        ------
+        DataError
+            As of `of`; or the folder holds no videos.
+        """
+        from zoopraxis.data.examine import find_videos
+
+        try:
+            return cls.of(videos, group=group)
+        except DataError as error:
+            if not Path(videos).is_dir() or (Path(videos) / LIST).is_file():
+                raise
+            found = cls(find_videos(Path(videos)), None)
+            print(f"no list is written, for want of classes: {error.problem}", file=sys.stderr)
+            return found
 
 
 def report(
@@ -82,6 +94,8 @@ def report(
     count: str,
     facts: Mapping[str, Any],
     as_json: bool,
+    lacking: str = "",
+    lines: Sequence[str] = (),
 ) -> None:
     """Write the list beside the results, print what was done, and exit 1 if a video failed.
 
@@ -103,12 +117,21 @@ def report(
         Further values of the JSON.
     as_json : bool
         Print JSON.
+    lacking : str, optional
+        What a video that failed has none of. The default is ``column``.
+    lines : sequence of str
+        Further lines, where no JSON is printed.
     """
+    from zoopraxis.data.text import few
     from zoopraxis.data.write import write_samples
 
     failed = [(r, r.error) for r in results if r.error is not None]
     for _, error in failed:
         show_error(error)
+    noted = [r for r in results if r.note]
+    for note in dict.fromkeys(r.note for r in noted):
+        of = [r.video for r in noted if r.note == note]
+        print(f"{len(of)} of {len(results)} videos: {note}: {few(of)}", file=sys.stderr)
     table = None
     if asked.samples is not None:
         table = out / LIST
@@ -125,7 +148,9 @@ def report(
             **facts,
             "list": str(table) if table else None,
             "videos": [
-                {"video": r.video, column: r.file, count: r.count} for r in results if r.file
+                {"video": r.video, column: r.file, count: r.count, **_noted(r)}
+                for r in results
+                if r.file
             ],
             "failed": [{"video": r.video, "error": error.problem} for r, error in failed],
         }
@@ -134,6 +159,13 @@ def report(
         print(f"{sum(r.count for r in results)} {items} of {len(results) - len(failed)} videos")
         file = (results[0].file or "none") if len(results) == 1 else out
         print(f"list: {table}" if table else f"{column}: {file}")
+        print("".join(f"{line}\n" for line in lines), end="")
     if failed:
-        print(f"{len(failed)} of {len(results)} videos have no {column}", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(results)} videos have no {lacking or column}", file=sys.stderr
+        )
         raise SystemExit(1)
+
+
+def _noted(result: "Extracted") -> dict[str, str]:
+    return {"note": result.note} if result.note else {}

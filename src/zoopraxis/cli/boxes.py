@@ -48,7 +48,7 @@ def boxes(
     from zoopraxis.video.extraction import places
 
     chosen = find_detector(detector, min_score=min_score)
-    asked = Asked.of(videos, column="boxes", group=group)
+    asked = Asked.of(videos, group=group)
     if overlay is not None and asked.samples is not None:
         raise ZoopraxisError(f"{videos} is a list, and --overlay draws one video", "name a video")
     with counting_bar("boxes") as progress:

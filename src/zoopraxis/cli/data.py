@@ -9,8 +9,14 @@ import typer
 
 from zoopraxis.cli._shown import counting_bar
 from zoopraxis.cli._table import print_table
+from zoopraxis.cli.data_frames import frames
+from zoopraxis.cli.data_resize import resize
+from zoopraxis.cli.data_shards import shards
 
 data = typer.Typer(help="Make and prepare data sets.", no_args_is_help=True)
+data.command()(resize)
+data.command()(frames)
+data.command()(shards)
 
 
 @data.command()

@@ -49,7 +49,7 @@ def flow(
     from zoopraxis.video.extraction import places
 
     chosen = flow_method(method)
-    asked = Asked.of(videos, column="flow", group=group)
+    asked = Asked.of(videos, group=group)
     with counting_bar("flow") as progress:
         results = extract_flow(
             asked.paths,

@@ -52,7 +52,7 @@ def extract(
     from zoopraxis.video.extraction import places
 
     chosen = find_estimator(pose, min_score=min_score)
-    asked = Asked.of(videos, column="skeleton", group=group)
+    asked = Asked.of(videos, group=group)
     if overlay is not None and asked.samples is not None:
         raise ZoopraxisError(f"{videos} is a list, and --overlay draws one video", "name a video")
     with counting_bar("skeletons") as progress:

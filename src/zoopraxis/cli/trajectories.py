@@ -49,7 +49,7 @@ def extract(
     from zoopraxis.video.extraction import places
 
     settings = TrajectorySettings(camera=camera, people=people, stride=stride, scales=scales)
-    asked = Asked.of(videos, column="trajectories", group=group)
+    asked = Asked.of(videos, group=group)
     with counting_bar("extracting") as progress:
         results = extract_files(
             asked.paths,
