@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.explain.cam import FEATURES, grad_cam, over_clip
@@ -24,13 +25,19 @@ from zoopraxis.training.build import read_lists
 from zoopraxis.training.recipe import read_recipe
 
 IMAGES = Path(__file__).parent / "images"
-LAYERS = (FEATURES, "layer2")
+LAYERS = (FEATURES, "layer3", "layer2")
+GRID = 4  # columns of the clip, and rows, that are covered one by one
 SHOWN = "pick_up"
 DRAWN = ("walk", "wave", "pick_up", "open_door")
 
 
 def main() -> None:
-    """Measure where the heat lies on held-out performers, and draw one clip and four classes."""
+    """Measure where the heat lies on held-out performers, and draw one clip and four classes.
+
+    Two other heats say what to expect. The ideal one is the boxes themselves, at the resolution of
+    the features. The one of covering is by how much the logit falls when one of 4 x 4 cells of the
+    clip is covered with the mean colour, which needs no gradient and no layer.
+    """
     folder = Path(sys.argv[1])
     recipe = read_recipe(folder / "recipe.toml")
     _, held_out = read_lists(recipe.data, multi_label=False)
@@ -39,7 +46,8 @@ def main() -> None:
     net = open_model(folder)
     model: Any = net.model
     size = net.clip.shape[-1]
-    found: dict[str, list[float]] = {layer: [] for layer in LAYERS}
+    found: dict[str, list[float]] = {name: [] for name in (*LAYERS, "ideal", "covering")}
+    correct: list[bool] = []
     chance: list[float] = []
     rows: list[Any] = []
     for sample in held_out:
@@ -57,22 +65,33 @@ def main() -> None:
                 x1, y1, x2, y2 = np.rint(corners).clip(0, size).astype(int)
                 mask[y1:y2, x1:x2] = True
         chance.append(inside.mean())
-        for layer in LAYERS:
-            # of the true class: where it is, not where another one was seen
-            cam = grad_cam(model, (inputs,), label=label, layer=layer)
-            heat = over_clip(cam.heat, inside.shape)[0].numpy()  # (T, S, S)
-            found[layer].append(float(heat[inside].sum() / heat.sum()) if heat.any() else np.nan)
+        # of the true class: where it is, not where another one was seen
+        cams = {x: grad_cam(model, (inputs,), label=label, layer=x) for x in LAYERS}
+        logits = cams[FEATURES].logits  # (1, K)
+        correct.append(int(logits.argmax()) == label)
+        heats = {layer: cam.heat for layer, cam in cams.items()}  # each (1, T', H', W')
+        boxed = torch.from_numpy(inside[None].astype(np.float32))  # (1, T, S, S)
+        heats["ideal"] = F.adaptive_avg_pool3d(boxed, heats[FEATURES].shape[1:])
+        fall = logits[0, label] - covered(model, inputs)[:, label]  # (16,)
+        heats["covering"] = fall.clamp(min=0).reshape(1, 1, GRID, GRID)
+        for name, heat in heats.items():
+            shown = over_clip(heat, inside.shape)[0].numpy()  # (T, S, S)
+            part = float(shown[inside].sum() / shown.sum()) if shown.any() else np.nan
+            found[name].append(part)
         if held_out.labels[label] == SHOWN and not rows:
             frames, _ = seen_frames(Media(path=sample.path), net.clip)
-            cam = grad_cam(model, (inputs,), label=label, layer=FEATURES)
-            rows = [*frames[0], *heated(frames, over_clip(cam.heat, inside.shape))[0]]
-    print(f"{len(held_out)} clips; boxes of performer and object cover {np.mean(chance):.1%}")
-    for layer, parts in found.items():
-        ratio = np.asarray(parts) / np.asarray(chance)
+            rows = [*frames[0], *heated(frames, over_clip(heats[FEATURES], inside.shape))[0]]
+    rate = np.mean(correct)
+    print(f"{len(held_out)} clips; boxes cover {np.mean(chance):.1%}; top-1 {rate:.1%}")
+    for name, values in found.items():
+        parts = np.asarray(values)
+        ratio = parts / np.asarray(chance)
+        any_heat = ratio[~np.isnan(ratio)]
         print(
-            f"{layer}: {np.nanmean(parts):.1%} of the heat within, {np.nanmedian(ratio):.2f} times "
-            f"chance (median), more than chance in {np.nanmean(ratio > 1):.0%}, "
-            f"no heat in {np.isnan(parts).sum()}"
+            f"{name}: {np.nanmean(parts):.1%} of the heat within, {np.median(any_heat):.2f} times "
+            f"chance (median), more than chance in {np.mean(any_heat > 1):.0%}, "
+            f"no heat in {len(parts) - len(any_heat)}; of clips with the correct class "
+            f"{np.nanmean(parts[np.asarray(correct)]):.1%}"
         )
     large = [x.repeat(2, axis=0).repeat(2, axis=1) for x in rows]
     save_pictures(IMAGES / "cam.png", large, fps=8)
@@ -82,6 +101,18 @@ def main() -> None:
         print(f"drawn {name}: probability {result.score:.3f}")
         drawn += list(result.pictures.repeat_interleave(2, 1).repeat_interleave(2, 2).numpy())
     save_pictures(IMAGES / "deep_draw.png", drawn, fps=8)
+
+
+@torch.no_grad()
+def covered(model: Any, clip: torch.Tensor) -> torch.Tensor:
+    """Logits (16, K) of a clip (1, C, T, S, S) with a cell of all frames at the mean colour."""
+    cell = clip.shape[-1] // GRID
+    clips = clip.repeat(GRID**2, 1, 1, 1, 1)  # (16, C, T, S, S)
+    for number, one in enumerate(clips):
+        top, left = cell * (number // GRID), cell * (number % GRID)
+        one[..., top : top + cell, left : left + cell] = 0
+    logits: torch.Tensor = model(clips)
+    return logits
 
 
 if __name__ == "__main__":
