@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from zoopraxis.cli import app
@@ -34,7 +35,21 @@ def test_json_with_time_and_reach():
 
     assert row["params"] == account("test_tsn").params
     assert row["latency"]["repeats"] == 2
+    assert row["latency"]["engine"] == "torch"
     assert row["reach"]["frames"] == 1
+
+
+def test_engine_and_threads():
+    before = torch.get_num_threads()
+    words = ("--latency", "--repeats", "1", "--frames", "4", "--threads", "1")
+    for engine, name in (("torch", "torch"), ("onnx", "onnx")):
+        (row,) = json.loads(call("test_tsn", *words, "--engine", engine, "--json"))["models"]
+        assert (row["latency"]["engine"], row["latency"]["threads"]) == (name, 1)
+        assert row["shapes"][0][2] == 4
+    assert torch.get_num_threads() == before
+    assert "1 threads, onnx, cpu" in call("test_tsn", *words, "--engine", "onnx")
+    with pytest.raises(ZoopraxisError, match="are for the CPU"):
+        call("test_tsn", *words, "--device", "meta")
 
 
 def test_other_clips():
@@ -49,5 +64,6 @@ def test_the_picture(tmp_path):
 
 
 def test_an_unknown_precision():
-    with pytest.raises(ZoopraxisError, match="unknown precision 'int8'"):
-        call("test_tsn", "--precision", "int8")
+    done = CliRunner().invoke(app, ["profile", "test_tsn", "--precision", "int8"])
+    assert done.exit_code == 2
+    assert "int8" in done.output

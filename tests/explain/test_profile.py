@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
 
 from zoopraxis import create_model, model_spec
 from zoopraxis.checkpoints.config import ModelConfig
-from zoopraxis.checkpoints.saved import save_model
+from zoopraxis.checkpoints.saved import open_model, save_model
 from zoopraxis.errors import ShapeError, ZoopraxisError
 from zoopraxis.explain.profile import account, count_activations, draw_costs, latency, reach
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
@@ -155,8 +156,7 @@ def test_networks_without_a_fixed_reach(name, problem):
 def test_latency_says_how_it_was_measured():
     calls = []
     found = latency(
-        create_model("test_tsn"),
-        model_spec("test_tsn").clip,
+        open_model("test_tsn"),
         batch=2,
         repeats=4,
         warmup=1,
@@ -165,11 +165,11 @@ def test_latency_says_how_it_was_measured():
 
     assert 0 < found.p50 <= found.p90 <= found.p95
     assert (found.batch, found.repeats, found.precision) == (2, 4, "float32")
-    assert found.threads == torch.get_num_threads()
+    assert (found.engine, found.threads) == ("torch", torch.get_num_threads())
     assert found.processor
     assert calls == [(n, 5) for n in range(1, 6)]
     with pytest.raises(ZoopraxisError, match="repeats 0"):
-        latency(create_model("test_tsn"), model_spec("test_tsn").clip, repeats=0)
+        latency(open_model("test_tsn"), repeats=0)
 
 
 def test_the_picture_has_every_published_accuracy():
@@ -181,3 +181,19 @@ def test_the_picture_has_every_published_accuracy():
     assert sorted(drawn) == sorted((40.5, weights.top1) for weights in rows)
     with pytest.raises(ZoopraxisError, match="no accuracy is published for test_tsn"):
         draw_costs([("test_tsn", 1.0)])
+
+
+def test_names_in_the_picture_hide_nothing():
+    names = ("x3d_s", "x3d_m", "ir_csn_152", "r3d_18", "r2plus1d_18", "mc3_18", "s3d")
+    figure, points = draw_costs([(name, account(name).macs / 1e9) for name in names])
+    axes, renderer = figure.axes[0], FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+
+    boxes = [text.get_window_extent(renderer) for text in axes.texts if text.get_text()]
+    dots = [axes.transData.transform(xy) for c in axes.collections for xy in c.get_offsets()]
+    assert len(boxes) == points > 10
+    for number, box in enumerate(boxes):
+        assert axes.bbox.contains(*box.min)
+        assert axes.bbox.contains(*box.max)
+        assert not any(map(box.overlaps, boxes[:number]))
+        assert not any(box.contains(x, y) for x, y in dots)

@@ -1,14 +1,14 @@
 """zoopraxis profile MODEL...: what networks cost, and what they reach for it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
 from zoopraxis.cli._shown import ACCEPT_LICENCE, counting_bar, download_bar
 from zoopraxis.cli._table import print_table
-from zoopraxis.errors import ZoopraxisError
 
 
 def profile(
@@ -25,8 +25,15 @@ def profile(
     repeats: Annotated[int, typer.Option(min=1, help="Of --latency: runs that are timed.")] = 20,
     device: Annotated[str, typer.Option(help="Of --latency: cpu, cuda, ...")] = "cpu",
     precision: Annotated[
-        str, typer.Option(help="Of --latency: float32, bfloat16 or float16.")
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="Of --latency.")
     ] = "float32",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "onnx"],
+        typer.Option(help="Of --latency: what runs it on a CPU; auto is OpenVINO if installed."),
+    ] = "torch",
+    threads: Annotated[
+        int, typer.Option(min=0, help="Of --latency: of the engine; 0 leaves it to the engine.")
+    ] = 0,
     picture: Annotated[
         Path | None, typer.Option(help="PNG to write: published accuracy over cost.")
     ] = None,
@@ -42,10 +49,6 @@ def profile(
     from zoopraxis.explain.profile import account, draw_costs, latency, reach, resized
     from zoopraxis.files import write_atomically
 
-    if precision not in ("float32", "bfloat16", "float16"):
-        raise ZoopraxisError(
-            f"unknown precision {precision!r}", "known: float32, bfloat16, float16"
-        )
     other = {"size": size or None, "num_frames": frames or None}
     facts: list[dict[str, Any]] = []
     for model in models:
@@ -53,18 +56,20 @@ def profile(
         if timed or reached:
             with download_bar(model) as downloaded:
                 net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-            clip = resized(net.clip, **other)
+            config = replace(net.config, clip=resized(net.clip, **other))
+            net = replace(net, config=config)
             if reached:
-                row["reach"] = reach(net.model, clip).to_dict()
+                row["reach"] = reach(net.model, net.clip).to_dict()
             if timed:
                 with counting_bar(model) as progress:
                     row["latency"] = latency(
-                        net.model,
-                        clip,
+                        net,
                         batch=batch,
                         repeats=repeats,
                         device=device,
-                        precision=cast("Literal['float32', 'bfloat16', 'float16']", precision),
+                        precision=precision,
+                        engine=engine,
+                        threads=threads,
                         progress=progress,
                     ).to_dict()
         facts.append(row)
@@ -119,5 +124,6 @@ def _print(facts: list[dict[str, Any]]) -> None:
         time = facts[0]["latency"]
         print(
             f"{time['repeats']} runs of {time['batch']} clips, {time['precision']}, "
-            f"{time['threads']} threads, {time['device']}: {time['processor']}"
+            f"{time['threads'] or 'its own'} threads, {time['engine'] or 'as written'}, "
+            f"{time['device']}: {time['processor']}"
         )

@@ -13,20 +13,25 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from zoopraxis.checkpoints.layout import without_values
-from zoopraxis.checkpoints.saved import is_file, open_model
+from zoopraxis.checkpoints.saved import OpenModel, is_file, open_model
+from zoopraxis.engine.compiled import COMPILERS
+from zoopraxis.engine.optimize import Engine, optimize_opened
 from zoopraxis.errors import ShapeError, ZoopraxisError
-from zoopraxis.evaluation.page import new_axes
+from zoopraxis.evaluation.page import COLOURS, new_axes
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.layers.conv3d import channel_interactions
 from zoopraxis.models import model_spec
@@ -46,6 +51,8 @@ __all__ = [
     "reach",
     "resized",
 ]
+
+_DOT = 6  # pixels from the middle of a point that no name may enter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,8 +245,12 @@ class Latency:
         Milliseconds of wall-clock time.
     clips_per_second : float
         Of all runs together.
-    batch, repeats, threads : int
-        Clips in a batch, runs, and threads of PyTorch.
+    batch, repeats : int
+        Clips in a batch, and runs.
+    threads : int or None
+        Of the engine; None where OpenVINO or ONNX Runtime chose their number.
+    engine : str
+        What computed it, as of `zoopraxis.checkpoints.saved.OpenModel`; "" the network as written.
     precision, device, processor : str
         Where it ran, and how.
     """
@@ -250,7 +261,8 @@ class Latency:
     clips_per_second: float
     batch: int
     repeats: int
-    threads: int
+    threads: int | None
+    engine: str
     precision: str
     device: str
     processor: str
@@ -261,14 +273,15 @@ class Latency:
 
 
 def latency(
-    model: nn.Module,
-    clip: ClipSpec,
+    net: OpenModel,
     *,
     batch: int = 1,
     repeats: int = 20,
     warmup: int = 3,
     device: str = "cpu",
     precision: Precision = "float32",
+    engine: Engine = "torch",
+    threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Latency:
     """Time a network on noise, as `zoopraxis.predict` runs it, the checks of its input included.
@@ -277,30 +290,51 @@ def latency(
 
     Parameters
     ----------
-    model : nn.Module
-        The network.
-    clip : ClipSpec
-        Its clip.
+    net : OpenModel
+        The network, and the clip that it expects.
     batch, repeats, warmup : int
         Clips in a batch, runs that are timed, and runs before them that are not.
     device, precision : str
         As for `zoopraxis.predict`.
+    engine, threads
+        As for `zoopraxis.engine.optimize.optimize_opened`: what the command line runs. The number
+        of threads of this process is as before afterwards.
     progress : callable, optional
         Called with the runs that are done, and of how many.
+
+    Raises
+    ------
+    ZoopraxisError
+        A number is out of its range; the engine is not installed, or not for this device.
     """
     if min(batch, repeats) < 1 or warmup < 0:
         raise ZoopraxisError(
             f"batch is {batch}, repeats {repeats} and warmup {warmup}",
             "batch and repeats are 1 or more, warmup 0 or more",
         )
-    inputs = clip.example(batch=batch)
+    inputs = net.clip.example(batch=batch)
+    before = torch.get_num_threads()
     seconds = []
-    for number in range(warmup + repeats):
-        start = time.perf_counter()
-        run(model, inputs, device=device, precision=precision, batch_size=batch, video="noise")
-        seconds.append(time.perf_counter() - start)
-        if progress is not None:
-            progress(number + 1, warmup + repeats)
+    try:
+        fast = optimize_opened(
+            net, engine=engine, precision=precision, threads=threads, device=device
+        )
+        used = threads or None if fast.engine in COMPILERS else torch.get_num_threads()
+        for number in range(warmup + repeats):
+            start = time.perf_counter()
+            run(
+                fast.model,
+                inputs,
+                device=device,
+                precision=precision,
+                batch_size=batch,
+                video="noise",
+            )
+            seconds.append(time.perf_counter() - start)
+            if progress is not None:
+                progress(number + 1, warmup + repeats)
+    finally:
+        torch.set_num_threads(before)
     timed = np.array(seconds[warmup:])
     p50, p90, p95 = (float(value) for value in 1000 * np.percentile(timed, (50, 90, 95)))
     return Latency(
@@ -310,7 +344,8 @@ def latency(
         clips_per_second=float(batch * repeats / timed.sum()),
         batch=batch,
         repeats=repeats,
-        threads=torch.get_num_threads(),
+        threads=used,
+        engine=fast.engine,
         precision=precision,
         device=device,
         processor=_processor(device),
@@ -443,12 +478,49 @@ def draw_costs(
     figure, axes = new_axes(8, 5)
     for dataset, some in sorted(points.items()):
         axes.scatter([cost for _, cost, _ in some], [top1 for *_, top1 in some], label=dataset)
-        for label, cost, top1 in some:
-            axes.annotate(
-                label, (cost, top1), xytext=(4, 3), textcoords="offset points", fontsize=7
-            )
     axes.set_xscale("log")
+    axes.margins(x=0.1)
     axes.set_xlabel(axis)
     axes.set_ylabel("published top-1, %")
     axes.legend(fontsize=8)
+    _label(figure, axes, [point for some in points.values() for point in some])
     return figure, sum(map(len, points.values()))
+
+
+def _label(figure: Figure, axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
+    """Name points at their sides, the highest first, each where it hides no other and no name.
+
+    One that must move up or down to find room is joined to its point by a line.
+    """
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()  # which places the axes and the legend
+    taken = [axes.get_legend().get_window_extent(renderer)]
+    for _, cost, top1 in points:
+        x, y = axes.transData.transform((cost, top1))
+        taken.append(Bbox.from_extents(x - _DOT, y - _DOT, x + _DOT, y + _DOT))
+    steps = [0, *(sign * n for n in range(1, len(points) + 1) for sign in (1, -1))]
+    for label, cost, top1 in sorted(points, key=lambda point: -point[2]):
+        text = axes.annotate(
+            label,
+            (cost, top1),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=7,
+            va="center",
+        )
+        for step, side in product(steps, ("left", "right")):
+            text.set(position=(6 if side == "left" else -6, 9 * step), ha=side)
+            box = text.get_window_extent(renderer)
+            within = all(axes.bbox.contains(*corner) for corner in (box.min, box.max))
+            if within and not any(map(box.overlaps, taken)):
+                break
+        taken.append(box)
+        if step:
+            line = {"arrowstyle": "-", "lw": 0.5, "color": COLOURS["soft"], "shrinkA": 0}
+            axes.annotate(
+                "",
+                (cost, top1),
+                xytext=text.get_position(),
+                textcoords="offset points",
+                arrowprops=line,
+            )
