@@ -17,7 +17,7 @@ from zoopraxis.evaluation.protocols import by_folds
 from zoopraxis.evaluation.similarity import draw_pairs, measure_similarity
 from zoopraxis.prediction.features import POOLED, PROB, stages
 
-PROBES = ("svm", "logistic", "knn")
+PROBES = ("svm", "logistic", "knn", "attentive")
 SHOTS = (1, 5, None)
 
 
@@ -32,18 +32,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     samples = read_samples(options.data, group=options.group)
-    sets: list[tuple[FeatureSet, tuple[str, ...]]] = []
+    sets: list[tuple[FeatureSet, FeatureSet, tuple[str, ...]]] = []
     for number, name in enumerate(options.models):
         net = open_model(name)
         two = stages(net.model, net.clip)[-2:]
         settings = FeatureSettings(layers=(*two, POOLED, PROB), clips=options.clips)
-        sets.append((extract_list(net, samples, options.out / str(number), settings=settings), two))
+        vectors = extract_list(net, samples, options.out / str(number), settings=settings)
+        settings = FeatureSettings(layers=two[-1:], clips=options.clips, keep="maps")
+        maps = extract_list(net, samples, options.out / f"{number}-maps", settings=settings)
+        sets.append((vectors, maps, two))
     print("| network | probe | " + " | ".join(f"{s or 'all'} shots" for s in SHOTS) + " | mAP |")
     print("|" + "---|" * (len(SHOTS) + 3))
-    for found, _ in sets:
+    for found, maps, two in sets:
         rounds = by_folds(found, folds=options.folds)
         for kind in PROBES:
-            points = probe(found, rounds, layer=POOLED, kind=kind, shots=SHOTS).points
+            features, layer = (maps, two[-1]) if kind == "attentive" else (found, POOLED)
+            points = probe(features, rounds, layer=layer, kind=kind, shots=SHOTS).points
             cells = [
                 f"{100 * p.top1:.1f} ({100 * (p.low or 0):.1f} to {100 * (p.high or 0):.1f})"
                 for p in points
@@ -51,7 +55,7 @@ def main() -> None:
             row = [found.model, kind, *cells, f"{100 * points[-1].map:.1f}"]
             print("| " + " | ".join(row) + " |", flush=True)
     print("\n| network | layers | same or not | AUC |\n|---|---|---|---|")
-    for found, two in sets:
+    for found, _, two in sets:
         pairs = draw_pairs(found, count=600, folds=len(samples.labels) // 2)
         for layers in ((PROB,), (POOLED,), (PROB, POOLED, *two)):
             result = measure_similarity(found, pairs, layers=layers)

@@ -1,10 +1,13 @@
 """The attentive probe: a learned query that looks at all cells of a frozen network's map.
 
 Bardes et al., "Revisiting Feature Prediction for Learning Visual Representations from Video"
-(V-JEPA), arXiv:2404.08471: a cross-attention block with one learned query pools the tokens of the
-last layer, and a linear classifier reads the result. Where we differ: tokens are standardised by
-channel, since the maps of convolutional networks end in no layer norm; and the learning rate is
-chosen on held-out training videos, not on those that are tested.
+(V-JEPA), arXiv:2404.08471: one block of cross-attention (layer norm of the tokens, attention, MLP
+of four times the width with a layer norm before it, both added to the query) pools the tokens of
+the last layer into one learned query, and a linear classifier reads the result. They train it
+with AdamW at a rate of 1e-3 and a weight decay of 0.01. Where we differ: tokens are standardised
+by channel, since the maps of convolutional networks end in no layer norm; the layers are
+initialised as PyTorch's; and the learning rate is one of a grid around theirs, chosen on held-out
+training videos.
 """
 
 import copy
