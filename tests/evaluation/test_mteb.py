@@ -86,6 +86,7 @@ np.testing.assert_allclose(given[0], given[1], rtol=1e-5, atol=1e-6)
 
 
 def test_a_decoder_of_torchcodec(clips, tmp_path):
+    (tmp_path / "ffmpeg").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", DECODED, TINY, str(clips[0])],
         env=environment_for_torchcodec(tmp_path / "ffmpeg"),

@@ -204,7 +204,8 @@ class VideoEncoder:
 
 def _normalised(vectors: ArrayLike) -> Tensor:
     """Scale vectors (N, D) to length one; a single one (D,) is N = 1."""
-    return F.normalize(torch.atleast_2d(torch.as_tensor(vectors).float()), dim=1)
+    x = torch.as_tensor(vectors).float()
+    return F.normalize(x.reshape(-1, x.shape[-1]), dim=1)
 
 
 def _of_files(loader: DataLoader[Any]) -> DataLoader[Any]:

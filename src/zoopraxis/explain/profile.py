@@ -492,7 +492,8 @@ def _label(figure: Figure, axes: Any, points: Sequence[tuple[str, float, float]]
 
     One that must move up or down to find room is joined to its point by a line.
     """
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
     figure.draw_without_rendering()  # which places the axes and the legend
     taken = [axes.get_legend().get_window_extent(renderer)]
     for _, cost, top1 in points:
