@@ -78,9 +78,12 @@ import sys
 import numpy as np
 from torchcodec.decoders import VideoDecoder
 from zoopraxis.evaluation.mteb import VideoEncoder
+from zoopraxis.video import open_video
 
+with open_video(sys.argv[2]) as video:
+    frames = video.frames_at(range(video.num_frames))
 encoder = VideoEncoder(sys.argv[1], views=2)
-given = encoder.encode([{"video": [VideoDecoder(sys.argv[2]), sys.argv[2]]}])
+given = encoder.encode([{"video": [VideoDecoder(sys.argv[2]), frames]}])
 np.testing.assert_allclose(given[0], given[1], rtol=1e-5, atol=1e-6)
 """
 

@@ -63,7 +63,7 @@ class VideoEncoder:
     --------
     >>> import mteb  # doctest: +SKIP
     >>> task = mteb.get_task("HMDB51Classification")  # doctest: +SKIP
-    >>> mteb.evaluate(VideoEncoder("r3d_18.k400", views=4), task)  # doctest: +SKIP
+    >>> mteb.evaluate(VideoEncoder("r3d_18.torchvision_k400", views=4), task)  # doctest: +SKIP
     """
 
     def __init__(
@@ -144,7 +144,8 @@ class VideoEncoder:
             Batches, each with a list of videos under "video": files, their contents, frames as a
             uint8 tensor or array (T, 3, H, W), ``{"path": ..., "bytes": ...}``, or decoders of
             torchcodec. Of a loader over a data set of ``datasets``, the files are taken before
-            torchcodec decodes them, and frames are read as for any other network.
+            torchcodec decodes them, and frames are read as everywhere else: shrunk as they are
+            decoded, which changes features of frames that were decoded before by some 1e-3.
         task_metadata, hf_split
             Which task it is, for messages.
 
