@@ -71,7 +71,8 @@ def main() -> None:
         correct.append(int(logits.argmax()) == label)
         heats = {layer: cam.heat for layer, cam in cams.items()}  # each (1, T', H', W')
         boxed = torch.from_numpy(inside[None].astype(np.float32))  # (1, T, S, S)
-        heats["ideal"] = F.adaptive_avg_pool3d(boxed, heats[FEATURES].shape[1:])
+        _, length, height, width = heats[FEATURES].shape
+        heats["ideal"] = F.adaptive_avg_pool3d(boxed, (length, height, width))
         fall = logits[0, label] - covered(model, inputs)[:, label]  # (16,)
         heats["covering"] = fall.clamp(min=0).reshape(1, 1, GRID, GRID)
         for name, heat in heats.items():
