@@ -3,12 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from zoopraxis.cli._shown import counting_bar
 from zoopraxis.cli._table import print_table
+from zoopraxis.cli.data_doctor import doctor
 from zoopraxis.cli.data_frames import frames
 from zoopraxis.cli.data_resize import resize
 from zoopraxis.cli.data_shards import shards
@@ -17,6 +18,7 @@ data = typer.Typer(help="Make and prepare data sets.", no_args_is_help=True)
 data.command()(resize)
 data.command()(frames)
 data.command()(shards)
+data.command()(doctor)
 
 
 @data.command()
@@ -265,62 +267,3 @@ def export_annotations(
         return
     print(f"{len(samples)} segments in {videos} videos")
     print(f"in {out}")
-
-
-@data.command()
-def doctor(
-    videos: Annotated[str, typer.Argument(help="Folder of videos or of classes, or a list.")],
-    val: Annotated[str, typer.Option(help="List of validation: is anything in both?")] = "",
-    read: Annotated[
-        Literal["headers", "sampled", "all"],
-        typer.Option(help="What to decode: first frames, 8 frames of each video, or all."),
-    ] = "sampled",
-    index: Annotated[
-        Path | None, typer.Option(help="Keep what is found here; a run that was stopped resumes.")
-    ] = None,
-    quarantine: Annotated[
-        Path | None, typer.Option(help="Write the unreadable videos here, for `evaluate`.")
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for each video.")] = 300.0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Examine videos and their lists; exit 1 if some cannot be read, or spoil the test."""
-    from zoopraxis.data.doctor import diagnose, epoch_minutes
-    from zoopraxis.data.examine import examine_videos, find_videos
-    from zoopraxis.data.quarantine import write_quarantine
-    from zoopraxis.data.samples import read_samples
-    from zoopraxis.errors import DataError
-    from zoopraxis.workers import num_cores
-
-    try:
-        train = read_samples(videos)
-    except DataError as error:
-        if not Path(videos).is_dir() or val:
-            raise
-        print(f"examined without classes: {error.problem}", file=sys.stderr)
-        train = None
-    test = read_samples(val, labels=train.labels) if val and train else None
-    listed = [s.path for samples in (train, test) if samples for s in samples]
-    paths = list(dict.fromkeys(listed)) or find_videos(Path(videos))
-    with counting_bar("examining") as progress:
-        examined = examine_videos(
-            paths, level=read, seconds=timeout, workers=workers, index=index, progress=progress
-        )
-    found = diagnose(examined, train=train, val=test)
-    clips = len(train) if train else len(paths)
-    minutes = epoch_minutes(examined, clips=clips, workers=workers or num_cores())
-    if quarantine is not None:
-        write_quarantine(quarantine, examined)
-    if as_json:
-        facts = {"videos": len(paths), "epoch_minutes": minutes, "findings": [*map(vars, found)]}
-        print(json.dumps(facts, indent=1))
-    else:
-        for one in found:
-            print(f"{one.status}: {len(one.where)} {one.title}: {one.advice}")
-            print("".join(f"  {line}\n" for line in one.where), end="")
-        print(f"{len(paths)} videos; an epoch of one clip each is decoded in {minutes:.1f} minutes")
-    if any(one.status == "fail" for one in found):
-        raise typer.Exit(1)

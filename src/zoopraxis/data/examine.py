@@ -27,18 +27,23 @@ from zoopraxis.video import Video, find_member, open_video
 from zoopraxis.workers import Lost, num_cores, run_isolated
 
 __all__ = [
+    "CLIP",
     "LEVELS",
+    "SHORT",
     "SIDE",
     "STILLS",
+    "STRIDE",
+    "ClipTime",
     "Examined",
     "Level",
     "Looks",
-    "clip_seconds",
     "content_hash",
     "examine_videos",
     "find_videos",
     "hash_of_video",
+    "is_index",
     "read_index",
+    "time_clip",
     "write_index",
 ]
 
@@ -81,6 +86,10 @@ class Examined:
     clip_seconds : float
         Processor time of reading a clip of 16 frames, every second one, at 256 pixels; 0 where it
         was not measured.
+    open_seconds : float
+        Part of it in which the file was opened.
+    clip_frames : int
+        Frames from the key frame before that clip to its end, which had to be decoded or skipped.
     hashes : str
         Base64 of `STILLS` perceptual hashes of 8 bytes; empty where nothing was decoded, or
         nothing is to be seen.
@@ -102,6 +111,8 @@ class Examined:
     uneven: float = 0.0
     bytes: int = 0
     clip_seconds: float = 0.0
+    open_seconds: float = 0.0
+    clip_frames: int = 0
     hashes: str = ""
     stills: str = ""
 
@@ -199,6 +210,16 @@ def write_index(index: Path, examined: Iterable[Examined]) -> None:
     write_atomically(index, "".join(lines).encode())
 
 
+def is_index(path: Path) -> bool:
+    """Whether a file begins as `write_index` writes it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and {"path", "sha256", "level"} <= {*first}
+
+
 def read_index(index: Path) -> list[Examined]:
     """Read findings that `write_index` wrote.
 
@@ -281,7 +302,7 @@ def _examine(
     try:
         with open_video(path, timeout=seconds) as video:
             found = replace(found, **_facts(video), **_decoded(video, level))
-        return replace(found, clip_seconds=clip_seconds(path)) if timed else found
+        return replace(found, **time_clip(path)._asdict()) if timed else found
     except ZoopraxisError as error:
         return replace(found, problem=error.problem, hint=error.hint)
     except OSError as error:
@@ -355,11 +376,23 @@ def _looks(frames: Iterable[NDArray[np.uint8]]) -> dict[str, str]:
     }
 
 
-def clip_seconds(path: str) -> float:
-    """Processor time in seconds of reading a clip from the middle, as training would."""
+class ClipTime(NamedTuple):
+    """Processor seconds of reading a clip, those of opening the file, and frames on the way."""
+
+    clip_seconds: float
+    open_seconds: float
+    clip_frames: int
+
+
+def time_clip(path: str) -> ClipTime:
+    """Read a clip from the middle, as training would."""
     began = time.process_time()
     with open_video(path) as video:
+        opened = time.process_time()
         first = max((video.num_frames - CLIP * STRIDE) // 2, 0)
         places = np.minimum(first + STRIDE * np.arange(CLIP), video.num_frames - 1)
         video.frames_at(places, resize=SHORT)
-    return time.process_time() - began
+        done = time.process_time()
+        before = int(np.searchsorted(video.keys, first, side="right")) - 1
+        frames = int(places[-1]) + 1 - (int(video.keys[before]) if before >= 0 else 0)
+    return ClipTime(done - began, opened - began, frames)

@@ -14,12 +14,14 @@ from zoopraxis.files import write_atomically
 
 __all__ = [
     "COLOURS",
+    "details",
     "figure_image",
     "figure_png",
     "image",
     "new_axes",
     "percent",
     "section",
+    "side_by_side",
     "table",
     "tiles",
     "write_page",
@@ -35,6 +37,10 @@ h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #dde1
 .tile { background: #f3f5f8; border-radius: .6rem; padding: .8rem 1.2rem; min-width: 7rem; }
 .tile b { display: block; font-size: 1.7rem; } .tile span { color: #667080; }
 .strip img { border-radius: .4rem; width: 100%; image-rendering: auto; }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; } .row figure { margin: 0; }
+.row img { height: 11rem; } .remedy { border-left: .25rem solid; padding-left: .8rem; }
+.fail { color: #e4572e; } .warn { color: #b8860b; } summary { cursor: pointer; color: #667080; }
+li, figcaption, td { overflow-wrap: anywhere; }
 table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: left; }
 """
 
@@ -71,6 +77,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     ]
     return f"<table>{''.join(lines)}</table>"
+
+
+def side_by_side(parts: Iterable[str]) -> str:
+    """Put pictures beside each other, as many as there is room for."""
+    return f"<div class=row>{''.join(parts)}</div>"
+
+
+def details(summary: str, lines: Iterable[str]) -> str:
+    """List lines of plain text that are shown on a click."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<details><summary>{html.escape(summary)}</summary><ul>{items}</ul></details>"
 
 
 def image(data: bytes, caption: str, *, css: str = "") -> str:

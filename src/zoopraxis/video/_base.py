@@ -127,6 +127,14 @@ class Video(abc.ABC):
         """Number of frames."""
         return len(self.timestamps)
 
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Indices of the key frames, ascending, from which others can be decoded.
+
+        All frames are, where each is kept by itself.
+        """
+        return np.arange(self.num_frames)
+
     def frames_at(self, indices: ArrayLike, *, resize: int | Size | None = None) -> Tensor:
         """Decode exactly the requested frames, each once.
 

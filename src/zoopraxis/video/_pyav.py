@@ -124,6 +124,11 @@ class PyAVVideo(Video):
         self._stored_rotation = first.rotation  # before rounding
         self._converter = _Converter(orientation)
 
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Indices of the key frames, ascending."""
+        return np.flatnonzero(np.isin(self._index.pts, self._index.keys))
+
     def _first_frame(self, name: str, deadline: Deadline) -> VideoFrame:
         """Decode the first frame: only a frame knows its size and rotation for certain."""
         if len(self._index.pts) == 0:
