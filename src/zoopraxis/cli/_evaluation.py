@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ def show_evaluation(
     title: str,
     mode: str | None,
     curves: Path | None = None,
+    left_out: "Mapping[str, str]" = MappingProxyType({}),
     as_json: bool,
 ) -> None:
     """Write the page of an evaluation, ``report.html``, and print its numbers."""
     from zoopraxis.evaluation.report import write_report
 
-    page = write_report(result, out / "report.html", title=title, mode=mode, curves=curves)
+    page = write_report(
+        result, out / "report.html", title=title, mode=mode, curves=curves, left_out=left_out
+    )
     summary = result.summary(mode=mode)
     by_views = result.by_views(mode=mode)
     if as_json:
@@ -39,6 +43,7 @@ def show_evaluation(
                 label: _without_nan(one) for label, one in result.class_report(mode=mode).items()
             },
             "unreadable": dict(result.unread),
+            "quarantined": dict(left_out),
             "report": str(page),
         }
         print(json.dumps(facts, indent=1, allow_nan=False))
@@ -48,12 +53,19 @@ def show_evaluation(
     print(f"report {page}")
 
 
-def show_timelines(result: "TimelineEvaluation", out: Path, *, title: str, as_json: bool) -> None:
+def show_timelines(
+    result: "TimelineEvaluation",
+    out: Path,
+    *,
+    title: str,
+    left_out: "Mapping[str, str]" = MappingProxyType({}),
+    as_json: bool,
+) -> None:
     """Write the page of an evaluation by timelines, ``report.html``, and print its numbers."""
     from zoopraxis.evaluation.timeline_page import write_timeline_report
     from zoopraxis.evaluation.timelines import OVERLAPS
 
-    page = write_timeline_report(result, out / "report.html", title=title)
+    page = write_timeline_report(result, out / "report.html", title=title, left_out=left_out)
     summary = result.summary()
     if as_json:
         facts = {
@@ -62,6 +74,7 @@ def show_timelines(result: "TimelineEvaluation", out: Path, *, title: str, as_js
             "overlaps": OVERLAPS,
             "by_class": {label: values.tolist() for label, values in result.precision().items()},
             "unreadable": dict(result.unread),
+            "quarantined": dict(left_out),
             "report": str(page),
         }
         print(json.dumps(facts, indent=1, allow_nan=False))

@@ -102,12 +102,10 @@ def doctor(
         for one in found:
             print(f"{one.status}: {len(one.where)} {one.title}: {one.advice}")
             print("".join(f"  {line}\n" for line in one.where), end="")
-        print(
-            f"{len(paths)} videos; an epoch of one clip each is decoded in {cost.minutes:.1f} "
-            "minutes"
-        )
+        now, then = cost.told()
+        print(f"{len(paths)} videos; an epoch of one clip each is decoded in {now}")
         if cost.worth_resizing:
-            print(f"about {cost.resized:.1f} minutes after: {resize}")
+            print(f"about {then} after: {resize}")
         if page is not None:
             print(f"page {page}")
     if any(one.status == "fail" for one in found):

@@ -1,6 +1,7 @@
 """zoopraxis evaluate DATA --model M: accuracy on a list of videos, and a report."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,9 +107,11 @@ def evaluate(
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
         samples = samples.of_groups(groups.split(","))
+    left_out: Mapping[str, str] = {}
     if quarantine is not None:
-        samples, said = without_quarantined(samples, quarantine)
-        print("".join(f"{line}\n" for line in said), file=sys.stderr, end="")
+        samples, left = without_quarantined(samples, quarantine)
+        left_out = left.problems
+        print("".join(f"{line}\n" for line in left.lines()), file=sys.stderr, end="")
     print(class_line(samples), file=sys.stderr)
     warn_untrained(net)
     if len(net.labels) == 1 and not samples.multi_label:
@@ -141,7 +144,7 @@ def evaluate(
                 progress=fraction,
                 say=lambda line: print(line, file=sys.stderr),
             )
-        show_timelines(found, out, title=title, as_json=as_json)
+        show_timelines(found, out, title=title, left_out=left_out, as_json=as_json)
         return
     with counting_bar("evaluating") as progress:
         result = run_evaluation(
@@ -164,6 +167,7 @@ def evaluate(
         title=title,
         mode=mode or None,
         curves=run / "curves.png",
+        left_out=left_out,
         as_json=as_json,
     )
 

@@ -60,6 +60,14 @@ class EpochCost:
     minutes: float
     resized: float
 
+    def told(self) -> tuple[str, str]:
+        """Both in words: minutes, or seconds where they are few."""
+        first, second = (
+            f"{60 * value:.2g} seconds" if value < 1 else f"{value:.1f} minutes"
+            for value in (self.minutes, self.resized)
+        )
+        return first, second
+
     @property
     def worth_resizing(self) -> bool:
         """Whether resizing would save a fifth or more."""
@@ -134,22 +142,21 @@ def _odd(examined: Sequence[Examined]) -> list[Finding]:
     sound = [one for one in examined if not one.problem]
     uneven = tuple(one.path for one in sound if one.uneven > UNEVEN)
     advice = "sampling.rate counts seconds and not frames there; or re-encode at a constant rate"
-    found = [Finding("warn", "have a variable frame rate", uneven, advice, _alone(uneven))]
-    for title, values in (
-        ("are much longer or shorter than most", [one.duration for one in sound]),
-        ("have an unusual frame rate", [one.fps for one in sound]),
-        ("have an unusual size", [float(one.width * one.height) for one in sound]),
+    found = [
+        Finding("warn", "have a variable frame rate", uneven, advice, tuple((p,) for p in uneven))
+    ]
+    advice = "look whether they belong here"
+    for title, unit, values in (
+        ("are much longer or shorter than most", "seconds", [one.duration for one in sound]),
+        ("have an unusual frame rate", "frames per second", [one.fps for one in sound]),
+        ("have an unusual size", "megapixels", [one.width * one.height / 1e6 for one in sound]),
     ):
         middle = float(np.median(values)) if values else 0.0
-        odd = tuple(
-            one.path
+        odd = [
+            (one.path, value)
             for one, value in zip(sound, values, strict=True)
             if not middle / ODD <= value <= middle * ODD
-        )
-        advice = "look whether they belong here"
-        found.append(Finding("warn", title, odd, advice, _alone(odd)))
+        ]
+        lines = tuple(f"{path}: {value:.3g} {unit}, most {middle:.3g}" for path, value in odd)
+        found.append(Finding("warn", title, lines, advice, tuple((path,) for path, _ in odd)))
     return found
-
-
-def _alone(paths: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple((path,) for path in paths)

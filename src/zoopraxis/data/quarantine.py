@@ -3,8 +3,8 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoopraxis.data.examine import Examined, content_hash
@@ -13,7 +13,7 @@ from zoopraxis.data.text import read_text
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.files import write_atomically
 
-__all__ = ["without_quarantined", "write_quarantine"]
+__all__ = ["LeftOut", "without_quarantined", "write_quarantine"]
 
 HEADER = ["path", "sha256", "problem"]
 
@@ -35,7 +35,43 @@ def write_quarantine(file: Path, examined: Sequence[Examined]) -> int:
     return len(bad)
 
 
-def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, list[str]]:
+@dataclass(frozen=True)
+class LeftOut:
+    """What a quarantine has left out of a list.
+
+    Parameters
+    ----------
+    file : Path
+        The quarantine.
+    listed : int
+        Number of samples of the list.
+    problems : mapping of str to str
+        Names of the samples that are left out, and why.
+    changed : tuple of str
+        Videos that are in quarantine and have changed since; they are kept.
+    """
+
+    file: Path
+    listed: int
+    problems: Mapping[str, str]
+    changed: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Say what is left out, and what is kept although it is listed; empty if nothing is."""
+        if not self.problems and not self.changed:
+            return []
+        count = f"{len(self.problems)} of {self.listed} videos are left out"
+        return [
+            f"{count}: in quarantine ({self.file})",
+            *(f"left out: {name}" for name in self.problems),
+            *(
+                f"kept: {place} has changed since it was put in quarantine"
+                for place in self.changed
+            ),
+        ]
+
+
+def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, LeftOut]:
     """Leave out the samples whose video is in quarantine.
 
     Parameters
@@ -47,9 +83,8 @@ def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, li
 
     Returns
     -------
-    SampleList, list of str
-        The other samples, and lines that say what was left out, and which videos have changed
-        since and were kept.
+    SampleList, LeftOut
+        The other samples, and what was left out.
 
     Raises
     ------
@@ -60,20 +95,24 @@ def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, li
     rows = list(csv.reader(io.StringIO(read_text(file, expected=hint))))
     if rows[:1] != [HEADER] or any(len(row) != len(HEADER) for row in rows):
         raise DataError(f"{file} is no list of quarantined videos", hint)
-    listed = {_place(path, file.parent): sha256 for path, sha256, _ in rows[1:]}
+    listed = {_place(path, file.parent): (sha256, why) for path, sha256, why in rows[1:]}
     places = [_place(sample.path, Path()) for sample in samples]
     changed = {
         place
         for place in {*places} & {*listed}
-        if "://" not in place and _content(place) != listed[place]
+        if "://" not in place and _content(place) != listed[place][0]
     }
     out = [place in listed and place not in changed for place in places]
     kept = tuple(s for s, left in zip(samples, out, strict=True) if not left)
     if not kept:
         raise DataError(f"{file} leaves no video of {samples.root}", "examine the videos again")
-    lines = [f"{sum(out)} of {len(samples)} videos are left out: in quarantine ({file})"]
-    lines += [f"kept: {place} has changed since it was put in quarantine" for place in changed]
-    return replace(samples, samples=kept), lines if any(out) or changed else []
+    problems = {
+        s.name: listed[place][1]
+        for s, place, left in zip(samples, places, out, strict=True)
+        if left
+    }
+    left_out = LeftOut(file, len(samples), problems, tuple(sorted(changed)))
+    return replace(samples, samples=kept), left_out
 
 
 def _place(path: str, folder: Path) -> str:

@@ -89,8 +89,8 @@ def write_doctor_page(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _summary(examined, findings, cost, classes, remedy),
-        *(_finding(one, strips) for one in findings),
         section("What is there", side_by_side(drawn)),
+        *(_finding(one, strips) for one in findings),
     ]
     return write_page(path, title, parts)
 
@@ -110,7 +110,8 @@ def _summary(
         "GB": f"{sum(one.bytes for one in examined) / 1e9:.2f}",
     }
     values |= {"classes": str(len(classes))} if classes else {}
-    values["minutes to decode an epoch"] = f"{cost.minutes:.1f}"
+    now, then = cost.told()
+    values["to decode an epoch"] = now
     lines = "".join(
         f"<tr><td><b class={one.status}>{one.status}</b><td>{len(one.where)}"
         f"<td><a href='#{_anchor(one)}'>{html.escape(one.title)}</a></tr>"
@@ -120,7 +121,7 @@ def _summary(
     body += f"<table>{lines}</table>" if lines else "<p>Nothing is wrong with them.</p>"
     if cost.worth_resizing:
         body += (
-            f"<p class=remedy>Decoding would take about {cost.resized:.1f} minutes after "
+            f"<p class=remedy>Decoding would take about {then} after "
             f"<code>{html.escape(remedy)}</code>.</p>"
         )
     return body
@@ -156,7 +157,7 @@ def draw_collection(
     if sound:
         figure, axes = new_axes(3.6, 2.4)
         axes.hist([one.duration for one in sound], bins=20, color=COLOURS["calm"])
-        axes.set(xlabel="seconds", ylabel="videos")
+        axes.set(xlabel="seconds", ylabel="videos", title="length")
         figures = [
             figure,
             _bars("size", Counter(f"{one.width} x {one.height}" for one in sound)),
@@ -167,7 +168,7 @@ def draw_collection(
         figure, axes = new_axes(3.6, 2.4)
         sizes = sorted(classes.values(), reverse=True)
         axes.bar(range(len(sizes)), sizes, width=0.9, color=COLOURS["calm"])
-        axes.set(xlabel="classes, by their size", ylabel="videos", xticks=[])
+        axes.set(xlabel="by their size", ylabel="videos", title="classes", xticks=[])
         figures.append(figure)
     return figures
 

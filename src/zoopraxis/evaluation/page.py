@@ -20,6 +20,7 @@ __all__ = [
     "image",
     "new_axes",
     "percent",
+    "quarantined",
     "section",
     "side_by_side",
     "table",
@@ -99,6 +100,12 @@ def image(data: bytes, caption: str, *, css: str = "") -> str:
         f'<figure{of}><img src="data:image/{kind};base64,{encoded}" alt="">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
+
+
+def quarantined(left_out: Mapping[str, str]) -> list[str]:
+    """Name the videos that a quarantine has left out, and why; nothing if there are none."""
+    note = f"<p>{len(left_out)} videos of the list are left out, and count nowhere.</p>"
+    return [section("Videos in quarantine", note + table((), left_out.items()))] if left_out else []
 
 
 def figure_png(figure: Figure) -> bytes:

@@ -1,10 +1,11 @@
 """One self-contained HTML page of an evaluation: numbers, curves, confusion, worst clips."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -19,6 +20,7 @@ from zoopraxis.evaluation.page import (
     image,
     new_axes,
     percent,
+    quarantined,
     section,
     table,
     tiles,
@@ -42,6 +44,7 @@ def write_report(
     pairs: Sequence[tuple[int, int]] = (),
     curves: Path | None = None,
     worst: int = 8,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the report of an evaluation.
 
@@ -61,6 +64,8 @@ def write_report(
         Image of the learning curves, included if it exists.
     worst : int, default=8
         Number of most confident mistakes to show as film strips.
+    left_out : mapping of str to str, optional
+        Videos that a quarantine has left out, and why.
 
     Returns
     -------
@@ -92,6 +97,7 @@ def write_report(
         parts.append(section("Most confident mistakes", strips or "<p>None.</p>"))
     if evaluation.unread:
         parts.append(section("Unreadable videos", _unread_table(evaluation)))
+    parts += quarantined(left_out)
     return write_page(path, title, parts)
 
 

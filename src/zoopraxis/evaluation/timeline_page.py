@@ -1,8 +1,9 @@
 """One self-contained HTML page of an evaluation by timelines, and the picture of a timeline."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from zoopraxis.evaluation.page import (
     figure_image,
     new_axes,
     percent,
+    quarantined,
     section,
     table,
     tiles,
@@ -48,7 +50,11 @@ def draw_timeline(truth: Sequence[Truth], found: Sequence[Segment]) -> Figure:
 
 
 def write_timeline_report(
-    evaluation: TimelineEvaluation, path: str | Path, *, title: str = "Evaluation"
+    evaluation: TimelineEvaluation,
+    path: str | Path,
+    *,
+    title: str = "Evaluation",
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the report of an evaluation by timelines.
 
@@ -60,6 +66,8 @@ def write_timeline_report(
         The page; it is self-contained.
     title : str
         Heading of the page.
+    left_out : mapping of str to str, optional
+        Videos that a quarantine has left out, and why.
 
     Returns
     -------
@@ -87,6 +95,7 @@ def write_timeline_report(
         note = "<p>Their segments count as missed; the measures of frames leave them out.</p>"
         unread = table((), list(evaluation.unread.items()))
         parts.append(section("Unreadable videos", note + unread))
+    parts += quarantined(left_out)
     return write_page(path, title, parts)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from zoopraxis.data.quarantine import without_quarantined
+from zoopraxis.data.quarantine import LeftOut, without_quarantined
 from zoopraxis.errors import TrainingError
 from zoopraxis.training.build import describe, launch, read_lists
 from zoopraxis.training.checkpoint import load_state
@@ -97,18 +97,19 @@ def _train(
         watcher.say(f"{out} is finished: all {epochs} epochs are done")
         return _result(out, recipe, state.progress, main_process=fabric.is_global_zero)
     train_list, val_list = read_lists(recipe.data, multi_label=recipe.train.multi_label)
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     if recipe.data.quarantine:
         file = Path(recipe.data.quarantine)
-        train_list, left_out = without_quarantined(train_list, file)
+        train_list, left = without_quarantined(train_list, file)
+        left_out = [left]
         if val_list is not None:
-            val_list, lines = without_quarantined(val_list, file)
-            left_out += lines
+            val_list, left = without_quarantined(val_list, file)
+            left_out.append(left)
     check_classes(train_list)
     check_left_right(recipe.augment, train_list.labels)
     network, config = starting_network(fabric, recipe, train_list.labels)
     for line in (
-        *left_out,
+        *(line for left in left_out for line in left.lines()),
         *describe(train_list, val_list, recipe.train, config),
         *warn_left_right(recipe.augment, train_list.labels),
         *warn_overlap(train_list, val_list),
@@ -125,7 +126,7 @@ def _train(
         val_list=val_list,
         state=state,
     )
-    claim(out, recipe, fabric=fabric)
+    claim(out, recipe, fabric=fabric, left_out=left_out)
     done = run.progress
     log = EpochLog(out, first_epoch=done.epoch, shown=fabric.is_global_zero)
     if done.step:

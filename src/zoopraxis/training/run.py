@@ -1,5 +1,7 @@
 """What a run is, and how it starts, resumes and is saved."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
+from zoopraxis.data.quarantine import LeftOut
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
@@ -102,13 +105,20 @@ def refuse_other(out: Path, recipe: Recipe) -> None:
         )
 
 
-def claim(out: Path, recipe: Recipe, *, fabric: Fabric) -> None:
-    """Claim the folder for this run, once nothing is left that would stop it at once."""
+def claim(out: Path, recipe: Recipe, *, fabric: Fabric, left_out: Sequence[LeftOut] = ()) -> None:
+    """Claim the folder for this run, once nothing is left that would stop it at once.
+
+    Videos that a quarantine has left out are named in its ``quarantined.json``, with the reasons.
+    """
     fabric.barrier()  # all processes have looked before the first one writes
     if fabric.is_global_zero:
         try:
             out.mkdir(parents=True, exist_ok=True)
             write_atomically(out / "recipe.toml", recipe_text(recipe).encode())
+            if left_out:
+                problems = {name: why for one in left_out for name, why in one.problems.items()}
+                text = json.dumps(problems, indent=1, ensure_ascii=False)
+                write_atomically(out / "quarantined.json", text.encode())
         except OSError as error:
             raise TrainingError(
                 f"{out} cannot be written: {error.strerror}", "choose another --out"
