@@ -11,6 +11,8 @@ from videos import write_frames
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import open_model, save_model
 from zoopraxis.cli import app
+from zoopraxis.data.examine import examine_videos
+from zoopraxis.data.quarantine import write_quarantine
 from zoopraxis.models import model_spec
 
 LABELS = ("darker", "brighter")
@@ -138,6 +140,24 @@ def test_unreadable_videos_are_listed(videos, tmp_path):
     reason = found["unreadable"]["darker/broken.mp4"]
     assert f"  {reason}\n" in table.stdout
     assert "darker/broken.mp4" in reason
+
+
+def test_videos_in_quarantine_are_named_in_json_and_page(videos, tmp_path):
+    bad = videos / "darker" / "broken.mp4"
+    bad.write_bytes(b"no video")
+    file = tmp_path / "bad.csv"
+    write_quarantine(file, examine_videos([str(bad)], level="headers", workers=1))
+    words = [videos, "--model", run_of(tmp_path / "run"), "--quarantine", file]
+
+    found, said = evaluate(*words, "--out", tmp_path / "out")
+
+    assert (found["videos"], found["unread"]) == (4, 0)
+    assert list(found["quarantined"]) == ["darker/broken.mp4"]
+    assert "1 of 5 videos are left out" in said
+    assert "left out: darker/broken.mp4\n" in said
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Videos in quarantine" in page
+    assert "<td>darker/broken.mp4</td>" in page
 
 
 def test_nothing_readable_is_an_error(videos, tmp_path):

@@ -1,5 +1,6 @@
 """zoopraxis train and demo: what they print, and what they refuse."""
 
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from zoopraxis.cli import app
+from zoopraxis.data.examine import examine_videos
+from zoopraxis.data.quarantine import write_quarantine
 from zoopraxis.errors import DataError, RecipeError, TrainingError
 
 SMALL = [
@@ -78,6 +81,25 @@ def test_unreadable_videos_are_counted_and_listed(squares, tmp_path):
         "gone.mp4",
         "text.mp4",
     ]
+
+
+def test_videos_in_quarantine_are_named_by_the_run(squares, tmp_path):
+    listed = [f"{path},{path.parent.name}" for path in sorted(squares.glob("*/*.mp4"))]
+    bad = tmp_path / "text.mp4"
+    bad.write_text("this is no video")
+    (tmp_path / "list.csv").write_text("\n".join([*listed, "text.mp4,left"]))
+    file = tmp_path / "bad.csv"
+    write_quarantine(file, examine_videos([str(bad)], level="headers", workers=1))
+
+    words = ("--quarantine", file, "data.val_fraction=0", "train.batch_size=16")
+    done = tiny(tmp_path / "list.csv", tmp_path / "run", *words)
+
+    assert done.exit_code == 0, done.output
+    assert "1 of 17 videos are left out" in done.stderr
+    assert "left out: text.mp4\n" in done.stderr
+    named = json.loads((tmp_path / "run" / "quarantined.json").read_text())
+    assert list(named) == ["text.mp4"]
+    assert str(bad) in named["text.mp4"]
 
 
 def test_what_there_is_to_resume(tmp_path):

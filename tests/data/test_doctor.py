@@ -7,8 +7,8 @@ import pytest
 
 from videos import X264, write
 from zoopraxis.data import examine
-from zoopraxis.data.doctor import diagnose
-from zoopraxis.data.examine import examine_videos
+from zoopraxis.data.doctor import diagnose, epoch_cost
+from zoopraxis.data.examine import Examined, examine_videos
 from zoopraxis.data.quarantine import without_quarantined, write_quarantine
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
@@ -44,13 +44,19 @@ def test_a_mended_file_leaves_quarantine(folder: Path) -> None:
     train, file = read_samples(folder), folder / "bad.csv"
     found = examine_videos([s.path for s in train], level="headers", workers=1)
     assert write_quarantine(file, found) == 2
-    kept, lines = without_quarantined(train, file)
+    kept, left = without_quarantined(train, file)
     assert len(kept) == 3
-    assert lines == [f"2 of 5 videos are left out: in quarantine ({file})"]
+    assert left.lines() == [
+        f"2 of 5 videos are left out: in quarantine ({file})",
+        "left out: run/cut.mp4",
+        "left out: run/empty.mp4",
+    ]
+    assert "the file is empty" in left.problems["run/empty.mp4"]
     write(folder / "run" / "cut.mp4")
-    kept, lines = without_quarantined(train, file)
+    kept, left = without_quarantined(train, file)
     assert len(kept) == 4
-    assert "has changed" in lines[1]
+    assert left.changed == (str(folder / "run" / "cut.mp4"),)
+    assert "has changed" in left.lines()[-1]
     file.write_text("path\n")
     with pytest.raises(DataError, match="no list of quarantined"):
         without_quarantined(train, file)
@@ -65,3 +71,51 @@ def test_the_index_is_kept_until_the_content_changes(folder: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     (second,) = examine_videos([str(path)], workers=1, index=index)
     assert (first.frames, second.frames) == (40, 20)
+
+
+def test_an_index_is_told_from_a_list(folder: Path) -> None:
+    index, table = folder / "index.jsonl", folder / "list.jsonl"
+    examine_videos([str(folder / "run" / "a.mp4")], level="headers", workers=1, index=index)
+    table.write_text('{"path": "run/a.mp4", "label": "run"}\n')
+    assert examine.is_index(index)
+    assert not any(map(examine.is_index, (table, folder / "run" / "a.mp4", folder / "gone")))
+
+
+def test_what_is_odd_says_how_odd(tmp_path: Path) -> None:
+    lengths = (40, 40, 4)
+    paths = [str(write(tmp_path / f"{n}.mp4", frames=k)) for n, k in enumerate(lengths)]
+    told = {one.title: one for one in diagnose(examine_videos(paths, level="headers", workers=1))}
+    odd = told["are much longer or shorter than most"]
+    assert odd.where == (f"{paths[2]}: 0.16 seconds, most 1.6",)
+    assert odd.videos == ((paths[2],),)
+
+
+@pytest.mark.parametrize("gop", [10, 40])
+def test_frames_that_a_clip_needs_begin_at_a_key_frame(tmp_path: Path, gop: int) -> None:
+    options = {"g": str(gop), "bf": "0", "sc_threshold": "0"}
+    path = write(tmp_path / "a.mp4", frames=100, options=options)
+    (found,) = examine_videos([str(path)], level="headers", workers=1)
+    # frames 34 to 64; before them, the key frame 30 or 0
+    assert found.clip_frames == 65 - {10: 30, 40: 0}[gop]
+    assert 0 < found.open_seconds < found.clip_seconds
+
+
+def test_the_estimate_scales_with_pixels_and_frames() -> None:
+    video = Examined(
+        path="a.mp4",
+        sha256="",
+        level="sampled",
+        frames=300,
+        width=1024,
+        height=512,
+        clip_seconds=1.1,
+        open_seconds=0.1,
+        clip_frames=73,
+    )
+    cost = epoch_cost([video, video], clips=600, workers=2)
+    assert cost.minutes == pytest.approx(1.1 * 600 / 2 / 60)
+    # a quarter of the pixels, and 36.5 of 73 frames; opening takes as long
+    assert cost.resized == pytest.approx((0.1 + 1 / 4 / 2) * 600 / 2 / 60)
+    assert cost.worth_resizing
+    assert cost.told() == ("5.5 minutes", "1.1 minutes")
+    assert epoch_cost([], clips=600, workers=2).told()[0] == "0 seconds"
