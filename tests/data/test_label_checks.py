@@ -77,7 +77,7 @@ def test_one_wrong_label_is_not_a_shift(tmp_path: Path) -> None:
 def test_unknown_names_have_near_ones(tmp_path: Path) -> None:
     found = told(listed(tmp_path, [("a.mp4", "Archery"), ("b.mp4", "Bikeing")]))
     (line,) = found["labels that are no class of the list"].where
-    assert line == "Bikeing (training, 1 videos): did you mean Biking?"
+    assert line == "Bikeing (training, 1 videos): did you mean Biking or Bowling?"
     assert len(found["classes without videos"].where) == 3
 
 

@@ -44,9 +44,9 @@ def check_labels(
     the labels differ by the same number from the classes in their paths, they are shifted.
     """
     names = tuple(names or train.labels)
-    sides = [_Side("training", train, _indices(train, names))]
+    sides = [_Side("training", train, names, _indices(train, names))]
     if val is not None:
-        sides.append(_Side("validation", val, _indices(val, names)))
+        sides.append(_Side("validation", val, names, _indices(val, names)))
     counts = [side.counts() for side in sides]
     missing = tuple(
         f"{name} ({side.name})"
@@ -78,10 +78,11 @@ _BALANCE = "train.sampling=balanced, or more videos of them"
 
 @dataclass(frozen=True)
 class _Side:
-    """One list, and the index of each label that is known, by how it is written."""
+    """One list, all classes, and the index of each label that is known, by how it is written."""
 
     name: str
     samples: SampleList
+    names: Sequence[str]
     index: Mapping[str, int]
 
     def counts(self) -> Counter[int]:
@@ -98,7 +99,7 @@ class _Side:
     def numbers(self) -> set[int]:
         """Labels that are numbers, if all are, and no names."""
         written = self.written()
-        alone = all(name.isdigit() for name in written) and not {*written} <= {*self.index}
+        alone = all(name.isdigit() for name in written) and not {*written} <= {*self.names}
         return {int(name) for name in written} if alone else set()
 
 
