@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import av
 
-from zoopraxis.data.examine import clip_seconds, hash_of_video
+from zoopraxis.data.examine import hash_of_video, time_clip
 from zoopraxis.errors import DataError
 from zoopraxis.video import Encoding, open_video, reencode
 from zoopraxis.video.extraction import Extracted, extract_all
@@ -118,8 +118,8 @@ def gain(results: Sequence[Extracted]) -> Gain:
     return Gain(
         sum(_bytes(r.video) for r in done),
         sum(_bytes(r.file) for r in done),
-        sum(clip_seconds(r.video) for r in timed) / clips,
-        sum(clip_seconds(r.file) for r in timed) / clips,
+        sum(time_clip(r.video).clip_seconds for r in timed) / clips,
+        sum(time_clip(r.file).clip_seconds for r in timed) / clips,
     )
 
 
