@@ -10,8 +10,8 @@ second of wall-clock time and the ratio of processor times, bare decoding over o
 bar. Processor times are of the processes and their children, less those of processes that do
 nothing but start.
 
-Then a few videos are re-encoded as ``zoopraxis data resize`` does, 256 pixels and a key frame every
-12 frames (H.264, crf 23), and the estimate of their reading time is held beside the measured one.
+Then a few videos are resized to 256 pixels, with a key frame every 12 frames, and the estimate of
+their reading time is held beside the measured one.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +29,9 @@ import numpy as np
 from zoopraxis import open_video
 from zoopraxis.data.doctor import GOP, SHORT, epoch_cost
 from zoopraxis.data.examine import STILLS, Examined, examine_videos, find_videos
+from zoopraxis.data.resize import resize_videos
 from zoopraxis.theatre import make_theatre
+from zoopraxis.video import Encoding
 from zoopraxis.workers import run_jobs
 
 WORKERS, RESIZED = 2, 8
@@ -113,30 +114,16 @@ def _bare(path: str) -> int:
 def _foretell(examined: Sequence[Examined], folder: Path) -> None:
     """Resize a few videos, and print the estimated and the measured ratio of reading times."""
     timed = [one for one in examined if one.clip_seconds][:RESIZED]
-    copies = [str(folder / f"{k}.mp4") for k in range(len(timed))]
-    for one, copy in zip(timed, copies, strict=True):
-        _resize(one.path, copy)
+    places = [folder / str(k) for k in range(len(timed))]
+    encoding = Encoding(short=SHORT, gop=GOP)
+    done = resize_videos([one.path for one in timed], places, encoding=encoding, workers=WORKERS)
+    copies = [one.file for one in done]
     before = epoch_cost(timed, clips=1, workers=1)
     after = epoch_cost(examine_videos(copies, workers=WORKERS), clips=1, workers=1)
     print(
         f"reading a clip, resized over as it is: estimated {before.resized / before.minutes:.2f}, "
         f"measured {after.minutes / before.minutes:.2f} ({len(timed)} videos)"
     )
-
-
-def _resize(path: str, copy: str) -> None:
-    """Re-encode a video with a short side of at most 256 pixels, even sides, and short GOPs."""
-    with open_video(path) as video, av.open(copy, "w") as container:
-        scale = min(1.0, SHORT / min(video.width, video.height))
-        height, width = (2 * round(scale * side / 2) for side in (video.height, video.width))
-        rate = Fraction(video.fps).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate, options={"crf": "23", "g": str(GOP)})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for k in range(0, video.num_frames, 16):
-            places = np.arange(k, min(k + 16, video.num_frames))
-            for image in video.frames_at(places, resize=(height, width)).permute(0, 2, 3, 1):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image.numpy(), "rgb24")))
-        container.mux(stream.encode())
 
 
 if __name__ == "__main__":

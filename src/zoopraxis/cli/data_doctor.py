@@ -52,12 +52,12 @@ def doctor(
     from zoopraxis.data.quarantine import write_quarantine
     from zoopraxis.workers import num_cores
 
-    names = label_names(labels) if labels else ()
+    names, source = label_names(labels) if labels else (), shlex.quote(videos)
     place, train, test = Path(videos), None, None
     if place.is_file() and is_index(place):
         _refuse_with_index(val=val, labels=labels)
         paths = [one.path for one in read_index(place)]
-        index = index or place
+        index, source = index or place, "IN"  # resizing takes the videos, not what was found
     else:
         train = _lists(videos, names, alone=not val and not labels)
         test = _read(val, names or train.labels, verbatim=bool(names)) if val and train else None
@@ -70,7 +70,7 @@ def doctor(
     found = diagnose(examined, train=train, val=test, names=names, few=few)
     clips = len(train) if train else len(paths)
     cost = epoch_cost(examined, clips=clips, workers=workers or num_cores())
-    resize = f"zoopraxis data resize {shlex.quote(videos)} OUT --short {SHORT} --gop {GOP}"
+    resize = f"zoopraxis data resize {source} OUT --short {SHORT} --gop {GOP}"
     if quarantine is not None:
         write_quarantine(quarantine, examined)
     if page is not None:
