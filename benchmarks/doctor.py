@@ -92,9 +92,9 @@ def _bare(path: str) -> int:
     """Decode 8 frames spread over a video with PyAV alone; return their number."""
     with av.open(path) as container:
         stream = container.streams.video[0]
-        packets = [p for p in container.demux(stream) if p.pts is not None]
-        times = sorted(packet.pts for packet in packets)
-        keys = np.array(sorted(p.pts for p in packets if p.is_keyframe))
+        shown = {p.pts: p.is_keyframe for p in container.demux(stream) if p.pts is not None}
+        times = sorted(shown)
+        keys = np.array([pts for pts in times if shown[pts]])
         wanted = [times[k] for k in np.linspace(0, len(times) - 1, STILLS).round().astype(int)]
         here, done, frames = -1, 0, None
         for pts in wanted:
@@ -103,7 +103,7 @@ def _bare(path: str) -> int:
                 container.seek(int(key), stream=stream)
                 frames = container.decode(stream)
             for frame in frames:
-                here = frame.pts
+                here = frame.pts if frame.pts is not None else here
                 if here >= pts:
                     frame.to_ndarray(format="rgb24")
                     done += 1
