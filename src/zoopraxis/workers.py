@@ -143,9 +143,10 @@ def _spread(
                 if not done:
                     raise result
                 yield process.job, result
-                if isinstance(result, Lost) or not left:
+                lost = isinstance(result, Lost)
+                if lost or not left:
                     processes.remove(process)
-                    process.end()
+                    process.end(patience=0 if lost else PATIENCE)
                 if left:
                     if process not in processes:
                         process = _Process(process.place)
@@ -200,9 +201,10 @@ class _Process:
             return True, Lost(f"ended its process with {how}")
         return True, Lost(f"was not done within {seconds:g} s")
 
-    def end(self) -> None:
-        """End it, whatever it does, and free what it holds."""
+    def end(self, *, patience: float = 0) -> None:
+        """End it, whatever it does, and free what it holds; one without a job ends by itself."""
         self.channel.close()
+        self.process.join(patience)
         self.process.kill()
         self.process.join()
         self.process.close()

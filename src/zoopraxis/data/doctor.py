@@ -70,8 +70,8 @@ class EpochCost:
 
     @property
     def worth_resizing(self) -> bool:
-        """Whether resizing would save a fifth or more."""
-        return self.resized < 0.8 * self.minutes
+        """Whether resizing would save a fifth or more, and half a minute at least."""
+        return self.resized < min(0.8 * self.minutes, self.minutes - 0.5)
 
 
 def epoch_cost(examined: Sequence[Examined], *, clips: int, workers: int) -> EpochCost:
