@@ -280,8 +280,9 @@ def _read(case: Case, reports: list) -> tuple[str, tuple[str, ...], str]:
         in_order, error = _in_order(video)
         failures = _misnamed(error, case.file) if error else ()
         places = np.arange(2, video.num_frames, 5)[::-1][:8]
-        failures += _depends(video, places, in_order, case.file)
-        wrong = _wrong(in_order, intact)
+        known = _digests(intact)
+        failures += _depends(video, places, in_order, known, case.file)
+        wrong = next((n for n, frame in enumerate(in_order) if _digest(frame) not in known), None)
         if error:
             result = "partly"
         elif wrong is not None:
@@ -306,9 +307,12 @@ def _in_order(video: Video) -> tuple[list[np.ndarray], ZoopraxisError | None]:
 
 
 def _depends(
-    video: Video, places: np.ndarray, in_order: list[np.ndarray], file: str
+    video: Video, places: np.ndarray, in_order: list[np.ndarray], known: set, file: str
 ) -> tuple[str, ...]:
-    """Whether a frame read by itself is another one than in order."""
+    """Whether a frame that is right in order is another one when it is read by itself.
+
+    Wrong ones may differ: a damaged frame can refer to what the decoder holds of earlier ones.
+    """
     for place in places.tolist():
         try:
             alone = video.arrays_at(place)
@@ -316,20 +320,20 @@ def _depends(
             if _misnamed(error, file):
                 return _misnamed(error, file)
             continue
-        if place < len(in_order) and not np.array_equal(alone, in_order[place]):
-            return (f"frame {place} by itself is not frame {place} in order",)
+        if place < len(in_order) and _digest(in_order[place]) in known:
+            if not np.array_equal(alone, in_order[place]):
+                return (f"frame {place} by itself is not frame {place} in order",)
     return ()
 
 
-def _wrong(frames: list[np.ndarray], intact: np.ndarray) -> int | None:
-    """First frame that is none of the intact ones, upright or as a display matrix turns it."""
-    known = {
+def _digests(frames: np.ndarray) -> set:
+    """Digests of frames (T, H, W, 3), upright and as a display matrix may turn them."""
+    return {
         _digest(np.rot90(frame, turn)[:, ::step])
-        for frame in intact
+        for frame in frames
         for turn in range(4)
         for step in (1, -1)
     }
-    return next((n for n, frame in enumerate(frames) if _digest(frame) not in known), None)
 
 
 def _digest(frame: np.ndarray) -> tuple[tuple[int, ...], bytes]:

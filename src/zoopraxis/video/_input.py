@@ -90,6 +90,7 @@ class Demuxer:
         self._is_open = True
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
+        self._has_failed = False  # the decoder, since it was opened
         container, stream = self._open_container(OPTIONS)
         try:
             self._check_size(stream)
@@ -174,6 +175,10 @@ class Demuxer:
 
     def seek(self, pts: int) -> bool:
         """Seek to the key frame at a presentation time, or earlier; False if unsupported."""
+        if self._has_failed:
+            # A seek flushes the decoder, but not all that damage left in it: H.264 conceals part
+            # of the next key frame with what the damaged one was to show.
+            self.rewind()
         try:
             self.container.seek(pts, stream=self.stream, backward=True)
         except av.error.FFmpegError:
@@ -189,8 +194,19 @@ class Demuxer:
         Raises
         ------
         av.error.FFmpegError
-            The packet is damaged, according to the container or the decoder.
+            The packet is damaged, according to the container or the decoder; or the decoder, which
+            did not raise, has marked a frame as damaged.
         """
+        try:
+            frames = self._decode(packet)
+            if any(frame.is_corrupt for frame in frames):
+                raise av.error.InvalidDataError(INVALID_DATA, "the decoder marks it as damaged")
+        except av.error.FFmpegError:
+            self._has_failed = True
+            raise
+        return frames
+
+    def _decode(self, packet: "Packet[VideoStream]") -> "list[VideoFrame]":
         if packet.is_corrupt:
             raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
         if self.codec in SEI_CODECS and packet.size:
