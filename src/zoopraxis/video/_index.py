@@ -22,6 +22,8 @@ UNTIMED_FORMATS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "av1", "obu
 # Containers that declare the duration in their header, and that FFmpeg reads without an error
 # if the file ends earlier. (MP4 and AVI have a table of packet offsets to check instead.)
 HEADER_DURATION_FORMATS = {"matroska,webm", "flv"}
+# Containers with a table of packets beside which FFmpeg reads on, past what is damaged.
+TABLE_FORMATS = {"avi"}
 # Codecs of whose packets FFmpeg takes every one for a key frame, in AVI.
 KEYLESS_CODECS = {"h261", "h263"}
 
@@ -133,14 +135,17 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
         packets.keys.append(packet.is_keyframe and packet.dts not in not_keys)
         packets.hidden.append(packet.is_discard)
     last_second = max((float(unit * end) for unit, end in ends.items()), default=0.0)
-    _check_complete(demuxer, last_second)
+    _check_complete(demuxer, last_second, found=len(packets.pts))
     if broken:
         raise _truncated(demuxer.name, "its last packet is incomplete")
+    evidence = demuxer.damage()
+    if evidence:
+        raise _truncated(demuxer.name, evidence)
     return packets
 
 
-def _check_complete(demuxer: Demuxer, last_second: float) -> None:
-    """Compare the size and duration that the container declares with those found."""
+def _check_complete(demuxer: Demuxer, last_second: float, *, found: int) -> None:
+    """Compare the size, packets and duration that the container declares with those found."""
     container, stream, name = demuxer.container, demuxer.stream, demuxer.name
     size = container.size
     declared_size = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
@@ -148,6 +153,10 @@ def _check_complete(demuxer: Demuxer, last_second: float) -> None:
         raise _truncated(
             name, f"its packet table points to byte {declared_size}, but it ends at byte {size}"
         )
+    # An entry without contents repeats the frame before it.
+    listed = sum(entry.size > 0 for entry in stream.index_entries)
+    if container.format.name in TABLE_FORMATS and found < listed:
+        raise _truncated(name, f"its packet table lists {listed} packets, but {found} are there")
     if container.format.name in HEADER_DURATION_FORMATS and container.duration:
         declared = (container.duration + max(container.start_time or 0, 0)) / 1e6
         if declared - last_second > 0.5 + 0.02 * declared:

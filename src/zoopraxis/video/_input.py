@@ -18,6 +18,7 @@ from PIL import Image
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._remedies import REENCODE, command
+from zoopraxis.video._structure import damage
 from zoopraxis.video._sei import (
     SEI_CODECS,
     header_without_sei,
@@ -153,6 +154,10 @@ class Demuxer:
         """Frames per second according to the container."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate else None
+
+    def damage(self) -> str:
+        """What is wrong with the structure of the file that FFmpeg passes over; empty if nothing."""
+        return damage(self._video, self.container.format.name)
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Remaining packets of the stream; the last one is empty and flushes the decoder."""

@@ -1,0 +1,139 @@
+"""Whether the elements of a Matroska or FLV file fit together.
+
+FFmpeg looks for the next element that it knows where one is damaged, without an error: packets are
+lost, and a decoder builds the frames after them on wrong references, without an error either.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["damage"]
+
+# Elements of Matroska (RFC 9559, section 5) whose children are looked at
+SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+# Children of a segment, which end a cluster of unknown size: SeekHead, Info, Tracks, Cues,
+# Attachments, Chapters, Tags
+LEVEL_1 = {
+    *(CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B),
+    *(0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367),
+}
+FLV_TAGS = {8, 9, 18}  # audio, video, script data (Adobe Flash Video, version 10.1, E.4.1)
+
+
+class _DamageError(Exception):
+    """What is damaged, and at which byte."""
+
+
+class _EndError(Exception):
+    """The file ends within an element: how much is missing is judged by its duration."""
+
+
+def damage(video: str | bytes, container: str) -> str:
+    """What is wrong with the structure of a file, or nothing.
+
+    Parameters
+    ----------
+    video : str or bytes
+        A local file as ``file:PATH``, or contents. Of a URL nothing is known.
+    container : str
+        FFmpeg's name of its format.
+
+    Returns
+    -------
+    str
+        ``"at byte 4393 there is no element"``; empty where nothing is, for other containers, and
+        for a file that only ends too early.
+    """
+    walk = WALKS.get(container)
+    if walk is None or (isinstance(video, str) and not video.startswith("file:")):
+        return ""
+    with (
+        io.BytesIO(video)
+        if isinstance(video, bytes)
+        else Path(video.removeprefix("file:")).open("rb")
+    ) as file:
+        length = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        try:
+            walk(file, length)
+        except _DamageError as error:
+            return str(error)
+        except _EndError:
+            pass
+    return ""
+
+
+def _walk_matroska(file: BinaryIO, length: int) -> None:
+    """Go from element to element, down into segments and clusters."""
+    # (number, end) of the elements that we are in; one of unknown size ends where its parent does
+    inside: list[tuple[int, float]] = [(0, math.inf)]
+    while True:
+        at = file.tell()
+        while at == inside[-1][1]:
+            inside.pop()
+        if at == length:
+            return
+        number, size = _head(file, at)
+        if number in LEVEL_1 and inside[-1][0] == CLUSTER:
+            inside.pop()
+        end = inside[-1][1] if size is None else file.tell() + size
+        if end > inside[-1][1]:
+            raise _DamageError(f"the element at byte {at:,} is longer than the one that it is in")
+        if number in (SEGMENT, CLUSTER):
+            inside.append((number, end))
+        elif size is None:
+            raise _DamageError(f"the element at byte {at:,} does not say how long it is")
+        elif end > length:
+            raise _EndError
+        else:
+            file.seek(int(end))
+
+
+def _head(file: BinaryIO, at: int) -> tuple[int, int | None]:
+    """Read the number of an element, of one to four bytes, and its size (RFC 8794, section 4)."""
+    first = file.read(1)
+    if not first:
+        raise _EndError
+    width = 9 - first[0].bit_length()  # 1xxxxxxx: 1 byte, 01xxxxxx: 2 bytes
+    if width > 4:
+        raise _DamageError(f"there is no element at byte {at:,}")
+    number = int.from_bytes(first + _exactly(file, width - 1), "big")
+    first = _exactly(file, 1)
+    width = 9 - first[0].bit_length()
+    if width > 8:
+        raise _DamageError(f"the element at byte {at:,} does not say how long it is")
+    size = int.from_bytes(first + _exactly(file, width - 1), "big") - (1 << 7 * width)
+    return number, None if size == (1 << 7 * width) - 1 else size  # all ones: unknown
+
+
+def _walk_flv(file: BinaryIO, length: int) -> None:
+    """Go from tag to tag: its length stands before it and again after it."""
+    file.seek(5)
+    file.seek(int.from_bytes(_exactly(file, 4), "big") + 4)
+    while file.tell() < length:
+        at = file.tell()
+        tag = _exactly(file, 11)
+        size = int.from_bytes(tag[1:4], "big")
+        if tag[0] & 0x1F not in FLV_TAGS:
+            raise _DamageError(f"there is no tag at byte {at:,}")
+        file.seek(size, io.SEEK_CUR)
+        again = int.from_bytes(_exactly(file, 4), "big")
+        # Writers disagree on whether the head of 11 bytes counts; some leave the length out.
+        if again not in (0, size, size + 10, size + 11):
+            raise _DamageError(f"the tag at byte {at:,} has {size:,} bytes, and {again:,} according to its end")
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) < count:
+        raise _EndError
+    return data
+
+
+WALKS: dict[str, Callable[[BinaryIO, int], None]] = {
+    "matroska,webm": _walk_matroska,
+    "flv": _walk_flv,
+}
