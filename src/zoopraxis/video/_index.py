@@ -24,6 +24,9 @@ UNTIMED_FORMATS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "av1", "obu
 HEADER_DURATION_FORMATS = {"matroska,webm", "flv"}
 # Containers with a table of packets beside which FFmpeg reads on, past what is damaged.
 TABLE_FORMATS = {"avi"}
+# Codecs whose decoders show frames that refer to nothing, of a stream that was cut between two key
+# frames, and raise no error. (That of H.264 waits for a frame from which it can recover.)
+BLIND_CODECS = {"hevc", "mpeg4"}
 # Codecs of whose packets FFmpeg takes every one for a key frame, in AVI.
 KEYLESS_CODECS = {"h261", "h263"}
 
@@ -83,6 +86,8 @@ def read_index(demuxer: Demuxer, deadline: Deadline) -> FrameIndex:
         The file is truncated, damaged or holds no frames.
     """
     packets = _read_packets(demuxer, deadline)
+    codec = demuxer.stream.codec.canonical_name
+    demuxer.only_from_key = codec in BLIND_CODECS and any(packets.keys)
     if _only_times_mislead(demuxer, packets):
         return _index(packets, np.sort(np.array(packets.pts, dtype=np.int64)), counted=True)
     if _packets_mislead(demuxer, packets):

@@ -67,6 +67,11 @@ class Demuxer:
     decoder : mapping, optional
         Further options of FFmpeg's decoder.
 
+    Attributes
+    ----------
+    only_from_key : bool
+        Whether packets before the first key frame are left out; False unless it is set.
+
     Raises
     ------
     VideoError
@@ -87,11 +92,13 @@ class Demuxer:
         self._timeout = timeout
         self._stream_index = stream
         self._decoder = decoder or {}
+        self.only_from_key = False
         self.container, self.stream = self._open()
         self._is_open = True
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         self._has_failed = False  # the decoder, since it was opened
+        self._has_begun = False
         container, stream = self._open_container(OPTIONS)
         try:
             self._check_size(stream)
@@ -202,6 +209,9 @@ class Demuxer:
             The packet is damaged, according to the container or the decoder; or the decoder, which
             did not raise, has marked a frame as damaged.
         """
+        self._has_begun = self._has_begun or packet.is_keyframe or not self.only_from_key
+        if not self._has_begun:
+            return []
         try:
             frames = self._decode(packet)
             if any(frame.is_corrupt for frame in frames):
