@@ -1,4 +1,4 @@
-"""Whether the elements of a Matroska or FLV file fit together.
+"""Whether the elements of a Matroska, FLV or GIF file fit together.
 
 FFmpeg looks for the next element that it knows where one is damaged, without an error: packets are
 lost, and a decoder builds the frames after them on wrong references, without an error either.
@@ -126,6 +126,35 @@ def _walk_flv(file: BinaryIO, length: int) -> None:
             raise _DamageError(f"the tag at byte {at:,} has {size:,} bytes, and {again:,} according to its end")
 
 
+def _walk_gif(file: BinaryIO, length: int) -> None:
+    """Go from block to block (GIF89a, 1990), whose data are chains of up to 255 bytes."""
+    screen = _exactly(file, 13)
+    file.seek(_colours(screen[10]), io.SEEK_CUR)
+    while file.tell() < length:
+        at = file.tell()
+        match file.read(1):
+            case b";":
+                return
+            case b"!":
+                head = 1
+            case b",":
+                place = _exactly(file, 9)
+                head = _colours(place[8]) + 1
+            case _:
+                raise _DamageError(f"there is no block at byte {at:,}")
+        file.seek(head, io.SEEK_CUR)
+        try:
+            while size := _exactly(file, 1)[0]:
+                file.seek(size, io.SEEK_CUR)
+        except _EndError:  # FFmpeg shows what there is of a picture
+            raise _DamageError(f"it ends within the block at byte {at:,}") from None
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the table of colours that the flags announce."""
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
+
+
 def _exactly(file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) < count:
@@ -136,4 +165,5 @@ def _exactly(file: BinaryIO, count: int) -> bytes:
 WALKS: dict[str, Callable[[BinaryIO, int], None]] = {
     "matroska,webm": _walk_matroska,
     "flv": _walk_flv,
+    "gif": _walk_gif,
 }
