@@ -3,8 +3,7 @@
     python tests/faults.py --seeds 20 --json faults.json     # every kind of video and of fault
     python tests/faults.py --kind vp9 --fault bits --seed 7  # one again
 
-Each case is read in a process of its own turn, which it may crash, hang or fill. The frames that
-come are compared with those of the intact file. A case is
+Each case is read by a process that it may crash, hang or fill. The frames that come are compared with those of the intact file. A case is
 
 - ``right``: every frame comes as it was;
 - ``shorter``: some frames do not come, and the file gives no sign that they ever were there (a
@@ -17,21 +16,25 @@ come are compared with those of the intact file. A case is
   its caller that all is well;
 
 or a failure: a crash, a hang, another exception, an error that does not name the file, memory
-beyond `GROWTH`, a frame that depends on what was read before it, or wrong pixels handed out though
-the decoder reported damage. Nothing of the second list may happen.
+beyond `GROWTH`, a loader or a doctor that disagrees, a right frame that is another one by itself,
+or wrong pixels of which FFmpeg logged anything else. Nothing of the second list may happen.
 """
 
 import argparse
 import hashlib
 import json
+import re
 import resource
 import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -42,11 +45,15 @@ import numpy as np
 import videos
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.video import Video, open_video
+from zoopraxis.video._input import MAX_PIXELS
 from zoopraxis.workers import Lost, run_isolated
 
 __all__ = ["FAULTS", "GROWTH", "KINDS", "Case", "Verdict", "cases", "judge_all", "unavailable"]
 
-GROWTH = 2**30  # bytes that reading may add to a process
+# Bytes that reading may add to a process: of the largest frame that is decoded, 8192x8192, the
+# decoder of GIF holds two pictures of 4 bytes a pixel, and we the frame and its RGB image.
+GROWTH = 20 * MAX_PIXELS  # 1.25 GiB
+STATUS = Path("/proc/self/status")
 SECONDS = 60.0  # time limit of a case
 FRAMES = 2000  # frames that are read in order, of videos that claim millions
 RESULTS = ("right", "shorter", "partly", "refused", "unnoticed", "logged")
@@ -73,6 +80,20 @@ KINDS: dict[str, tuple[str, dict]] = {
     },
     **{name: videos.KINDS[name] for name in ("mjpeg", "gif")},
 }
+
+
+@dataclass(frozen=True)
+class Case:
+    """A damaged video: ``file`` is what ``fault`` with ``seed`` made of the ``kind``."""
+
+    kind: str
+    fault: str
+    seed: int
+    file: str
+    intact: str  # file of its frames, (T, H, W, 3); none of a bomb
+
+    def __str__(self) -> str:
+        return f"--kind {self.kind} --fault '{self.fault}' --seed {self.seed}"
 
 
 @cache
@@ -211,21 +232,86 @@ FAULTS: dict[str, Callable[[bytes, Random, bytes], bytes]] = {
 ONCE = {"empty", "text"}  # no seed makes another of them
 
 
+# --- bombs: small files that ask for much ---------------------------------------------------------
+
+
+def _gif_screen(folder: Path, side: int) -> Path:
+    path = videos.write(folder / f"screen_{side}.gif", "gif", pix_fmt="rgb8", frames=3)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", side, side)
+    path.write_bytes(data)
+    return path
+
+
+def _jpeg_frames(folder: Path, side: int) -> Path:
+    path = videos.write(folder / f"jpeg_{side}.avi", "mjpeg", pix_fmt="yuvj420p", frames=3)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"\xff\xc0")
+    while at > 0:  # the start of a frame: 2 bytes of length, 1 of bits, height and width
+        data[at + 5 : at + 9] = struct.pack(">HH", side, side)
+        at = data.find(b"\xff\xc0", at + 1)
+    path.write_bytes(data)
+    return path
+
+
+def _png(folder: Path, side: int) -> Path:
+    """Write a picture of one grey, which deflates to a thousandth."""
+    path = folder / f"grey_{side}.png"
+    rows = zlib.compress(bytes(side // 8 + 1) * side)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for name, body in chunks
+        )
+    )
+    return path
+
+
+def _long(folder: Path, frames: int) -> Path:
+    """Write frames of one colour, each a packet of some bytes."""
+    path = folder / f"long_{frames}.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=1000, options={"g": "600"})
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        grey = np.full((16, 16, 3), 128, dtype=np.uint8)
+        packets = []
+        for _ in range(600):
+            packets += stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24"))
+        contents = [(bytes(p), p.is_keyframe) for p in (*packets, *stream.encode())]
+        for number in range(frames):
+            data, key = contents[number % len(contents)]
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, 1000), key
+            out.mux(packet)
+    return path
+
+
+BOMBS: dict[str, tuple[Callable[[Path, int], Path], int]] = {
+    "gif of 65535x65535": (_gif_screen, 65535),
+    "gif of 8000x8000": (_gif_screen, 8000),
+    "jpeg of 65535x65535": (_jpeg_frames, 65500),
+    "jpeg of 16384x16384": (_jpeg_frames, 16384),
+    "jpeg of 8000x8000": (_jpeg_frames, 8000),
+    "png of 16384x16384": (_png, 16384),
+    "png of 8000x8000": (_png, 8000),
+    "100,000 frames": (_long, 100_000),
+}
+LARGE_BOMBS = {"1,000,000 frames": (_long, 1_000_000)}
+
+
+def bombs(folder: Path, which: dict[str, tuple[Callable[[Path, int], Path], int]]) -> list[Case]:
+    """Write small files that ask for much."""
+    return [
+        Case("bomb", name, size, str(write(folder, size)), "")
+        for name, (write, size) in which.items()
+    ]
+
+
 # --- verdicts -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Case:
-    """A damaged video: ``file`` is what ``fault`` with ``seed`` made of the ``kind``."""
-
-    kind: str
-    fault: str
-    seed: int
-    file: str
-    intact: str  # its frames, (T, H, W, 3)
-
-    def __str__(self) -> str:
-        return f"--kind {self.kind} --fault '{self.fault}' --seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -243,8 +329,11 @@ def cases(
     folder: Path, *, kinds: Sequence[str], faults: Sequence[str], seeds: Sequence[int]
 ) -> list[Case]:
     """Write damaged videos into a folder."""
-    files = {kind: videos.write(folder / f"{kind}.{KINDS[kind][0]}", **KINDS[kind][1])
-             for kind in KINDS if kind not in unavailable()}
+    files = {
+        kind: videos.write(folder / f"{kind}.{KINDS[kind][0]}", **KINDS[kind][1])
+        for kind in KINDS
+        if kind not in unavailable()
+    }
     made = []
     for kind in kinds:
         others = [other for other in files if other != kind]
@@ -275,13 +364,13 @@ def judge_all(cases: Sequence[Case], *, workers: int = 1) -> list[Verdict]:
 def judge(case: Case) -> Verdict:
     """Read a case in all ways and compare it with the intact frames."""
     before, began = _baseline(), time.process_time()
+    _forget_peak()
     av.logging.set_level(av.logging.ERROR)
     with av.logging.Capture(local=False) as reports:
         try:
             result, failures, error = _read(case, reports)
-        except ZoopraxisError as caught:
-            result, failures, error = "refused", _misnamed(caught, case.file), caught.problem
-        except Exception as caught:  # noqa: BLE001 - the finding of the campaign
+            failures += _load(case, result)
+        except Exception as caught:  # the finding of the campaign
             result, failures, error = "other", (f"{type(caught).__name__}: {caught}",), ""
     growth = _peak() - before
     if growth > GROWTH:
@@ -290,24 +379,56 @@ def judge(case: Case) -> Verdict:
 
 
 def _read(case: Case, reports: list) -> tuple[str, tuple[str, ...], str]:
+    """Read a video by itself: result, failures, error."""
+    try:
+        with open_video(case.file, timeout=30) as video:
+            if not case.intact:
+                video.arrays_at([0, video.num_frames - 1], resize=64)
+                return "right", (), ""
+            return _compare(video, case, reports)
+    except ZoopraxisError as error:
+        return "refused", _misnamed(error, case.file), error.problem
+
+
+def _load(case: Case, result: str) -> tuple[str, ...]:
+    """Read a clip as training does with on_bad_video=skip: failures."""
+    from zoopraxis.data.dataset import BadVideo, ClipDataset, collate
+    from zoopraxis.data.samples import Sample, SampleList
+    from zoopraxis.inputs import RGB, ClipSpec, Sampling
+    from zoopraxis.inputs.augment import Augment
+
+    sample = Sample(path=case.file, label=0, group="", name="")
+    clip = ClipSpec(sampling=Sampling(num_frames=4, stride=2), input=RGB(resize=32, size=24))
+    samples = SampleList(samples=(sample,), labels=("a",), root="campaign")
+    item = ClipDataset(samples, clip, augment=Augment())[0, 0]
+    batch = collate([item])
+    if isinstance(item, BadVideo):
+        failures = _misnamed(item.error, case.file)
+        return failures + (("the loader refused it, the reader did not",) * (result == "right"))
+    if result == "refused" or batch.inputs.shape != (1, 3, 4, 24, 24):
+        return (f"the loader made {tuple(batch.inputs.shape)} of what the reader {result}",)
+    return ()
+
+
+def _compare(video: Video, case: Case, reports: list) -> tuple[str, tuple[str, ...], str]:
+    """Compare frames, in order and by themselves, with the intact ones."""
     intact = np.load(case.intact)
-    with open_video(case.file, timeout=30) as video:
-        in_order, error = _in_order(video)
-        failures = _misnamed(error, case.file) if error else ()
-        places = np.arange(2, video.num_frames, 5)[::-1][:8]
-        known = _digests(intact)
-        failures += _depends(video, places, in_order, known, case.file)
-        wrong = next((n for n, frame in enumerate(in_order) if _digest(frame) not in known), None)
-        if error:
-            result = "partly"
-        elif wrong is not None:
-            result = "logged" if reports else "unnoticed"
-        else:
-            result = "right" if len(in_order) == len(intact) else "shorter"
-        texts = sorted({text.strip() for _, _, text in reports if "(repeated" not in text})
-        if result == "logged" and not any(known in text for text in texts for known in ONLY_LOGGED):
-            failures += (f"frame {wrong} is wrong, and FFmpeg said: {'; '.join(texts[:3])}",)
-    return result, failures, error.problem if error else ""
+    in_order, error = _in_order(video)
+    failures = _misnamed(error, case.file) if error else ()
+    places = np.arange(2, video.num_frames, 5)[::-1][:8]
+    known = _digests(intact)
+    failures += _depends(video, places, in_order, known, case.file)
+    wrong = next((n for n, frame in enumerate(in_order) if _digest(frame) not in known), None)
+    if error:
+        return "partly", failures, error.problem
+    if wrong is None:
+        return "right" if len(in_order) == len(intact) else "shorter", failures, ""
+    if not reports:
+        return "unnoticed", failures, ""
+    texts = sorted({text.strip() for _, _, text in reports if "(repeated" not in text})
+    if not any(known in text for text in texts for known in ONLY_LOGGED):
+        failures += (f"frame {wrong} is wrong, and FFmpeg said: {'; '.join(texts[:3])}",)
+    return "logged", failures, ""
 
 
 def _in_order(video: Video) -> tuple[list[np.ndarray], ZoopraxisError | None]:
@@ -360,14 +481,23 @@ def _misnamed(error: ZoopraxisError, file: str) -> tuple[str, ...]:
 
 
 def _peak() -> int:
-    """Most memory that this process has had, in bytes."""
+    """Most memory, in bytes, that this process has had since `_forget_peak`, or at all."""
+    if STATUS.exists():
+        found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
+        return int(found[1]) * 1024 if found else 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def _forget_peak() -> None:
+    with suppress(OSError):  # Linux has it
+        (STATUS.parent / "clear_refs").write_text("5")
+
+
 @cache
 def _baseline() -> int:
-    import torch  # noqa: F401 - before the first case, not in it
+    import zoopraxis.data.dataset
+    import zoopraxis.inputs.augment  # noqa: F401 - before the first case, not in it
 
     return _peak()
 
@@ -383,6 +513,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append", help="these seeds")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0 to N-1")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--bombs", action="store_true", help="small files that ask for much, too")
     parser.add_argument("--keep", type=Path, help="folder for the damaged files")
     parser.add_argument("--json", type=Path, dest="place")
     options = parser.parse_args()
@@ -397,18 +528,27 @@ def main() -> None:
             faults=options.fault or list(FAULTS),
             seeds=options.seed or range(options.seeds),
         )
+        if options.bombs:
+            tried += bombs(folder, BOMBS | LARGE_BOMBS)
         verdicts = judge_all(tried, workers=options.workers)
     for group in ("kind", "fault"):
         print_table(group, tried, verdicts)
     print(f"slowest: {max(v.seconds for v in verdicts):.2f} s of processor time;", end=" ")
     print(f"largest growth: {max(v.growth for v in verdicts) >> 20} MiB")
-    for case, verdict in zip(tried, verdicts, strict=True):
-        for failure in verdict.failures:
-            print(f"FAILURE {case}: {failure}")
+    print(report(tried, verdicts))
     if options.place:
         rows = [asdict(c) | asdict(v) for c, v in zip(tried, verdicts, strict=True)]
         options.place.write_text(json.dumps(rows, indent=1))
     sys.exit(any(verdict.failures for verdict in verdicts))
+
+
+def report(tried: Sequence[Case], verdicts: Sequence[Verdict]) -> str:
+    """Lines of all failures, with the arguments that make each case again."""
+    return "\n".join(
+        f"FAILURE {case}: {failure}"
+        for case, verdict in zip(tried, verdicts, strict=True)
+        for failure in verdict.failures
+    )
 
 
 def print_table(group: str, tried: Sequence[Case], verdicts: Sequence[Verdict]) -> None:

@@ -18,13 +18,13 @@ from PIL import Image
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._remedies import REENCODE, command
-from zoopraxis.video._structure import damage
 from zoopraxis.video._sei import (
     SEI_CODECS,
     header_without_sei,
     nal_length_size,
     without_malformed_sei,
 )
+from zoopraxis.video._structure import damage
 
 __all__ = [
     "MAX_PIXELS",

@@ -123,7 +123,9 @@ def _walk_flv(file: BinaryIO, length: int) -> None:
         again = int.from_bytes(_exactly(file, 4), "big")
         # Writers disagree on whether the head of 11 bytes counts; some leave the length out.
         if again not in (0, size, size + 10, size + 11):
-            raise _DamageError(f"the tag at byte {at:,} has {size:,} bytes, and {again:,} according to its end")
+            raise _DamageError(
+                f"the tag at byte {at:,} has {size:,} bytes, and {again:,} according to its end"
+            )
 
 
 def _walk_gif(file: BinaryIO, length: int) -> None:
