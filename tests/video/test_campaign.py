@@ -30,6 +30,7 @@ def campaign(tried, record_property, name):
     )
     problems = faults.report(tried, verdicts)
     assert not problems, f"\n{problems}\nto make one again: python tests/faults.py --kind ..."
+    assert counts["logged"] <= faults.LOGGED * len(tried)
     for case, verdict, one in zip(tried, verdicts, examined, strict=True):
         is_bad = verdict.result in ("refused", "partly")
         assert bool(one.problem) == is_bad, f"{case}: {verdict.result}; the doctor: {one.problem}"

@@ -87,6 +87,10 @@ def read_index(demuxer: Demuxer, deadline: Deadline) -> FrameIndex:
     """
     packets = _read_packets(demuxer, deadline)
     codec = demuxer.stream.codec.canonical_name
+    # After a seek, FFmpeg counts the packets of AVI from the entries of its table.
+    listed = len(demuxer.stream.index_entries)
+    lacks = demuxer.container.format.name in TABLE_FORMATS and 0 < listed < len(packets.pts)
+    demuxer.can_seek = not lacks
     demuxer.only_from_key = codec in BLIND_CODECS and any(packets.keys)
     if _only_times_mislead(demuxer, packets):
         return _index(packets, np.sort(np.array(packets.pts, dtype=np.int64)), counted=True)

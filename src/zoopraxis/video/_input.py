@@ -72,6 +72,8 @@ class Demuxer:
     ----------
     only_from_key : bool
         Whether packets before the first key frame are left out; False unless it is set.
+    can_seek : bool
+        Whether seeking leads where it should; True unless it is set.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class Demuxer:
         self._stream_index = stream
         self._decoder = decoder or {}
         self.only_from_key = False
+        self.can_seek = True
         self.container, self.stream = self._open()
         self._is_open = True
 
@@ -164,7 +167,7 @@ class Demuxer:
         return float(rate) if rate else None
 
     def damage(self) -> str:
-        """What is wrong with the structure of the file that FFmpeg passes over; empty if nothing."""
+        """What is wrong with the structure of the file and FFmpeg passes over; else nothing."""
         return damage(self._video, self.container.format.name)
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
@@ -187,7 +190,9 @@ class Demuxer:
         self._is_open = True
 
     def seek(self, pts: int) -> bool:
-        """Seek to the key frame at a presentation time, or earlier; False if unsupported."""
+        """Seek to the key frame at a presentation time, or earlier; False where it cannot."""
+        if not self.can_seek:
+            return False
         if self._has_failed:
             # A seek flushes the decoder, but not all that damage left in it: H.264 conceals part
             # of the next key frame with what the damaged one was to show.
