@@ -68,7 +68,7 @@ STATUS = Path("/proc/self/status")
 SECONDS = 60.0  # time limit of a case
 FRAMES = 2000  # frames that are read in order, of videos that claim millions
 RESULTS = ("right", "shorter", "partly", "refused", "unnoticed", "logged")
-# Damage that FFmpeg reports to the log of the whole process alone: no error, and no mark on the frame.
+# Damage that FFmpeg reports to the log of the whole process alone, without an error or a mark
 LOGGED = 0.03  # of the cases
 
 # kind -> (suffix, arguments of `videos.write`)

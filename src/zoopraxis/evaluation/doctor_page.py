@@ -131,7 +131,8 @@ def _finding(one: Finding, strips: Mapping[str, str]) -> str:
     """Show a finding: its remedy, the frames of its first videos, and all its lines."""
     body = f"<h2 id={_anchor(one)}>{len(one.where)} {html.escape(one.title)}</h2>"
     body += f"<p class='remedy {one.status}'>{html.escape(one.advice)}</p>"
-    for line, videos in zip(one.where, one.videos[:_SHOWN], strict=False):
+    shown = one.videos[:_SHOWN]
+    for line, videos in zip(one.where[: len(shown)], shown, strict=True):
         told = "" if line in videos or len(videos) > 1 else f"<p>{html.escape(line)}</p>"
         body += told + "".join(strips[video] for video in videos)
     if one.videos and len(one.where) <= _SHOWN:
