@@ -247,6 +247,8 @@ def _serve(channel: Connection, place: int) -> None:
     """Do jobs until there are no more."""
     global _number
     _number = place
+    # that of `_interrupt`, also in what a shell started in the background, where it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
