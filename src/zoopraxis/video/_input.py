@@ -36,9 +36,8 @@ __all__ = [
     "reworded_errors",
 ]
 
-# Raise on damaged data instead of concealing it with parts of other frames, and check the sums of
-# those streams that have any (HEVC may, of each picture).
-STRICT = {"err_detect": "crccheck+explode"}
+# Raise on damaged data instead of concealing it with parts of other frames.
+STRICT = {"err_detect": "explode"}
 # Decoders that would refuse metadata too: TIFF images with any tag that FFmpeg does not know.
 LENIENT = {"tiff"}
 # Largest frame that is decoded: 8192x8192, twice 8K. A compressed image of a few megabytes can
