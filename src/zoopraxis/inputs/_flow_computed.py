@@ -140,7 +140,8 @@ class ComputedFlow:
         if self._kept is None:
             return
         _, image = cv2.imencode(".png", field.numpy().reshape(2 * self.height, self.width))
-        with contextlib.suppress(FileNotFoundError):  # another process made room: it is not kept
+        # another process made room: it is not kept
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
             self._kept.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 dir=self._kept, suffix=UNFINISHED, delete=False
