@@ -24,21 +24,11 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from peers import published_shift
 from zoopraxis import create_model
 from zoopraxis.models import gsm, tsm
 
 Forms = Mapping[str, AbstractContextManager[object]]
-
-
-def published_shift(x: Tensor, num_frames: int) -> Tensor:
-    """TSM as published: a zero tensor of the whole size, then three copies into it."""
-    video = x.view(-1, num_frames, *x.shape[1:])  # (B, T, C, H, W)
-    n = x.shape[1] // 8
-    out = torch.zeros_like(video)
-    out[:, :-1, :n] = video[:, 1:, :n]
-    out[:, 1:, n : 2 * n] = video[:, :-1, n : 2 * n]
-    out[:, :, 2 * n :] = video[:, :, 2 * n :]
-    return out.view_as(x)
 
 
 def published_gate_shift(module: gsm.GateShift, x: Tensor, num_frames: int) -> Tensor:

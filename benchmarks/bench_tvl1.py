@@ -19,7 +19,6 @@ uses one thread for a pair of frames; ``--threads`` is for OpenCV's.
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from zoopraxis import open_video
+from zoopraxis.explain.profile import processor_name
 from zoopraxis.flow import METHODS, TVL1, flow_method
 from zoopraxis.flow.base import Frame, grey, no_flow, planes
 from zoopraxis.theatre.film import film
@@ -144,16 +144,6 @@ def accuracy(pairs: list[Pair], rounds: int) -> dict[str, dict[str, float]]:
     return table
 
 
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def main() -> None:
     """Print the comparison, then the table of methods."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -168,8 +158,8 @@ def main() -> None:
     films = list(filmed(args.pairs))
     sets = [films, *(list(recorded(path, args.pairs)) for path in args.videos)]
     TVL1().between(films[0].first, films[0].second)  # compiles
-    print(f"{processor()}, {args.threads} thread(s) of OpenCV, {args.rounds} rounds")
-    result: dict[str, object] = {"processor": processor(), "threads": args.threads}
+    print(f"{processor_name()}, {args.threads} thread(s) of OpenCV, {args.rounds} rounds")
+    result: dict[str, object] = {"processor": processor_name(), "threads": args.threads}
     compared = {}
     for pairs in sets:
         name, (height, width) = pairs[0].origin, pairs[0].first.shape[:2]

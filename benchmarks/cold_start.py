@@ -8,11 +8,12 @@ least.
 """
 
 import argparse
-import platform
 import resource
 import subprocess
 import sys
 import time
+
+from zoopraxis.explain.profile import processor_name
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("video")
@@ -32,7 +33,7 @@ for _ in range(options.rounds):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         times[name].append((used, wall))
-print(platform.processor() or platform.machine())
+print(processor_name())
 for name, found in times.items():
     seconds, walls = [pair[0] for pair in found], [pair[1] for pair in found]
     print(f"{name}: {min(seconds):.2f} to {max(seconds):.2f} s, wall clock {min(walls):.2f} s")

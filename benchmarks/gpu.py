@@ -18,7 +18,6 @@ arithmetic, norms and activations by memory, half of the time each; compiling fu
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 
 from peers import PEERS, difference, with_weights
 from zoopraxis import create_model, model_spec
+from zoopraxis.explain.profile import processor_name
 from zoopraxis.models import model_size
 
 FORMS = ("plain", "last", "compile", "graph")
@@ -51,11 +51,7 @@ def main() -> None:
     device = torch.device(options.device)
     torch.backends.cudnn.benchmark = True
     rate = _peak(device)
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else (platform.processor() or platform.machine())
-    )
+    name = processor_name(options.device)
     print(f"{name}, torch {torch.__version__}, bf16 matrix product {rate / 1e12:.1f} TFLOP/s")
     rows: list[dict[str, Any]] = []
     for network in options.networks:

@@ -71,7 +71,8 @@ def run_jobs(jobs: Sequence[Callable[[], T]], *, workers: int) -> Iterator[tuple
         if isinstance(result, Lost):
             raise WorkerError(
                 f"a job {result.reason}",
-                "memory may have run out: try fewer processes",
+                "memory may have run out: try fewer processes; a script that starts them needs "
+                'the line `if __name__ == "__main__":` above its work',
             )
         yield number, result
 

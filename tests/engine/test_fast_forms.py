@@ -30,6 +30,29 @@ def test_every_family_computes_the_same(name):
     assert relative(single, exact) < 1e-4
 
 
+@pytest.mark.parametrize("name", list_models("test_*"))
+def test_every_family_learns_the_same(name):
+    torch.manual_seed(0)
+    model = create_model(name).double().eval()  # dropout would draw by the layout
+    clip = model_spec(name).clip.example(batch=2, seed=1)
+    clip = clip if isinstance(clip, tuple) else (clip,)
+    doubles = [x.double() if x.is_floating_point() else x for x in clip]
+
+    gradients = []
+    for network in (model, in_fast_forms(model)):
+        network(*doubles).logsumexp(dim=-1).sum().backward()
+        gradients.append({key: p.grad for key, p in network.named_parameters()})
+
+    wanted, got = gradients
+    assert got.keys() == wanted.keys()
+    largest = max(float(value.abs().max()) for value in wanted.values() if value is not None)
+    for key, value in wanted.items():
+        assert (value is None) == (got[key] is None)
+        if value is not None:
+            scale = max(float(value.abs().max()), 1e-6 * largest)  # some are 0 but for rounding
+            assert float((got[key] - value).abs().max()) < 1e-6 * scale, key
+
+
 @pytest.mark.parametrize(
     ("form", "options"),
     [

@@ -48,6 +48,7 @@ __all__ = [
     "count_activations",
     "draw_costs",
     "latency",
+    "processor_name",
     "reach",
     "resized",
 ]
@@ -348,11 +349,11 @@ def latency(
         engine=fast.engine,
         precision=precision,
         device=device,
-        processor=_processor(device),
+        processor=processor_name(device),
     )
 
 
-def _processor(device: str) -> str:
+def processor_name(device: str = "cpu") -> str:
     """Name the processor of a device."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)

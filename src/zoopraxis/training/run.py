@@ -15,6 +15,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.data.quarantine import LeftOut
 from zoopraxis.data.samples import SampleList
+from zoopraxis.engine.fast_forms import in_fast_forms
 from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
 from zoopraxis.training.build import Feeds, make_feeds, start_network
@@ -150,6 +151,8 @@ def start_run(
     part = recipe.train
     shard = Shard(rank=fabric.global_rank, world=fabric.world_size)
     feeds = make_feeds(recipe, config.clip, train_list, val_list, shard=shard)
+    if fabric.device.type == "cpu":
+        network = in_fast_forms(network)  # the same weights under the same names
     if part.channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
     network = network.to(fabric.device)
