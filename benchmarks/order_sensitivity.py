@@ -6,8 +6,8 @@ makes the same prediction for a clip and its reverse; networks that shift (TSM) 
 
     python benchmarks/order_sensitivity.py DATA --pairs sit_down:stand_up,push:pull --out runs/order
 
-trains the three with one recipe on every fold and seed, and prints a Markdown table. Finished
-trainings are kept, and an interrupted run resumes.
+trains the three with one recipe on every fold and seed, tests each as `zoopraxis diagnose` does,
+and prints a Markdown table. Finished trainings are kept, and an interrupted run resumes.
 """
 
 import argparse
@@ -19,10 +19,8 @@ from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import k_fold_by_group
 from zoopraxis.data.write import write_samples
-from zoopraxis.evaluation.evaluate import evaluate
-from zoopraxis.evaluation.result import Evaluation
+from zoopraxis.explain.diagnose import Diagnosis, diagnose
 from zoopraxis.inputs.playback import Playback
-from zoopraxis.metrics import pair_accuracy, top_k_accuracy
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import Recipe, read_recipe, recipe_path
 
@@ -37,8 +35,8 @@ def main() -> None:
     """Train, test both ways, and print the table."""
     options = parse()
     samples = read_samples(options.data, group=options.group)
-    split = (pair.split(":") for pair in options.pairs.split(",") if pair)
-    pairs = [(samples.labels.index(a), samples.labels.index(b)) for a, b in split]
+    split = (pair.partition(":") for pair in options.pairs.split(",") if pair)
+    pairs = [(first, second) for first, _, second in split]
     table: dict[str, list[list[float]]] = {name: [] for name in options.networks}
     for fold, (training, held_out) in enumerate(k_fold_by_group(samples, folds=options.folds)):
         for seed in range(options.seeds):
@@ -47,9 +45,8 @@ def main() -> None:
                 recipe = recipe_of(name, out, training, held_out, seed, options)
                 train(recipe, out, resume=True)
                 net = open_model(out / "final.safetensors")
-                ahead = evaluate(net, held_out, views=1, keep=out)
-                back = evaluate(net, held_out, views=1, play=REVERSED, keep=out)
-                table[name].append(row_of(ahead, back, pairs))
+                found = diagnose(net, held_out, plays=[REVERSED], pairs=pairs, keep=out)
+                table[name].append(row_of(found))
     print(f"| {len(samples)} clips | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, rows in table.items():
@@ -93,17 +90,14 @@ def recipe_of(
     )
 
 
-def row_of(
-    forwards: Evaluation, backwards: Evaluation, pairs: list[tuple[int, int]]
-) -> list[float]:
+def row_of(found: Diagnosis) -> list[float]:
     """Return the results of one run, in the order of the columns."""
-    ahead, back = forwards.scores(), backwards.scores()
-    changed = float((ahead.argmax(axis=1) != back.argmax(axis=1)).mean())
+    ahead, back = found.effects["forwards"], found.effects[REVERSED.name]
     return [
-        top_k_accuracy(ahead, forwards.classes),
-        top_k_accuracy(back, backwards.classes),
-        changed,
-        pair_accuracy(ahead, forwards.classes, pairs),
+        ahead.accuracy,
+        back.accuracy,
+        back.changed,
+        found.within_pairs.get("forwards", float("nan")),
     ]
 
 

@@ -67,7 +67,7 @@ class PublishedTSM(nn.Module):
         """Map clips (B, 3, T, H, W) to logits."""
         frames = clip.transpose(1, 2)  # (B, T, 3, H, W)
         logits: Tensor = self.new_fc(self.base_model(frames.flatten(0, 1)))
-        return logits.unflatten(0, frames.shape[:2]).mean(dim=1)
+        return logits.reshape(*frames.shape[:2], -1).mean(dim=1)
 
 
 @dataclass(frozen=True)
