@@ -19,7 +19,6 @@ the first of them is kept.
 from dataclasses import dataclass
 from typing import Literal
 
-import networkx as nx
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -89,6 +88,8 @@ def receptive_fields(graph: LabelledGraph, settings: FieldSettings) -> NDArray[n
 
 def _centrality(graph: LabelledGraph, labelling: str) -> NDArray[np.float64]:
     """Centrality of each node, rounded: equal ones are equal whatever the order of summation."""
+    import networkx as nx  # loading it takes a third of a second
+
     net = nx.from_numpy_array(graph.edges > 0)
     values = nx.betweenness_centrality(net) if labelling == "betweenness" else dict(net.degree())
     return np.round([float(values[node]) for node in range(len(graph.nodes))], 9)
