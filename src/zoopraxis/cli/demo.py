@@ -33,8 +33,10 @@ def demo(
     console = Console(stderr=True)
     console.print("loading PyTorch ...")
     from zoopraxis.cli._training_bar import TrainingBar
+    from zoopraxis.engine.allocator import keep_memory
     from zoopraxis.theatre.demo import run_demo
 
+    keep_memory()
     result = run_demo(
         out,
         recipe,
