@@ -1,0 +1,120 @@
+"""Clips a second that training is fed, beside what the decoder alone allows.
+
+    python benchmarks/loader.py
+    python benchmarks/loader.py --rounds 5 --model x3d_s FOLDER
+
+Without FOLDER it films the theatre at 340x256. Two worker processes of the training loader read,
+resize, crop, flip and collate clips; two others decode as many clips of the same list and do
+nothing else: seek to the key frame before, decode up to the last frame, convert the frames of the
+clip to RGB. They take turns of a few epochs. Printed are clips a second of wall-clock time, and the
+ratio of processor times, bare decoding over ours: 0.85 is the bar.
+"""
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from zoopraxis import model_spec, open_video
+from zoopraxis.data.samples import SampleList, read_samples
+from zoopraxis.explain.profile import processor_name
+from zoopraxis.inputs import ClipSpec
+from zoopraxis.theatre import Settings, make_theatre
+from zoopraxis.training.build import make_feeds
+from zoopraxis.training.recipe import read_recipe
+from zoopraxis.training.sampler import Shard
+
+WORKERS, BATCH, EPOCHS = 2, 8, 4  # epochs of a turn
+
+
+class Decoded(Dataset[int]):
+    """Clips that are decoded and thrown away."""
+
+    def __init__(self, samples: SampleList, clip: ClipSpec) -> None:
+        self.paths = [sample.path for sample in samples]
+        self.lengths = []
+        for path in self.paths:
+            with open_video(path) as video:
+                self.lengths.append(video.num_frames)
+        self.steps = clip.sampling.stride * np.arange(clip.sampling.num_frames)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> int:
+        """Decode one clip at a random place; return the number of its frames."""
+        rng = np.random.default_rng()
+        start = int(rng.integers(max(1, self.lengths[index] - int(self.steps[-1]))))
+        with av.open(self.paths[index]) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            tick = 1 / (stream.average_rate * stream.time_base)  # type: ignore[operator]
+            wanted = [int((start + step) * tick) for step in self.steps.tolist()]
+            container.seek(wanted[0], stream=stream)
+            taken = 0
+            for frame in container.decode(stream):
+                if frame.pts is not None and frame.pts >= wanted[taken]:
+                    frame.to_ndarray(format="rgb24")
+                    taken += 1
+                    if taken == len(wanted):
+                        break
+        return taken
+
+
+def main() -> None:
+    """Print both speeds and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="Folder of classes, or a list.")
+    parser.add_argument("--model", default="r2plus1d_18", help="Whose clips are read.")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = options.folder
+        if folder is None:
+            folder = Path(name) / "theatre"
+            make_theatre(folder, clips_per_class=8, settings=Settings(size=(340, 256)))
+        samples = read_samples(str(folder))
+        clip = model_spec(options.model).clip
+        recipe = read_recipe(
+            "finetune",
+            [f"data.train={folder}", f"data.workers={WORKERS}", f"train.batch_size={BATCH}"],
+        )
+        bare = Decoded(samples, clip)
+        ratios, ours, theirs = [], [], []
+        for _ in range(options.rounds):
+            fed = _cost(make_feeds(recipe, clip, samples, None, shard=Shard()).train)
+            decoded = _cost(DataLoader(bare, BATCH, num_workers=WORKERS, persistent_workers=True))
+            ratios.append(decoded[0] / fed[0])
+            ours.append(EPOCHS * len(samples) / fed[1])
+            theirs.append(EPOCHS * len(samples) / decoded[1])
+    print(f"{processor_name()}: {len(samples)} clips of {options.model}, {WORKERS} workers")
+    print(f"training is fed {statistics.median(ours):.1f} clips/s; decoding: ", end="")
+    print(f"{statistics.median(theirs):.1f}")
+    print(f"ratio: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def _cost(batches: Any) -> tuple[float, float]:
+    """Processor and wall-clock seconds of some epochs, here and in the workers, which then end."""
+    began, before = time.perf_counter(), _processor()
+    for _ in range(EPOCHS):
+        for _ in batches:
+            pass
+    wall = time.perf_counter() - began
+    batches._iterator = None  # ends the workers: only then is their time counted
+    return _processor() - before, wall
+
+
+def _processor() -> float:
+    spent = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
+if __name__ == "__main__":
+    main()
