@@ -1,4 +1,4 @@
-"""Reading clips of video files: ours beside torchcodec and OpenCV, codec by codec.
+"""Reading clips of video files: ours beside torchcodec, decord2, SPDL and OpenCV, codec by codec.
 
     python benchmarks/reading.py
     python benchmarks/reading.py --rounds 3 --json reading.json VIDEO VIDEO
@@ -6,9 +6,10 @@
 Without VIDEOs it films ten seconds of the theatre, 340x256 at 30 frames a second, and encodes
 them: H.264 as x264's defaults have it (a key frame every 250 frames), with a key frame every 12,
 of key frames alone, and HEVC, VP9, AV1 and MPEG-4 by default. Work: a clip of 16 frames, stride 2,
-at eight places, resized to 128; and ten clips of it, in one pass and one after the other. All take
-turns, and are held to the same frames (conversions to RGB differ by some grey levels). Times are
-processor times with one decoding thread each. OpenCV's FFmpeg does not decode AV1 everywhere: nan.
+at eight places, resized to 128; and ten clips of it with three crops each, in one pass and view by
+view. All take turns, and are held to the same frames (conversions to RGB differ by some grey
+levels). Times are processor times with one decoding thread each. OpenCV's FFmpeg does not decode
+AV1 everywhere: nan.
 
 A peer that is not installed, or does not find FFmpeg, is left out. Prediction, written before the
 first run: decoding takes most of the time in all of them, so that files are read equally fast; ours
@@ -23,9 +24,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis import open_video
+from zoopraxis.explain.profile import processor_name
 from zoopraxis.theatre.film import film
 
 Frames = NDArray[np.uint8]
 Read = Callable[[Path, NDArray[np.int64]], Frames]
-FPS, SECONDS, SHORT, CLIP, STRIDE, PLACES, CLIPS = 30, 10, 128, 16, 2, 8, 10
+FPS, SECONDS, SHORT, CLIP, STRIDE, PLACES, CLIPS, CROPS = 30, 10, 128, 16, 2, 8, 10, 3
 CODECS = {
     "H.264, long GOP": ("libx264", {}),
     "H.264, GOP 12": ("libx264", {"g": "12"}),
@@ -63,15 +65,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path, dest="place")
     options = parser.parse_args()
     readers: dict[str, Read] = {"ours": _ours, "OpenCV": _opencv}
-    try:
-        readers["torchcodec"] = _torchcodec()
-    except (ImportError, OSError, RuntimeError) as error:
-        print(f"torchcodec is left out: {str(error).splitlines()[0]}", file=sys.stderr)
+    for name, peer in {"torchcodec": _torchcodec, "decord2": _decord, "SPDL": _spdl}.items():
+        try:
+            readers[name] = peer()
+        except (ImportError, OSError, RuntimeError) as error:
+            print(f"{name} is left out: {str(error).splitlines()[0]}", file=sys.stderr)
+    print(processor_name())
     facts: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = {path.name: path for path in options.videos} or _encoded(Path(folder))
         print("| file | " + " | ".join(f"{name}, ms" for name in readers), end=" | ")
-        print(" | ".join(f"over {name}" for name in list(readers)[1:]), "| ten clips at once |")
+        print(
+            " | ".join(f"over {name}" for name in list(readers)[1:]),
+            "| ten clips of three crops at once |",
+        )
         print("|---" * (2 * len(readers) + 1) + "|")
         for name, path in files.items():
             facts[name] = _row(path, readers, rounds=options.rounds)
@@ -105,8 +112,10 @@ def _row(path: Path, readers: dict[str, Read], *, rounds: int) -> dict[str, floa
             times[name].append(sum(_seconds(partial(read, path, clip)) for clip in clips) / PLACES)
         views = np.linspace(0, length - span, CLIPS).astype(np.int64)[:, None]
         many = views + STRIDE * np.arange(CLIP)  # (V, T)
-        apart = sum(_seconds(partial(_ours, path, clip)) for clip in many)
-        at_once.append(apart / _seconds(partial(_ours, path, many)))
+        apart = sum(
+            _seconds(partial(_views, path, clip[None], (c,))) for clip in many for c in range(CROPS)
+        )
+        at_once.append(apart / _seconds(partial(_views, path, many, range(CROPS))))
     row = {}
     for name in readers:
         found = times.get(name, [float("nan")] * rounds)
@@ -120,6 +129,21 @@ def _seconds(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
+
+
+def _views(path: Path, clips: NDArray[np.int64], crops: Iterable[int]) -> list[Frames]:
+    """Read clips (V, T), and cut left (0), centre (1) or right (2) squares of them."""
+    frames = _ours(path, clips)  # (V, T, H, W, 3)
+    left = (frames.shape[-2] - SHORT) // 2
+    return [frames[..., :SHORT, crop * left : crop * left + SHORT, :].copy() for crop in crops]
+
+
+@cache
+def _size(path: Path) -> tuple[int, int]:
+    """Height and width at which a file is read."""
+    with open_video(path) as video:
+        scale = SHORT / min(video.height, video.width)
+        return round(video.height * scale), round(video.width * scale)
 
 
 def _ours(path: Path, indices: NDArray[np.int64]) -> Frames:
@@ -140,10 +164,8 @@ def _opencv(path: Path, indices: NDArray[np.int64]) -> Frames:
         if not there:
             raise UndecodedError
         at += 1
-        height, width = frame.shape[:2]
-        scale = SHORT / min(height, width)
-        size = (round(width * scale), round(height * scale))
-        frames.append(cv2.cvtColor(cv2.resize(frame, size), cv2.COLOR_BGR2RGB))
+        resized = cv2.resize(frame, _size(path)[::-1])
+        frames.append(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB))
     video.release()
     return np.stack(frames).astype(np.uint8)
 
@@ -153,17 +175,48 @@ def _torchcodec() -> Read:
     transforms: Any = importlib.import_module("torchcodec.transforms")
 
     def read(path: Path, indices: NDArray[np.int64]) -> Frames:
-        with open_video(path) as video:
-            scale = SHORT / min(video.height, video.width)
-            size = (round(video.height * scale), round(video.width * scale))
         decoder = decoders.VideoDecoder(
             path,
             seek_mode="approximate",
             num_ffmpeg_threads=1,
-            transforms=[transforms.Resize(size)],
+            transforms=[transforms.Resize(_size(path))],
         )
         frames: Frames = decoder.get_frames_at(indices.tolist()).data.numpy()  # (T, 3, H, W)
         return np.moveaxis(frames, 1, -1)
+
+    return read
+
+
+def _decord() -> Read:
+    decord: Any = importlib.import_module("decord")
+
+    def read(path: Path, indices: NDArray[np.int64]) -> Frames:
+        height, width = _size(path)
+        try:
+            video = decord.VideoReader(str(path), width=width, height=height, num_threads=1)
+            frames: Frames = video.get_batch(indices.tolist()).asnumpy()  # (T, H, W, 3)
+        except decord.DECORDError as error:
+            raise UndecodedError from error
+        return frames
+
+    return read
+
+
+def _spdl() -> Read:
+    io: Any = importlib.import_module("spdl.io")
+    decoding = io.decode_config(decoder_options={"threads": "1"})
+
+    def read(path: Path, indices: NDArray[np.int64]) -> Frames:
+        height, width = _size(path)
+        filters = io.get_video_filter_desc(
+            scale_width=width, scale_height=height, scale_algo="bilinear", scale_mode=None
+        )
+        packets = io.demux_video(str(path))
+        found = io.sample_decode_video(
+            packets, indices.tolist(), decode_config=decoding, filter_desc=filters
+        )
+        frames: Frames = np.array(io.to_numpy(io.convert_frames(found)))  # (T, H, W, 3)
+        return frames
 
     return read
 

@@ -141,6 +141,8 @@ X265 = {
     "x265-params": "log-level=none:keyint=12:min-keyint=12:bframes=3:pools=1",
     "preset": "ultrafast",
 }
+# Pictures of a lower layer may be marked as referenced by none of theirs, and be by higher ones.
+LAYERED = {"x265-params": f"{X265['x265-params']}:temporal-layers=3", "preset": "ultrafast"}
 UNEVEN = [0, 10, 50, 51, 120, 200, 210, 330, 340, 341, *range(400, 4000, 70)]
 
 # kind -> (suffix, arguments of `write`). All present the frames 0, 1, 2 ... in order.
@@ -162,6 +164,7 @@ KINDS: dict[str, tuple[str, dict]] = {
     "h264-one-frame": ("mp4", {"options": X264, "frames": 1}),
     "hevc": ("mp4", {"codec": "libx265", "options": X265}),
     "hevc-10-bit": ("mkv", {"codec": "libx265", "options": X265, "pix_fmt": "yuv420p10le"}),
+    "hevc-layers": ("mp4", {"codec": "libx265", "options": LAYERED}),
     "av1": ("mp4", {"codec": "libsvtav1", "frames": 24, "options": {"preset": "10", "g": "12"}}),
     "vp9": ("webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "g": "12"}}),
     "vp8": ("webm", {"codec": "libvpx", "options": {"deadline": "realtime", "g": "12"}}),

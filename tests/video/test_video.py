@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from fractions import Fraction
+from functools import partial
 
 import av
 import cv2
@@ -30,6 +31,8 @@ from videos import (
 )
 from zoopraxis.errors import VideoError
 from zoopraxis.video import open_video
+from zoopraxis.video._input import Demuxer, decoder_threads
+from zoopraxis.workers import run_jobs
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +191,36 @@ def test_iterating_yields_every_frame(clip):
         assert numbers_of(torch.stack(list(video))) == list(range(40))
 
 
+@pytest.mark.parametrize(("kind", "decoded"), [("h264-b", 7), ("hevc", 7), ("hevc-layers", 12)])
+def test_frames_that_no_other_needs_are_not_decoded(kind, decoded, tmp_path, monkeypatch):
+    counts = []
+    decode = Demuxer.decode
+
+    def counted(demuxer, packet):
+        frames = decode(demuxer, packet)
+        counts.append(len(frames))
+        return frames
+
+    with open_video(make(tmp_path, kind)) as video:
+        monkeypatch.setattr(Demuxer, "decode", counted)
+        assert numbers_of(video.frames_at([11])) == [11]
+
+    assert sum(counts) <= decoded
+
+
+@pytest.mark.parametrize(
+    ("codec", "size", "threads"),
+    [("h264", (340, 256), 1), ("h264", (1280, 720), 0), ("av1", (1920, 1080), 1)],
+)
+def test_decoders_take_several_threads_where_it_pays(codec, size, threads):
+    assert decoder_threads(codec, *size) == threads
+
+
+def test_processes_that_share_the_cores_decode_with_one_thread():
+    alone = partial(decoder_threads, "h264", 1920, 1080)
+    assert list(run_jobs([alone, alone], workers=2)) == [(0, 1), (1, 1)]
+
+
 def test_holds_only_requested_frames_in_memory(tmp_path):
     path = write(tmp_path / "long.mp4", "mpeg4", frames=3000, options={"g": "50"})
     tracemalloc.start()
@@ -207,6 +240,8 @@ import json, sys
 import numpy as np
 from zoopraxis.errors import VideoError
 from zoopraxis.video import open_video
+from zoopraxis.video._input import Demuxer, decoder_threads
+from zoopraxis.workers import run_jobs
 
 result = {}
 for path in sys.argv[1:]:

@@ -121,7 +121,8 @@ def _index(packets: _PacketTable, pts: NDArray[np.int64], *, counted: bool) -> F
 def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
     container, stream = demuxer.container, demuxer.stream
     packets = _PacketTable([], [], [], [])
-    ends: dict[Fraction, int] = {}  # in each stream's unit of time: exact, and quick
+    ends: dict[int, int] = {}  # of each stream, in its unit of time
+    units: dict[int, Fraction] = {}
     broken = False
     # The duration in a header is that of the longest stream, which may be the audio.
     read_all = container.format.name in HEADER_DURATION_FORMATS
@@ -132,18 +133,20 @@ def _read_packets(demuxer: Demuxer, deadline: Deadline) -> _PacketTable:
         deadline.check()
         if packet.size == 0:  # flushes the decoder
             continue
-        if packet.pts is not None and packet.time_base:
-            ends[packet.time_base] = max(
-                ends.get(packet.time_base, 0), packet.pts + (packet.duration or 0)
-            )
-        if packet.stream_index != stream.index:
-            continue
+        if read_all:
+            number = packet.stream_index
+            if packet.pts is not None:
+                if number not in units:
+                    units[number] = packet.time_base or Fraction(0)
+                ends[number] = max(ends.get(number, 0), packet.pts + (packet.duration or 0))
+            if number != stream.index:
+                continue
         broken = packet.is_corrupt
         packets.pts.append(packet.pts)
         packets.durations.append(packet.duration or 0)
         packets.keys.append(packet.is_keyframe and packet.dts not in not_keys)
         packets.hidden.append(packet.is_discard)
-    last_second = max((float(unit * end) for unit, end in ends.items()), default=0.0)
+    last_second = max((float(end * units[i]) for i, end in ends.items()), default=0.0)
     _check_complete(demuxer, last_second, found=len(packets.pts))
     if broken:
         raise _truncated(demuxer.name, "its last packet is incomplete")

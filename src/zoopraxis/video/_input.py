@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +23,7 @@ from zoopraxis.video._sei import (
     SEI_CODECS,
     header_without_sei,
     nal_length_size,
+    one_temporal_layer,
     without_malformed_sei,
 )
 from zoopraxis.video._structure import damage
@@ -32,6 +34,7 @@ __all__ = [
     "Demuxer",
     "check_image_size",
     "check_size",
+    "decoder_threads",
     "demuxed",
     "reworded_errors",
 ]
@@ -45,6 +48,10 @@ LENIENT = {"tiff"}
 MAX_PIXELS = 2**26
 MAX_SIDE = 2**16  # OpenCV and FFmpeg refuse images of a million pixels a side, in other words
 SMALLER = "make them smaller first: networks see a few hundred pixels a side"
+# Decoders that several threads speed up without frames in flight, and pixels of a frame from which
+# they do. Elsewhere threads take up to twice the processor time, and are no sooner done.
+THREADED = {"h264", "hevc"}
+THREADED_PIXELS = 1280 * 720
 # FFmpeg would take a file called img_%03d.png for the pattern of a sequence of files.
 OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
 INVALID_DATA = av.error.tag_to_code(b"INDA")
@@ -69,6 +76,10 @@ class Demuxer:
 
     Attributes
     ----------
+    codec : str
+        FFmpeg's name of the codec.
+    one_temporal_layer : bool
+        Whether this is HEVC without pictures that only those of higher layers may leave out.
     only_from_key : bool
         Whether packets before the first key frame are left out; False unless it is set.
     can_seek : bool
@@ -118,8 +129,11 @@ class Demuxer:
         # a seek discards no frames in flight.
         stream.codec_context.thread_type = "SLICE"
         self.codec = stream.codec.canonical_name
+        threads = decoder_threads(self.codec, stream.width, stream.height)
+        stream.codec_context.thread_count = threads
         extradata = stream.codec_context.extradata
         self._nal_length_size = nal_length_size(self.codec, extradata)
+        self.one_temporal_layer = self.codec == "hevc" and one_temporal_layer(extradata)
         mended = header_without_sei(extradata) if extradata and self.codec == "hevc" else None
         if mended is not None:
             stream.codec_context.extradata = mended
@@ -244,6 +258,12 @@ class Demuxer:
         """Raise if the file was closed."""
         if not self._is_open:
             raise VideoError(f"{self.name}: it was closed", "open it again with open_video")
+
+
+def decoder_threads(codec: str, width: int, height: int) -> int:
+    """Threads of a decoder, 0 for as many as there are cores; one where processes share them."""
+    pays = codec in THREADED and width * height >= THREADED_PIXELS
+    return 0 if pays and parent_process() is None else 1
 
 
 def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Any]:

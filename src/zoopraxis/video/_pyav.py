@@ -20,8 +20,8 @@ from zoopraxis.video._remedies import REENCODE, command
 
 __all__ = ["Colours", "PyAVVideo", "build_graph"]
 
-# Codecs in which no frame references one that is marked "non-reference". Not HEVC: there the
-# mark concerns only frames of the same temporal layer.
+# Codecs in which no frame references one that is marked "non-reference". In HEVC the mark concerns
+# only frames of the same temporal layer.
 DISPOSABLE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Seeking flushes the decoder: a key frame at most this many frames ahead is decoded up to.
 MIN_SEEK = 8
@@ -232,7 +232,7 @@ class _FrameReader:
     def _decode_from(self, key: int | None, times: NDArray[np.int64]) -> Iterator[VideoFrame]:
         """Yield frames at ascending times, starting at a key frame, until a new seek pays off."""
         requested = set(times.tolist())
-        can_skip = self.demuxer.stream.codec.canonical_name in DISPOSABLE
+        can_skip = self.demuxer.codec in DISPOSABLE or self.demuxer.one_temporal_layer
         done = 0
         for packet in self.packets_from(key):
             self.deadline.check()

@@ -12,6 +12,7 @@ __all__ = [
     "header_without_sei",
     "nal_length_size",
     "nal_units",
+    "one_temporal_layer",
     "without_malformed_sei",
 ]
 
@@ -31,6 +32,13 @@ def nal_length_size(codec: str, extradata: bytes | None) -> int:
         return 0
     at = 4 if codec == "h264" else 21
     return (extradata[at] & 3) + 1 if len(extradata) > at else 0
+
+
+def one_temporal_layer(extradata: bytes | None) -> bool:
+    """Whether HEVC's decoder configuration (hvcC) says that all pictures are of one layer."""
+    if not extradata or extradata[0] != 1 or len(extradata) <= 21:
+        return False
+    return extradata[21] >> 3 & 7 == 1  # numTemporalLayers; 0 is unknown
 
 
 def header_without_sei(extradata: bytes) -> bytes | None:
