@@ -225,6 +225,7 @@ class _FrameReader:
                 # In an open GOP a frame may list references from before the key frame that it
                 # does not use, and the strict decoder raises. Retry once from the key frame
                 # before that, with which these references are decoded too.
+                key = self.index.key_before(int(times[done]))
                 if failed == done or key is None or self.index.key_before(key - 1) is None:
                     raise self._damaged(int(indices[done]), error) from error
                 failed = done
@@ -234,8 +235,14 @@ class _FrameReader:
         requested = set(times.tolist())
         can_skip = self.demuxer.codec in DISPOSABLE or self.demuxer.one_temporal_layer
         done = 0
+        passed, ahead = key, None  # key frames: the last one decoded, and one that is awaited
         for packet in self.packets_from(key):
             self.deadline.check()
+            if ahead is not None and packet.pts != ahead:
+                continue
+            ahead = None
+            if packet.is_keyframe and packet.pts is not None:
+                passed = packet.pts
             # Stored after the key frame but presented before it, these frames of an open GOP
             # reference the previous GOP, which was not decoded: I6 [B4 B5] P9 B7 B8.
             if key is not None and packet.pts is not None and packet.pts < key:
@@ -253,6 +260,13 @@ class _FrameReader:
                 done += 1
                 if done == len(times) or self._seek_pays_off(frame.pts, int(times[done])):
                     return
+                following = self.index.key_before(int(times[done]))
+                if following is not None and (passed is None or following > passed):
+                    # Near, so that reading on is quicker than a seek, but what lies between need
+                    # not be decoded.
+                    self.demuxer.stream.codec_context.flush_buffers()
+                    key = ahead = following
+                    break
         raise self._missing(int(np.searchsorted(self.index.pts, times[done])))
 
     def _seek_pays_off(self, current: int, target: int) -> bool:
