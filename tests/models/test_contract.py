@@ -88,7 +88,9 @@ def test_every_device_agrees_with_double_precision(model, clip, device, monkeypa
 
 
 def test_the_table_of_sizes_has_every_model_and_no_other():
-    assert set(registry._sizes()) == {*list_models(), *TINY}
+    table = {name: row["family"] for name, row in registry._table().items()}
+    assert table == {name: family for name, (family, _) in registry._entries().items()}
+    assert set(table) == {*list_models(), *TINY}
 
 
 def test_a_second_entry_of_one_name_is_refused(monkeypatch):

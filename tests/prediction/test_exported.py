@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from videos import write
+from zoopraxis import models
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.engine.compiled import compile_exported
@@ -87,7 +88,7 @@ def _with_text(compiled, text):
 
 def imported(program, *arguments):
     """Run a program in another process: what it prints, and the large packages it imported."""
-    code = f"import sys\n{program}\nprint(*(sys.modules.keys() & set({HEAVY!r})))"
+    code = f"import sys\n{program}\nprint(*(sys.modules.keys() & set({[*HEAVY, *FAMILIES]!r})))"
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -98,7 +99,8 @@ def imported(program, *arguments):
     return lines, set(modules.split())
 
 
-HEAVY = ["torch", "torchvision", "sklearn", "numba", "matplotlib", "timm"]
+HEAVY = ["torch", "torchvision", "sklearn", "numba", "matplotlib", "timm", "cv2"]
+FAMILIES = [f"zoopraxis.models.{family}" for family in models.FAMILIES]
 COMMAND = """
 from zoopraxis.cli import main
 sys.argv[0] = "zoopraxis"
@@ -123,6 +125,11 @@ def test_the_table_needs_no_torch_either(file, video):
     lines, modules = imported(COMMAND, "predict", video, "--model", file, "--top", 2)
     assert len(lines) == 3
     assert modules == set()
+
+
+def test_a_network_of_the_zoo_is_run_without_the_others(video):
+    command = ("predict", video, "--model", "test_x3d")
+    assert imported(COMMAND, *command)[1] == {"torch", "zoopraxis.models.x3d"}
 
 
 def test_help_imports_nothing_heavy():

@@ -240,8 +240,6 @@ import json, sys
 import numpy as np
 from zoopraxis.errors import VideoError
 from zoopraxis.video import open_video
-from zoopraxis.video._input import Demuxer, decoder_threads
-from zoopraxis.workers import run_jobs
 
 result = {}
 for path in sys.argv[1:]:

@@ -36,8 +36,8 @@ def optimize(
     model : nn.Module
         It stays as it is.
     example : Tensor or tuple of Tensor
-        What it is called with. The engines other than ``torch`` take clips of that shape only,
-        any number of them.
+        What it is called with. The engines other than ``torch``, which needs none, take clips of
+        that shape only, any number of them.
     engine : {"auto", "torch", "openvino", "onnx"}, default="auto"
         ``torch``: PyTorch with convolutions in fast forms (`in_fast_forms`), at no cost.
         ``openvino``, ``onnx``: OpenVINO or ONNX Runtime, for which the network is first
@@ -96,8 +96,7 @@ def optimize_opened(
                 "leave them out, or the device",
             )
         return net
-    model = optimize(
-        net.model, net.clip.example(), engine=engine, precision=precision, threads=threads
-    )
+    example = () if engine == "torch" else net.clip.example()
+    model = optimize(net.model, example, engine=engine, precision=precision, threads=threads)
     ran_by = model.compiled.engine if isinstance(model, RuntimeNetwork) else "torch"
     return replace(net, model=model, engine=ran_by)

@@ -1,27 +1,46 @@
 """Kinds of input by name, and clips as plain JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import zoopraxis.inputs
 from zoopraxis.errors import RecipeError, ZoopraxisError
 from zoopraxis.inputs.base import ClipSpec, Input
-from zoopraxis.inputs.compressed import Compressed
-from zoopraxis.inputs.depth import Depth
-from zoopraxis.inputs.flow import Flow, RGBFlow
-from zoopraxis.inputs.heatmap import Heatmap
-from zoopraxis.inputs.regions import Regions
-from zoopraxis.inputs.rgb import RGB, Grey, RGBDiff
 from zoopraxis.inputs.sampling import Sampling
-from zoopraxis.inputs.skeleton import Skeleton
 from zoopraxis.records import build, change
 
 __all__ = ["KINDS", "change_clip", "clip_from_dict", "clip_to_dict"]
 
-KINDS: Mapping[str, type[Input[Any, Any]]] = {
-    kind.kind: kind
-    for kind in (RGB, Grey, RGBDiff, Flow, RGBFlow, Compressed, Depth, Skeleton, Heatmap, Regions)
+_CLASSES = {
+    "rgb": "RGB",
+    "grey": "Grey",
+    "rgb_diff": "RGBDiff",
+    "flow": "Flow",
+    "rgb_flow": "RGBFlow",
+    "compressed": "Compressed",
+    "depth": "Depth",
+    "skeleton": "Skeleton",
+    "heatmap": "Heatmap",
+    "regions": "Regions",
 }
+
+
+class _Kinds(Mapping[str, type[Input[Any, Any]]]):
+    """Imports a kind when it is asked for: flow brings OpenCV, which frames do without."""
+
+    def __getitem__(self, name: str) -> type[Input[Any, Any]]:
+        kind: type[Input[Any, Any]] = getattr(zoopraxis.inputs, _CLASSES[name])
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+
+KINDS: Mapping[str, type[Input[Any, Any]]] = _Kinds()
 """Kinds of input by the name that they have in JSON."""
 
 

@@ -75,12 +75,18 @@ class ModelSize(NamedTuple):
     gmacs: float
 
 
+def _specs(family: str) -> tuple[ModelSpec, ...]:
+    """Entries of one family; imports it."""
+    specs: tuple[ModelSpec, ...] = import_module(f"zoopraxis.models.{family}").SPECS
+    return specs
+
+
 @cache
 def _entries() -> dict[str, tuple[str, ModelSpec]]:
-    """Family and entry by name."""
+    """Family and entry by name; imports every family."""
     entries: dict[str, tuple[str, ModelSpec]] = {}
     for family in FAMILIES:
-        for spec in import_module(f"zoopraxis.models.{family}").SPECS:
+        for spec in _specs(family):
             if spec.name in entries:
                 raise ValueError(
                     f"two models are called {spec.name!r}: in models/{entries[spec.name][0]}.py "
@@ -123,27 +129,32 @@ def model_spec(name: str) -> ModelSpec:
     ModelNotFoundError
         No model has that name; the hint suggests similar ones.
     """
+    return _find(name)[1]
+
+
+def family_of(name: str) -> str:
+    """Return the file of `zoopraxis.models` that defines a model."""
+    return _find(name)[0]
+
+
+def _find(name: str) -> tuple[str, ModelSpec]:
+    """Family and entry of a model; imports no other family if the table of sizes has the model."""
+    if name in _table():
+        family = _table()[name]["family"]
+        return family, next(spec for spec in _specs(family) if spec.name == name)
     if name in _entries():
-        return _entries()[name][1]
+        return _entries()[name]
     raise ModelNotFoundError(
         f"there is no model called {name!r}",
         did_you_mean(name, _entries(), otherwise="`zoopraxis models` lists them all"),
     )
 
 
-def family_of(name: str) -> str:
-    """Return the file of `zoopraxis.models` that defines a model."""
-    model_spec(name)
-    return _entries()[name][0]
-
-
 @cache
-def _sizes() -> dict[str, ModelSize]:
+def _table() -> dict[str, dict[str, str]]:
+    """Rows of the table of sizes by model."""
     table = files("zoopraxis.models").joinpath("sizes.csv").read_text()
-    return {
-        row["model"]: ModelSize(float(row["params_m"]), float(row["gmacs"]))
-        for row in csv.DictReader(table.splitlines())
-    }
+    return {row["model"]: row for row in csv.DictReader(table.splitlines())}
 
 
 def model_size(name: str) -> ModelSize:
@@ -155,4 +166,5 @@ def model_size(name: str) -> ModelSize:
         No model has that name.
     """
     model_spec(name)
-    return _sizes()[name]
+    row = _table()[name]
+    return ModelSize(float(row["params_m"]), float(row["gmacs"]))
