@@ -14,6 +14,9 @@ multiply-accumulates over the rate of a large bf16 matrix product, measured firs
 Prediction, written before the first run on a GPU: convolutions of 18-layer networks are bound by
 arithmetic, norms and activations by memory, half of the time each; compiling fuses the latter:
 1.8 times for training. Without a GPU the same runs on the processor, with smaller batches.
+
+On a Mac, `python benchmarks/gpu.py --json mps.json` runs on its GPU (PyTorch's device mps), all
+forms but "graph"; --forms plain last leaves out compiling, which is young there.
 """
 
 import argparse
@@ -44,7 +47,8 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=5, help="Steps of one form in one round.")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    parser.add_argument("--device", default=accelerator.type if accelerator else "cpu")
     parser.add_argument("--batch", type=int, help="Clips in a batch instead of the network's.")
     parser.add_argument("--json", type=Path, dest="place")
     options = parser.parse_args()
@@ -65,7 +69,7 @@ def main() -> None:
 
 def _peak(device: torch.device) -> float:
     """Rate of a bf16 matrix product, in operations a second."""
-    size = 8192 if device.type == "cuda" else 1024
+    size = 1024 if device.type == "cpu" else 8192
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     times = []
     for _ in range(8):
@@ -75,13 +79,13 @@ def _peak(device: torch.device) -> float:
 
 def _seconds(step: Step, device: torch.device, *, steps: int) -> float:
     """Mean time of a step, the device's work included."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
     began = time.perf_counter()
     for _ in range(steps):
         step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
     return (time.perf_counter() - began) / steps
 
 
@@ -97,7 +101,7 @@ def _measured(
         return
     sampling, kind = model_spec(network).clip.sampling, model_spec(network).clip.input
     size = min(int(kind.size), 224)  # PyTorchVideo pools 7 x 7 positions
-    batch = options.batch or (peer.batch if device.type == "cuda" else 1)
+    batch = options.batch or (1 if device.type == "cpu" else peer.batch)
     shape = (batch, 3, sampling.num_frames, size, size)
     clips = torch.randn(shape, device=device)
     targets = torch.randint(400, (batch,), device=device)
