@@ -157,7 +157,6 @@ def test_published_average_is_validated_and_kept(squares, tmp_path):
     assert not same(weights(with_ema), weights(without))
 
 
-@pytest.mark.slow
 def test_bf16_in_channels_last_learns_almost_the_same(squares, tmp_path):
     exact = train(recipe(squares), tmp_path / "exact")
     fast = train(

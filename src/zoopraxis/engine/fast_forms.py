@@ -9,6 +9,10 @@ are other convolutions if the same numbers are looked at differently:
 With the channels last in memory both are views: nothing is copied. Depth-wise 3D convolutions are
 faster with the channels last too. The modules stay `torch.nn.Conv3d` with the checkpoint's weights
 under the checkpoint's names; only ``forward`` differs.
+
+Another is wrong there (oneDNN of PyTorch 2.15, processors with AVX-512 BF16): where a kernel is longer
+than its input, as one of 3 frames over 2, the bfloat16 gradient of its weights contains memory that
+was never written. Such an axis is padded before the convolution (`PaddedConv3d`).
 """
 
 import copy
@@ -17,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FrameConv3d", "TimeConv3d", "in_fast_forms"]
+__all__ = ["FrameConv3d", "PaddedConv3d", "TimeConv3d", "in_fast_forms"]
 
 
 class TimeConv3d(nn.Conv3d):
@@ -60,6 +64,28 @@ class FrameConv3d(nn.Conv3d):
         return x.permute(0, 4, 1, 2, 3)  # (B, C', T, H', W')
 
 
+class PaddedConv3d(nn.Conv3d):
+    """A padded convolution whose bfloat16 weight gradient is right for inputs shorter than it."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Map (B, C, T, H, W) to (B, C', T', H', W')."""
+        half = input.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+        if not half or not torch.is_grad_enabled():
+            return super().forward(input)
+        pads: list[int] = []  # of the axes that the kernel is longer than
+        rest: list[int] = []  # of the others
+        axes = zip(input.shape[2:], self.kernel_size, self.dilation, self.padding, strict=True)
+        for size, kernel, dilation, pad in axes:
+            before = int(pad) if dilation * (kernel - 1) >= size else 0
+            pads = [before, before, *pads]  # F.pad expects the last axis first
+            rest.append(int(pad) - before)
+        if any(pads):
+            input = F.pad(input, pads)  # noqa: A001  (B, C, T + 2p, H + 2q, W + 2r)
+        return F.conv3d(
+            input, self.weight, self.bias, self.stride, tuple(rest), self.dilation, self.groups
+        )
+
+
 def _channels_last(x: Tensor) -> Tensor:
     """Return (B, C, T, H, W) as (B, T, H, W, C): a view where the channels are last already."""
     return x.permute(0, 2, 3, 4, 1).contiguous()
@@ -91,7 +117,7 @@ def in_fast_forms(model: nn.Module) -> nn.Module:
 
 
 def _form(conv: nn.Conv3d) -> type[nn.Conv3d] | None:
-    """Return the fast form of a convolution, or None where it is best as it is."""
+    """Return the form of a convolution, or None where it is best as it is."""
     if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
         return None
     (t, *kernel), (t_stride, *stride), (t_pad, *pad) = conv.kernel_size, conv.stride, conv.padding
@@ -99,4 +125,4 @@ def _form(conv: nn.Conv3d) -> type[nn.Conv3d] | None:
         return TimeConv3d
     if t == 1 and t_stride == 1 and t_pad == 0:
         return FrameConv3d
-    return None
+    return PaddedConv3d if t_pad or any(pad) else None
