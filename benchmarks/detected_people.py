@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
+from zoopraxis.prediction.detectors import find_detector
 from zoopraxis.regions import FrameBoxes, box_iou, read_boxes
-from zoopraxis.regions.detect import find_detector
 from zoopraxis.regions.extract import find_boxes
 from zoopraxis.regions.track import link_boxes, only_people
 from zoopraxis.video import open_video

@@ -18,8 +18,9 @@ def boxes(
     detector: Annotated[
         str,
         typer.Option(
-            help="torchvision (Faster R-CNN); without a download: opencv (people), or motion "
-            "(before a still camera)."
+            help="torchvision (Faster R-CNN), or a file with one of your own training; without "
+            "weights: opencv (people), motion (before a still camera), or selective_search (regions "
+            "of any kind)."
         ),
     ] = "torchvision",
     every: Annotated[
@@ -36,14 +37,14 @@ def boxes(
     ] = "group",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes. [default: one per core; 1 for torchvision]"),
+        typer.Option(min=1, help="Processes. [default: one per core; 1 for Faster R-CNN]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find people and things, and write a list that names their boxes beside each video."""
     from zoopraxis.prediction.box_overlay import write_box_overlay
+    from zoopraxis.prediction.detectors import FasterRCNN, find_detector
     from zoopraxis.regions import read_boxes
-    from zoopraxis.regions.detect import find_detector
     from zoopraxis.regions.extract import extract_boxes
     from zoopraxis.video.extraction import places
 
@@ -58,7 +59,7 @@ def boxes(
             detector=chosen,
             every=every,
             # torch takes all cores for one video
-            workers=workers or (1 if detector == "torchvision" else None),
+            workers=workers or (1 if isinstance(chosen, FasterRCNN) else None),
             progress=progress,
         )
     if overlay is not None and results[0].file:

@@ -27,7 +27,10 @@ def people(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="Without boxes: torchvision, opencv or motion. [default: torchvision]"),
+        typer.Option(
+            help="Without boxes, what finds them: torchvision, opencv, motion, or a file with Faster "
+            "R-CNN of your own training. [default: torchvision]"
+        ),
     ] = None,
     skeletons: Annotated[
         Path | None,
@@ -67,12 +70,12 @@ def people(
     """Name the actions of every person in a video."""
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.prediction.box_overlay import write_box_overlay
+    from zoopraxis.prediction.detectors import find_detector
     from zoopraxis.prediction.people import predict_people
     from zoopraxis.prediction.poses import find_estimator
     from zoopraxis.prediction.skeleton_people import predict_skeleton_people
     from zoopraxis.prediction.skeletons import find_skeletons, read_skeletons
     from zoopraxis.regions import read_boxes
-    from zoopraxis.regions.detect import find_detector
     from zoopraxis.regions.extract import find_boxes
     from zoopraxis.video import open_video
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from zoopraxis.checkpoints.read import read_state_dict
 from zoopraxis.errors import CheckpointError, ZoopraxisError, did_you_mean
-from zoopraxis.regions.detect import published_detector
+from zoopraxis.prediction.detectors import published_detector
 
 __all__ = ["ESTIMATORS", "KeypointRCNN", "PoseEstimator", "Poses", "RTMPose", "find_estimator"]
 

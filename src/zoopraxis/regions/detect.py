@@ -1,43 +1,31 @@
-"""Detectors that find people and things in frames.
+"""Detectors of people and things in frames that need no weights.
 
 - ``opencv``: people, by histograms of oriented gradients and a linear SVM (Dalal and Triggs, CVPR
-  2005). It is small, fast and dated: it needs no file, and finds people who stand.
+  2005). It is small, fast and dated: it finds people who stand.
 - ``motion``: whatever moves before a camera that stands still, by the mixture of Gaussians that
-  each pixel of the background is (Zivkovic, ICPR 2004; OpenCV's MOG2). It needs no file, and does
-  not say what it finds; what stands still for half of the video is background.
-- ``torchvision``: Faster R-CNN on a ResNet-50 with a feature pyramid (Ren et al., NIPS 2015,
-  arXiv:1506.01497; Lin et al., CVPR 2017, arXiv:1612.03144), trained on the 80 classes of COCO. Its
-  weights, 160 MB, are torchvision's, which downloads them once. Wang and Gupta (2018) take the
-  proposals of such a network; we take its detections, which have labels.
+  each pixel of the background is (Zivkovic, ICPR 2004; OpenCV's MOG2). It does not say what it
+  finds; what stands still for half of the video is background.
+- ``selective_search``: whatever differs from what is around it, in each frame alone. The regions
+  are those of selective search (Uijlings et al., IJCV 2013; OpenCV's, in its fast mode), which has
+  no scores; ours is the colour contrast of Alexe, Deselaers and Ferrari (CVPR 2010, section 2).
+
+Detectors with weights are in `zoopraxis.prediction.detectors`, which finds all by name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoopraxis.errors import DownloadError, ZoopraxisError, did_you_mean
 from zoopraxis.video import Video
 
-__all__ = [
-    "DETECTORS",
-    "Detector",
-    "FasterRCNN",
-    "Found",
-    "Look",
-    "Motion",
-    "People",
-    "find_detector",
-    "published_detector",
-]
+__all__ = ["Detector", "Found", "Look", "Motion", "People", "SelectiveSearch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,110 +161,67 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class FasterRCNN:
-    """torchvision's Faster R-CNN, trained on COCO.
+class SelectiveSearch:
+    """Proposals of selective search, scored by how much their colours differ from those around.
+
+    A frame whose longer side has more than 320 pixels is reduced to that. Of proposals that overlap
+    by more than 0.5, the one with the highest score is kept; those smaller than 0.2 % of the frame
+    are left out.
 
     Parameters
     ----------
-    min_score : float, default=0.3
-        Probability of the class, in [0, 1].
+    min_score : float, default=0.2
+        Colour contrast, in [0, 1]: the chi-squared distance between the histogram of the box, in
+        Lab, and that of a frame around it, as wide as half of its sides.
     """
 
-    min_score: float = 0.3
+    min_score: float = 0.2
 
     @property
     def name(self) -> str:
         """Name and settings."""
-        return f"torchvision fasterrcnn_resnet50_fpn COCO_V1, scores from {self.min_score:g}"
+        return f"selective_search, scores from {self.min_score:g}"
 
     def of(self, video: Video) -> Look:  # noqa: ARG002
         """Return itself: frames of any video."""
         return self
 
-    @torch.inference_mode()
     def __call__(self, frame: Tensor) -> Found:
-        """Find people and things in a frame.
-
-        Raises
-        ------
-        DownloadError
-            The weights are not here and cannot be downloaded.
-        """
-        network, labels = _faster_rcnn()
-        (found,) = network([frame.float() / 255])
-        kept = found["scores"] >= self.min_score  # the highest first
-        return Found(
-            boxes=found["boxes"][kept].double().numpy(),
-            scores=found["scores"][kept].double().numpy(),
-            labels=tuple(labels[i] for i in found["labels"][kept].tolist()),
-        )
-
-
-@cache
-def _faster_rcnn() -> tuple[Any, list[str]]:
-    """The network in evaluation mode, and the names of its classes."""
-    from torchvision.models import detection  # seconds
-
-    weights = detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1
-    network = published_detector(
-        detection.fasterrcnn_resnet50_fpn,
-        weights,
-        title="Faster R-CNN",
-        otherwise="take the detector opencv",
-    )
-    return network, list(weights.meta["categories"])
+        """Propose regions of a frame."""
+        scale = min(1.0, 320 / max(frame.shape[1:]))
+        height, width = (max(1, round(scale * side)) for side in frame.shape[1:])
+        small = F.interpolate(frame[None], size=(height, width), mode="bilinear", antialias=True)
+        bgr = np.ascontiguousarray(small[0].permute(1, 2, 0).flip(-1).numpy())
+        search: Any = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+        search.setBaseImage(bgr)
+        search.switchToSelectiveSearchFast()
+        # the same regions come in another order each time
+        found = np.unique(np.asarray(search.process()).reshape(-1, 4), axis=0)  # x, y, w, h
+        found = found[found[:, 2:].prod(axis=1) >= height * width / 500]
+        colours = _colours(bgr)
+        scores = np.array([_contrast(colours, *box) for box in found.tolist()])
+        kept = cv2.dnn.NMSBoxes(found.tolist(), scores.tolist(), self.min_score, 0.5)
+        order = np.asarray(kept, np.int64).ravel()  # the highest score first
+        boxes = found[order].astype(np.float64)
+        boxes[:, 2:] += boxes[:, :2]
+        y, x = frame.shape[1] / height, frame.shape[2] / width
+        return Found(boxes=boxes * [x, y, x, y], scores=scores[order], labels=("",) * len(order))
 
 
-def published_detector(
-    build: Callable[..., Any], weights: Any, *, title: str, otherwise: str
-) -> Any:
-    """Build one of torchvision's detectors with its published weights, in evaluation mode.
-
-    Parameters
-    ----------
-    build : callable
-        torchvision's function.
-    weights : torchvision.models.WeightsEnum
-        The weights, downloaded once.
-    title, otherwise : str
-        What it is called, and what else can be done, for the message.
-
-    Raises
-    ------
-    DownloadError
-        The weights are not here and cannot be downloaded.
-    """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    try:
-        network = build(weights=weights, weights_backbone=None)
-    except (OSError, RuntimeError) as error:
-        raise DownloadError(
-            f"the weights of {title} are not at {file}, and cannot be downloaded: {error}",
-            f"download {weights.url} and put it there; or {otherwise}",
-        ) from error
-    return network.eval()
+def _colours(bgr: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Bin (H, W) of each pixel in a histogram of Lab: 4 of lightness by 8 by 8 of colour."""
+    lightness, a, b = np.moveaxis(cv2.cvtColor(bgr, cv2.COLOR_BGR2LAB), -1, 0).astype(np.int64)
+    bins: NDArray[np.int64] = lightness // 64 * 64 + a // 32 * 8 + b // 32
+    return bins
 
 
-DETECTORS: Mapping[str, Callable[..., Detector]] = {
-    "opencv": People,
-    "motion": Motion,
-    "torchvision": FasterRCNN,
-}
-"""Detectors by name."""
-
-
-def find_detector(name: str, *, min_score: float | None = None) -> Detector:
-    """Return a detector by name, with its default settings where none are given.
-
-    Raises
-    ------
-    ZoopraxisError
-        No detector has that name, or the score is out of range.
-    """
-    if name not in DETECTORS:
-        raise ZoopraxisError(f"there is no detector called {name!r}", did_you_mean(name, DETECTORS))
-    if min_score is None:
-        return DETECTORS[name]()
-    if not 0 <= min_score < float("inf"):
-        raise ZoopraxisError(f"the lowest score is {min_score}", "give 0 or more")
-    return DETECTORS[name](min_score=min_score)
+def _contrast(colours: NDArray[np.int64], x: int, y: int, width: int, height: int) -> float:
+    """Chi-squared distance of the histogram of a box and that of what is around it."""
+    top, left = max(0, y - height // 2), max(0, x - width // 2)
+    bottom, right = y + height + height // 2, x + width + width // 2
+    inside = np.bincount(colours[y : y + height, x : x + width].ravel(), minlength=256)
+    around = np.bincount(colours[top:bottom, left:right].ravel(), minlength=256) - inside
+    if not around.any():  # the whole frame
+        return 0.0
+    p, q = inside / inside.sum(), around / around.sum()
+    return float((np.square(p - q) / np.maximum(p + q, 1e-12)).sum() / 2)
