@@ -47,12 +47,13 @@ def test_the_page_shows_videos_and_remedies(folder: Path, tmp_path: Path) -> Non
     assert all(link.startswith(("data:", "#")) for link in links)  # self-contained
 
 
-def test_an_index_is_examined_again(folder: Path, tmp_path: Path) -> None:
-    index = tmp_path / "found.jsonl"
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_an_index_is_examined_again(folder: Path, tmp_path: Path, form: str) -> None:
+    index = tmp_path / f"found.{form}"
     first = json.loads(doctor(folder, "--index", index, "--json", "--few", 0).stdout)
-    kept = index.read_text()
+    kept = index.read_bytes()
     again = json.loads(doctor(index, "--json").stdout)
-    assert index.read_text() == kept
+    assert index.read_bytes() == kept
     assert again["findings"] == first["findings"]
     assert again["epoch_minutes"] == first["epoch_minutes"]
     assert "--short 256 --gop 12" in again["resize"]

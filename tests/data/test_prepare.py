@@ -282,6 +282,25 @@ def test_a_fraction_of_sports1m_validates(tmp_path):
     assert rows(tmp_path / "out" / "train.csv")[0]["label"] == "curling;judo"
 
 
+@pytest.mark.parametrize("name", ["kinetics400", "charades", "ucf101"])
+def test_lists_as_parquet_say_the_same(name, tmp_path):
+    prepared(name, tmp_path)
+    words = ["data", "prepare", name, "--root", str(tmp_path / "in"), "--parquet"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")], catch_exceptions=False)
+
+    assert "train.parquet" in done.stdout
+    assert ".csv" not in done.stdout
+    labels = label_names(tmp_path / "out" / "labels.txt")
+    lists = sorted((tmp_path / "out").glob("*.parquet"))
+    for file in lists:
+        by_row, by_line = (
+            [{**vars(s), "where": ""} for s in read_samples(path, labels=labels)]
+            for path in (file, file.with_suffix(".csv"))
+        )
+        assert by_row == by_line
+    assert len(lists) >= 2
+
+
 @pytest.mark.parametrize(
     ("name", "file", "line", "problem"),
     [

@@ -150,6 +150,9 @@ def prepare(
     out: Annotated[
         Path | None, typer.Option(help="Folder to fill. [default: lists, in ROOT]")
     ] = None,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write Parquet instead of CSV (extra `parquet`).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write the lists that training reads, for what is here of a public data set."""
@@ -157,7 +160,13 @@ def prepare(
 
     out = out or root / "lists"
     with counting_bar("looking") as progress:
-        done = prepare_videos(name, root, out, progress=lambda seen: progress(seen, seen))
+        done = prepare_videos(
+            name,
+            root,
+            out,
+            suffix=".parquet" if parquet else ".csv",
+            progress=lambda seen: progress(seen, seen),
+        )
     parts = {part: vars(count) for part, count in done.parts.items()}
     if as_json:
         print(json.dumps({"out": str(out), "parts": parts, "missing": len(done.missing)}))

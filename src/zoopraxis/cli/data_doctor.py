@@ -31,7 +31,8 @@ def doctor(
         typer.Option(help="What to decode: first frames, 8 frames of each video, or all."),
     ] = "sampled",
     index: Annotated[
-        Path | None, typer.Option(help="Keep what is found here; a run that was stopped resumes.")
+        Path | None,
+        typer.Option(help="Keep what is found in this .jsonl or .parquet; a stopped run resumes."),
     ] = None,
     quarantine: Annotated[
         Path | None, typer.Option(help="Write the unreadable videos here, for `evaluate`.")

@@ -17,6 +17,7 @@ from xml.parsers import expat
 
 from zoopraxis.data.samples import SampleList
 from zoopraxis.data.text import read_text
+from zoopraxis.data.write import write_list
 from zoopraxis.errors import DataError, did_you_mean
 from zoopraxis.files import write_atomically
 from zoopraxis.video import open_video
@@ -101,11 +102,13 @@ def read_annotations(
 
 def write_segments(table: Path, marked: Sequence[Marked]) -> None:
     """Write segments as a list for training: path, start, end, label."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "start", "end", "label"))
-    writer.writerows((one.path, f"{one.start:.6g}", f"{one.end:.6g}", one.label) for one in marked)
-    write_atomically(table, text.getvalue().encode())
+    columns: dict[str, Sequence[Any]] = {
+        "path": [one.path for one in marked],
+        "start": [float(f"{one.start:.6g}") for one in marked],
+        "end": [float(f"{one.end:.6g}") for one in marked],
+        "label": [(one.label,) for one in marked],
+    }
+    write_list(table, columns)
 
 
 def _activitynet(file: Path, _: _Options) -> Iterator[Marked]:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from zoopraxis.data.table_parquet import (
+    is_parquet,
+    parquet_columns,
+    parquet_names,
+    write_parquet,
+)
 from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.files import write_atomically
 from zoopraxis.records import build
@@ -55,6 +61,7 @@ CLIP, STRIDE, SHORT = 16, 2, 256  # a clip as many recipes read it, to time
 TIMED = 32  # videos of which a clip is timed
 SECONDS = 300.0  # time limit of a video
 SAVE_EVERY = 200  # videos
+KEYS = frozenset({"path", "sha256", "level"})  # which every line or row of an index has
 ALMOST_FLAT = 4.0  # standard deviation in grey levels: nothing to see
 
 
@@ -204,20 +211,32 @@ def find_videos(root: Path) -> list[str]:
 
 
 def write_index(index: Path, examined: Iterable[Examined]) -> None:
-    """Write findings, one on each line."""
+    """Write findings: a row of Parquet each, by the name of the file, or a line of JSON."""
     index.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(asdict(one)) + "\n" for one in examined)
-    write_atomically(index, "".join(lines).encode())
+    tables = [asdict(one) for one in examined]
+    if is_parquet(index):
+        names = [field.name for field in fields(Examined)]
+        write_parquet(index, {name: [table[name] for table in tables] for name in names})
+        return
+    write_atomically(index, "".join(json.dumps(table) + "\n" for table in tables).encode())
 
 
 def is_index(path: Path) -> bool:
-    """Whether a file begins as `write_index` writes it."""
+    """Whether a file begins as `write_index` writes it.
+
+    Raises
+    ------
+    DataError
+        It is called Parquet and is none, or pyarrow is not installed.
+    """
+    if is_parquet(path):
+        return {*parquet_names(path)} >= KEYS
     try:
         with path.open(encoding="utf-8") as file:
             first = json.loads(file.readline())
     except (OSError, ValueError):
         return False
-    return isinstance(first, dict) and {"path", "sha256", "level"} <= {*first}
+    return isinstance(first, dict) and {*first} >= KEYS
 
 
 def read_index(index: Path) -> list[Examined]:
@@ -228,21 +247,29 @@ def read_index(index: Path) -> list[Examined]:
     DataError
         It cannot be read, or is something else.
     """
+    unit = "row" if is_parquet(index) else "line"
+    tables = _rows(index) if is_parquet(index) else _lines(index)
+    return [
+        build(Examined, table, where=f"{index}, {unit} {number}", error=DataError)
+        for number, table in enumerate(tables, start=1)
+    ]
+
+
+def _rows(index: Path) -> list[dict[str, Any]]:
+    columns = parquet_columns(index)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _lines(index: Path) -> list[dict[str, Any]]:
     try:
         lines = index.read_text(encoding="utf-8").splitlines()
         tables = [json.loads(line) for line in lines]
     except (OSError, ValueError) as error:
         raise DataError(f"{index} is no index of videos: {error}", "remove it") from error
-    return [
-        build(Examined, _table(table, index), where=f"{index}, line {number}", error=DataError)
-        for number, table in enumerate(tables, start=1)
-    ]
-
-
-def _table(value: Any, index: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{index} is no index of videos: it has {value!r:.40}", "remove it")
-    return value
+    for table in tables:
+        if not isinstance(table, dict):
+            raise DataError(f"{index} is no index of videos: it has {table!r:.40}", "remove it")
+    return tables
 
 
 def content_hash(path: str | Path) -> str:

@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 from zoopraxis.data.rows import LAYOUT, Rows
 from zoopraxis.data.table import COLUMNS, Table, chosen, column_name
 from zoopraxis.data.table_json import json_table
+from zoopraxis.data.table_parquet import is_parquet, parquet_table
 from zoopraxis.data.table_text import text_table
 from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
@@ -41,19 +42,23 @@ def list_rows(path: Path, *, group: str) -> Rows | None:
     Parameters
     ----------
     path : Path
-        A file of comma, tab, semicolon or space separated text, or of JSON.
+        A file of comma, tab, semicolon or space separated text, of JSON, or Parquet.
     group : str
         The column that holds the groups.
 
     Raises
     ------
     DataError
-        The file is not text, or a line cannot be read.
+        The file is not text, or a line or row cannot be read.
     """
+    table = parquet_table(path) if is_parquet(path) else _table_of_text(path)
+    return None if table is None else _rows(table, group=group)
+
+
+def _table_of_text(path: Path) -> Table | None:
     text = read_text(path, expected=LAYOUT)
     is_json = path.suffix.lower() in {".json", ".jsonl"} or _JSON.match(text)
-    table = json_table(path, text) if is_json else text_table(path, text)
-    return None if table is None else _rows(table, group=group)
+    return json_table(path, text) if is_json else text_table(path, text)
 
 
 def _rows(table: Table, *, group: str) -> Rows:

@@ -3,14 +3,16 @@
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.rows import IMAGE_SUFFIXES
 from zoopraxis.data.sets import VIDEO_SETS
 from zoopraxis.data.sets.listed import Listed
+from zoopraxis.data.write import write_list
 from zoopraxis.errors import DataError, did_you_mean
 from zoopraxis.files import write_atomically
 
@@ -55,6 +57,7 @@ def prepare_videos(
     root: str | Path,
     out: str | Path,
     *,
+    suffix: Literal[".csv", ".parquet"] = ".csv",
     progress: Callable[[int], None] | None = None,
 ) -> Prepared:
     """Write the lists that training reads, one for each part of each official protocol.
@@ -71,6 +74,8 @@ def prepare_videos(
     out : str or Path
         Folder to fill: the lists; ``labels.txt`` with the classes; ``missing.csv`` with what is
         listed and not here.
+    suffix : {".csv", ".parquet"}
+        Form of the lists of videos.
     progress : callable, optional
         Called with the number of files and folders seen.
 
@@ -78,7 +83,7 @@ def prepare_videos(
     ------
     DataError
         An unknown name; an official list is missing or is not what it should be; none of its
-        videos is here.
+        videos is here; pyarrow is not installed, for Parquet.
     """
     if name not in VIDEO_SETS:
         raise DataError(f"unknown data set {name!r:.40}", did_you_mean(name, VIDEO_SETS))
@@ -107,7 +112,7 @@ def prepare_videos(
     labels = _labels(chosen.labels, chosen.classes, root, entries)
     write_atomically(out / LABELS, "".join(f"{label}\n" for label in labels).encode())
     missing = _write_missing(out, entries, places)
-    parts = _write_lists(out, entries, places)
+    parts = _write_lists(out, entries, places, suffix=suffix)
     return Prepared(title=chosen.title, home=chosen.home, parts=parts, missing=missing)
 
 
@@ -197,38 +202,40 @@ def _write_missing(
         if place is None:
             parts = " ".join(f"{k}_{part}" if k else part for k, part in entry.parts.items())
             rows.setdefault(entry.file or entry.whole, parts)
-    _write(out / MISSING, ("name", "parts"), rows.items())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([("name", "parts"), *rows.items()])
+    write_atomically(out / MISSING, text.getvalue().encode())
     return tuple(rows)
 
 
 def _write_lists(
-    out: Path, entries: Sequence[Listed], places: Sequence[tuple[Path, bool] | None]
+    out: Path,
+    entries: Sequence[Listed],
+    places: Sequence[tuple[Path, bool] | None],
+    *,
+    suffix: str,
 ) -> dict[str, Count]:
     """Write a list of what is here for each part of each protocol; count what should be."""
     listed: dict[str, int] = {}
-    rows: dict[str, list[tuple[object, ...]]] = {}
+    rows: dict[str, list[tuple[Any, ...]]] = {}
     for entry, place in zip(entries, places, strict=True):
         for protocol, part in entry.parts.items():
             key = f"{protocol}_{part}" if protocol else part
-            key += ".csv" if entry.labels else " (no labels)"
+            key += suffix if entry.labels else " (no labels)"
             listed[key] = listed.get(key, 0) + 1
             found = rows.setdefault(key, [])
             if place is not None:
                 path, whole = place
-                times = (entry.start, entry.end) if whole else ("", "")
-                label = ";".join(entry.labels)
-                found.append((os.path.relpath(path, out), *times, label, entry.group))
+                times = (entry.start, entry.end) if whole else (None, None)
+                found.append((os.path.relpath(path, out), *times, entry.labels, entry.group))
     for key, found in rows.items():
-        if key.endswith(".csv"):
-            used = [n for n in range(len(COLUMNS)) if any(row[n] != "" for row in found)]
-            header = [COLUMNS[n] for n in used or (0, 3)]
-            _write(out / key, header, [tuple(row[n] for n in used) for row in found])
+        if key.endswith(suffix):
+            columns = {name: [row[n] for row in found] for n, name in enumerate(COLUMNS)}
+            used = {
+                name: cells
+                for name, cells in columns.items()
+                if name in ("path", "label") or any(cell not in ("", None) for cell in cells)
+            }
+            write_list(out / key, used)
     return {key: Count(listed=listed[key], found=len(rows[key])) for key in sorted(rows)}
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode())

@@ -11,7 +11,15 @@ from zoopraxis.data.rows import VIDEO_SUFFIXES
 from zoopraxis.data.text import few
 from zoopraxis.errors import DataError
 
-__all__ = ["COLUMNS", "Table", "chosen", "column_name", "header_of", "is_video_name"]
+__all__ = [
+    "COLUMNS",
+    "Table",
+    "checked_names",
+    "chosen",
+    "column_name",
+    "header_of",
+    "is_video_name",
+]
 
 # Names of columns, as lists of other code bases and of spreadsheets have them. The first of each
 # wins over the others; of the others only one may be there.
@@ -56,26 +64,38 @@ def header_of(cells: Sequence[str], *, where: str) -> list[str] | None:
     Raises
     ------
     DataError
-        Only one of the two is named.
+        Only one of the two is named, or two columns have one name.
     """
     names = [column_name(cell) for cell in cells]
-    twice = next((n for i, n in enumerate(names) if n and n in names[:i]), None)
     path = any(name in COLUMNS["path"] for name in names)
     label = any(name in COLUMNS["label"] for name in names)
-    if path and label and twice is None:
-        return names
-    if path and label:
-        raise DataError(f"{where}: two columns are called {twice!r}", "rename one of them")
-    if any(cell.strip().isdigit() for cell in cells):
+    if not (path and label) and any(cell.strip().isdigit() for cell in cells):
         return None  # `clip 1`: numbers are no names of columns
     # `a.mp4,action` is a video of the class "action"
     if not path and not (label and not any(re.search(r"[./\\]", cell) for cell in cells)):
         return None
-    lacking, known = ("label", COLUMNS["label"]) if path else ("path", COLUMNS["path"])
-    raise DataError(
-        f"{where}: the header has no column for the {lacking}: {', '.join(cells)}",
-        f"call it {lacking!r} (also read: {few(known[1:], 8)})",
-    )
+    return checked_names(cells, where=where)
+
+
+def checked_names(cells: Sequence[str], *, where: str) -> list[str]:
+    """Lower-case names of the columns of a list, which are known to be names.
+
+    Raises
+    ------
+    DataError
+        None is the path or none the label, or two have one name.
+    """
+    names = [column_name(cell) for cell in cells]
+    for kind in ("path", "label"):
+        if not any(name in COLUMNS[kind] for name in names):
+            raise DataError(
+                f"{where}: the header has no column for the {kind}: {few(cells, 20)}",
+                f"call it {kind!r} (also read: {few(COLUMNS[kind][1:], 8)})",
+            )
+    twice = next((n for i, n in enumerate(names) if n and n in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{where}: two columns are called {twice!r}", "rename one of them")
+    return names
 
 
 def column_name(cell: str) -> str:

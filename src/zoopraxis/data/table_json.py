@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoopraxis.data.table import COLUMNS, Table, chosen, column_name, header_of
+from zoopraxis.data.table import COLUMNS, Table, checked_names, chosen, column_name
 from zoopraxis.data.text import few, short
 from zoopraxis.errors import DataError
 
@@ -34,9 +34,7 @@ def json_table(path: Path, text: str) -> Table | None:
         return None
     names = list(dict.fromkeys(column_name(key) for entry in entries for key in entry))
     where = f"{path}, {unit} {numbers[0]}"
-    header_of(names, where=where)
-    if not any(n in COLUMNS["path"] for n in names) or len({*names}) != len(names):
-        raise DataError(f"{where}: the keys are {few(names)}", expected)
+    checked_names(names, where=where)
     plain = [{column_name(key): value for key, value in entry.items()} for entry in entries]
     columns = {name: [entry.get(name, "") for entry in plain] for name in names}
     table = Table(path=path, columns=columns, numbers=numbers, unit=unit)

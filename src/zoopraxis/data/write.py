@@ -3,57 +3,89 @@
 import csv
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoopraxis.data.samples import Sample, SampleList
+from zoopraxis.data.table_parquet import is_parquet, write_parquet
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 
-__all__ = ["write_samples"]
+__all__ = ["write_list", "write_samples"]
 
 _BESIDE = ("flow", "skeleton", "boxes", "trajectories")
 
 
 def write_samples(table: Path, samples: SampleList) -> None:
-    """Write samples as comma-separated text: labels, groups, files, times and boxes.
+    """Write samples as a list: labels, groups, files, times and boxes.
 
     Parameters
     ----------
     table : Path
-        The file; paths in it are relative to its folder, addresses stay.
+        The file, as for `write_list`; paths in it are relative to its folder, addresses stay.
     samples : SampleList
         What to write.
 
     Raises
     ------
     DataError
-        The samples have several labels each, and the name of one has a semicolon in it.
+        As for `write_list`.
     """
-    if samples.multi_label and any(";" in label for label in samples.labels):
-        raise DataError(
-            f"{samples.root} has several labels a video, and semicolons in their names",
-            "rename these classes: semicolons separate labels",
+    columns: dict[str, Sequence[Any]] = {
+        "path": [_from(table, sample.path) for sample in samples],
+        "label": [tuple(samples.labels[k] for k in _indices(sample)) for sample in samples],
+        "group": [sample.group for sample in samples],
+    }
+    for kind in _BESIDE:
+        if any(getattr(s, kind) for s in samples):
+            columns[kind] = [_from(table, getattr(s, kind)) for s in samples]
+    for edge in ("start", "end"):
+        if any(getattr(s, edge) is not None for s in samples):
+            columns[edge] = [getattr(s, edge) for s in samples]
+    if any(s.box for s in samples):
+        for k, corner in enumerate(("x1", "y1", "x2", "y2")):
+            columns[corner] = [s.box[k] if s.box else None for s in samples]
+    write_list(table, columns)
+
+
+def write_list(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns as a list, atomically.
+
+    Parameters
+    ----------
+    table : Path
+        The file: Parquet where its name ends in ``.parquet``, else comma-separated text.
+    columns : mapping of str to sequence
+        Cells of each column by its name, None where a cell is empty. The ``label`` is a tuple of
+        names: text has semicolons between several, Parquet lists.
+
+    Raises
+    ------
+    DataError
+        A video of a list of text has several labels, and the name of one has a semicolon in it; or
+        pyarrow is not installed.
+    """
+    labels: Sequence[tuple[str, ...]] = columns["label"]
+    several = any(len(names) != 1 for names in labels)
+    divided = next((name for names in labels for name in names if ";" in name), None)
+    if is_parquet(table):
+        lists = several or divided is not None
+        write_parquet(
+            table, {**columns, "label": labels if lists else [name for (name,) in labels]}
         )
-    edges = [
-        edge for edge in ("start", "end") if any(getattr(s, edge) is not None for s in samples)
-    ]
-    beside = [kind for kind in _BESIDE if any(getattr(s, kind) for s in samples)]
+        return
+    if several and divided is not None:
+        raise DataError(
+            f"{table}: videos have several labels each, with semicolons in their names: "
+            f"{divided!r}",
+            "rename these classes, since semicolons separate labels; or write it as .parquet",
+        )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    corners = ("x1", "y1", "x2", "y2") if any(s.box for s in samples) else ()
-    writer.writerow(("path", "label", "group", *beside, *edges, *corners))
-    for sample in samples:
-        times = [getattr(sample, edge) for edge in edges]
-        writer.writerow(
-            (
-                _from(table, sample.path),
-                ";".join(samples.labels[index] for index in _indices(sample)),
-                sample.group,
-                *(_from(table, getattr(sample, kind)) for kind in beside),
-                *("" if time is None else time for time in times),
-                *(sample.box or [""] * len(corners)),
-            )
-        )
+    writer.writerow(columns)
+    cells = {**columns, "label": [";".join(names) for names in labels]}
+    writer.writerows(zip(*cells.values(), strict=True))
     write_atomically(table, text.getvalue().encode())
 
 
