@@ -25,6 +25,7 @@ from pathlib import Path
 
 from zoopraxis.data.samples import Sample, read_samples
 from zoopraxis.data.splits import split_by_group
+from zoopraxis.data.write import write_list
 
 
 def floor(text: str) -> None:
@@ -54,13 +55,19 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         listed, spaced = Path(folder) / "list.csv", Path(folder) / "list.txt"
+        parquet = Path(folder) / "list.parquet"
         listed.write_text(text)
         spaced.write_text(text.replace(",", " "))
         samples = read_samples(listed)
+        given = [line.partition(",") for line in lines]
+        write_list(
+            parquet, {"path": [p for p, _, _ in given], "label": [(n,) for _, _, n in given]}
+        )
         steps: dict[str, Callable[[], object]] = {
             "floor": lambda: floor(text),
             "read, commas": lambda: read_samples(listed),
             "read, spaces": lambda: read_samples(spaced),
+            "read, Parquet": lambda: read_samples(parquet),
             "split": lambda: split_by_group(samples),
             "missing": samples.missing,
         }
