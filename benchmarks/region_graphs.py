@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoopraxis.checkpoints.saved import open_model
-from zoopraxis.data.samples import SampleList, read_samples
+from zoopraxis.data.samples import read_samples
 from zoopraxis.data.splits import split_by_group
 from zoopraxis.data.write import write_samples
 from zoopraxis.evaluation.evaluate import evaluate
@@ -47,40 +47,53 @@ def main() -> None:
     parser.add_argument("--change", nargs="*", default=[], help="section.key=value")
     parser.add_argument("--out", type=Path, default=Path("runs/regions"))
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    samples = of_pairs(options.data / "clips.csv", options.out / "pairs.csv")
-    parts = split_by_group(samples, fraction=1 / 3, seed=0)
-    lists = [options.out / "train.csv", options.out / "val.csv"]
-    for path, part in zip(lists, parts, strict=True):
-        write_samples(path, part)
-    held_out = read_samples(lists[1], labels=samples.labels)
-    pairs = [(samples.labels.index(a), samples.labels.index(b)) for a, b in PAIRS]
+    lists = split_pairs(options.data / "clips.csv", options.out)
     table: dict[str, list[list[float]]] = {name: [] for name in NETWORKS}
     for seed in range(options.seeds):
         for name in NETWORKS:
-            out = options.out / f"{name.replace(' ', '_')}_seed{seed}"
-            train(recipe_of(name, lists, seed, options.change), out, resume=True)
-            net = open_model(out / "final.safetensors")
-            done = evaluate(net, held_out, views=1, keep=out)
-            scores, truth = done.scores(), done.classes
-            within = [pair_accuracy(scores, truth, [pair]) for pair in pairs]
-            row = [top_k_accuracy(scores, truth), pair_accuracy(scores, truth, pairs), *within]
-            table[name].append(row)
-            print(f"{name}, seed {seed}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
-    print(f"\n| {len(parts[0])} clips, {len(held_out)} held out | " + " | ".join(COLUMNS) + " |")
+            table[name].append(run(name, lists, seed=seed, changes=options.change))
+    print_table(table, title=" clips, ".join(str(len(read_samples(part))) for part in lists))
+
+
+def split_pairs(data: Path, out: Path) -> list[Path]:
+    """Write the clips of the pairs as two lists into a folder, a third of performers in the second.
+
+    The runs on these lists are kept in the same folder.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    samples = read_samples(data)
+    wanted = {samples.labels.index(label) for pair in PAIRS for label in pair}
+    kept = tuple(s for s in samples if s.label in wanted)
+    write_samples(out / "pairs.csv", replace(samples, samples=kept))
+    parts = split_by_group(read_samples(out / "pairs.csv"), fraction=1 / 3, seed=0)
+    lists = [out / "train.csv", out / "val.csv"]
+    for path, part in zip(lists, parts, strict=True):
+        write_samples(path, part)
+    return lists
+
+
+def run(name: str, lists: list[Path], *, seed: int, changes: list[str]) -> list[float]:
+    """Train a network of `NETWORKS`, or find it trained, and return its row of `COLUMNS`."""
+    out = lists[0].parent / f"{name.replace(' ', '_')}_seed{seed}"
+    train(recipe_of(name, lists, seed, changes), out, resume=True)
+    labels = read_samples(lists[0]).labels
+    net = open_model(out / "final.safetensors")
+    done = evaluate(net, read_samples(lists[1], labels=labels), views=1, keep=out)
+    scores, truth = done.scores(), done.classes
+    pairs = [(labels.index(a), labels.index(b)) for a, b in PAIRS]
+    within = [pair_accuracy(scores, truth, [pair]) for pair in pairs]
+    row = [top_k_accuracy(scores, truth), pair_accuracy(scores, truth, pairs), *within]
+    print(f"{name}, seed {seed}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
+    return row
+
+
+def print_table(table: dict[str, list[list[float]]], *, title: str) -> None:
+    """Print mean and standard deviation over the seeds of each network's rows."""
+    print(f"\n| {title} held out | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, rows in table.items():
         cells = [shown([row[column] for row in rows]) for column in range(len(COLUMNS))]
         print(f"| {name} | " + " | ".join(cells) + " |")
-
-
-def of_pairs(theatre: Path, path: Path) -> SampleList:
-    """Keep the clips of the pairs, as a list of their own."""
-    samples = read_samples(theatre)
-    wanted = {samples.labels.index(label) for pair in PAIRS for label in pair}
-    kept = tuple(s for s in samples if s.label in wanted)
-    write_samples(path, replace(samples, samples=kept))
-    return read_samples(path)
 
 
 def recipe_of(name: str, lists: list[Path], seed: int, changes: list[str]) -> Recipe:

@@ -19,8 +19,8 @@ def boxes(
         str,
         typer.Option(
             help="torchvision (Faster R-CNN), or a file with one of your own training; without "
-            "weights: opencv (people), motion (before a still camera), or selective_search (regions "
-            "of any kind)."
+            "weights: opencv (people), motion (before a still camera), or selective_search "
+            "(regions of any kind)."
         ),
     ] = "torchvision",
     every: Annotated[

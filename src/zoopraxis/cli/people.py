@@ -28,8 +28,8 @@ def people(
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Without boxes, what finds them: torchvision, opencv, motion, or a file with Faster "
-            "R-CNN of your own training. [default: torchvision]"
+            help="Without boxes, what finds them: torchvision, opencv, motion, or a file with "
+            "Faster R-CNN of your own training. [default: torchvision]"
         ),
     ] = None,
     skeletons: Annotated[
