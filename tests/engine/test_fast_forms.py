@@ -7,8 +7,16 @@ import torch
 from torch import nn
 
 from zoopraxis.checkpoints.create import create_model
-from zoopraxis.engine.fast_forms import FrameConv3d, PaddedConv3d, TimeConv3d, in_fast_forms
+from zoopraxis.engine.fast_forms import (
+    FrameConv3d,
+    PaddedConv3d,
+    TimeConv3d,
+    in_fast_forms,
+    put_channels_last,
+)
 from zoopraxis.models import list_models, model_spec
+
+LAYOUTS = {5: torch.channels_last_3d}  # by the number of axes
 
 
 def relative(got, wanted):
@@ -41,11 +49,19 @@ def test_every_family_learns_the_same(name):
     doubles = [x.double() if x.is_floating_point() else x for x in clip]
 
     gradients = []
-    for network in (model, in_fast_forms(model)):
-        network(*doubles).logsumexp(dim=-1).sum().backward()
+    last = put_channels_last(copy.deepcopy(model))
+    volumes = [
+        x.contiguous(memory_format=LAYOUTS.get(x.ndim, torch.contiguous_format)) for x in doubles
+    ]
+    for network, inputs in ((model, doubles), (in_fast_forms(model), doubles), (last, volumes)):
+        network(*inputs).logsumexp(dim=-1).sum().backward()
         gradients.append({key: p.grad for key, p in network.named_parameters()})
 
-    wanted, got = gradients
+    for got in gradients[1:]:
+        hold_gradients(got, gradients[0])
+
+
+def hold_gradients(got, wanted):
     assert got.keys() == wanted.keys()
     largest = max(float(value.abs().max()) for value in wanted.values() if value is not None)
     for key, value in wanted.items():

@@ -169,6 +169,16 @@ def test_bf16_in_channels_last_learns_almost_the_same(squares, tmp_path):
     assert not same(weights(exact), weights(fast))
 
 
+def test_networks_of_frames_train_in_channels_last_too(squares, tmp_path):
+    # 2D convolutions, whose weights have no layout for volumes
+    changes = [*BASE, "train.epochs=1", "train.channels_last=true"]
+    run = train(default_recipe(str(squares), "test_gsm", changes), tmp_path / "last")
+    plain = train(
+        default_recipe(str(squares), "test_gsm", [*BASE, "train.epochs=1"]), tmp_path / "plain"
+    )
+    assert run.history[0]["train_loss"] == pytest.approx(plain.history[0]["train_loss"], rel=1e-3)
+
+
 @pytest.mark.slow
 def test_a_compiled_network_learns_the_same_and_is_saved_as_any(squares, tmp_path):
     plain = train(recipe(squares), tmp_path / "plain")

@@ -10,9 +10,9 @@ With the channels last in memory both are views: nothing is copied. Depth-wise 3
 faster with the channels last too. The modules stay `torch.nn.Conv3d` with the checkpoint's weights
 under the checkpoint's names; only ``forward`` differs.
 
-Another is wrong there (oneDNN of PyTorch 2.15, processors with AVX-512 BF16): where a kernel is longer
-than its input, as one of 3 frames over 2, the bfloat16 gradient of its weights contains memory that
-was never written. Such an axis is padded before the convolution (`PaddedConv3d`).
+Another is wrong there (oneDNN of PyTorch 2.15, processors with AVX-512 BF16): where a kernel is
+longer than its input, as one of 3 frames over 2, the bfloat16 gradient of its weights contains
+memory that was never written. Such an axis is padded before the convolution (`PaddedConv3d`).
 """
 
 import copy
@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FrameConv3d", "PaddedConv3d", "TimeConv3d", "in_fast_forms"]
+__all__ = ["FrameConv3d", "PaddedConv3d", "TimeConv3d", "in_fast_forms", "put_channels_last"]
 
 
 class TimeConv3d(nn.Conv3d):
@@ -109,11 +109,19 @@ def in_fast_forms(model: nn.Module) -> nn.Module:
     for module in fast.modules():
         if type(module) is nn.Conv3d and (form := _form(module)) is not None:
             module.__class__ = form  # same parameters, buffers and hooks; another forward
-    for parameter in fast.parameters():
+    return put_channels_last(fast)
+
+
+def put_channels_last(model: nn.Module) -> nn.Module:
+    """Put the channels of a network's weights last in memory, in place; return the network.
+
+    `torch.nn.Module.to` takes networks of 2D or of 3D convolutions, this one those of both too.
+    """
+    for parameter in model.parameters():
         if parameter.ndim in (4, 5):
             layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
             parameter.data = parameter.data.contiguous(memory_format=layout)
-    return fast
+    return model
 
 
 def _form(conv: nn.Conv3d) -> type[nn.Conv3d] | None:

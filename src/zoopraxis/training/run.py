@@ -15,7 +15,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.data.quarantine import LeftOut
 from zoopraxis.data.samples import SampleList
-from zoopraxis.engine.fast_forms import in_fast_forms
+from zoopraxis.engine.fast_forms import in_fast_forms, put_channels_last
 from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
 from zoopraxis.training.build import Feeds, make_feeds, start_network
@@ -154,7 +154,7 @@ def start_run(
     if fabric.device.type == "cpu":
         network = in_fast_forms(network)  # the same weights under the same names
     if part.channels_last:
-        network = network.to(memory_format=torch.channels_last_3d)
+        network = put_channels_last(network)
     network = network.to(fabric.device)
     but_first = part.freeze_norms == "all_but_first"
     frozen = [] if part.freeze_norms == "none" else freeze_norms(network, but_first=but_first)
