@@ -1,12 +1,11 @@
-"""Detectors on a drawn person whose box is known."""
+"""Detectors without weights, on drawn people and things whose boxes are known."""
 
 import numpy as np
 import pytest
 import torch
 
-from zoopraxis.errors import DownloadError, ZoopraxisError
 from zoopraxis.regions import box_iou
-from zoopraxis.regions.detect import DETECTORS, FasterRCNN, Motion, People, find_detector
+from zoopraxis.regions.detect import Motion, People, SelectiveSearch
 from zoopraxis.regions.extract import find_boxes
 from zoopraxis.theatre import film
 from zoopraxis.video import ArrayVideo
@@ -54,53 +53,6 @@ def test_boxes_of_a_video_are_those_of_every_few_frames(walk):
     assert set(boxes.at) == {0, 2}  # frame 4 is grey
 
 
-def test_detectors_by_name():
-    for name in DETECTORS:
-        detector = find_detector(name)
-        assert detector == find_detector(name)
-        assert detector.name.startswith(name)
-    assert find_detector("opencv", min_score=0.5) == People(min_score=0.5)
-    with pytest.raises(ZoopraxisError, match="no detector called 'opencb'") as caught:
-        find_detector("opencb")
-    assert "opencv" in caught.value.hint
-    with pytest.raises(ZoopraxisError, match="lowest score is nan"):
-        find_detector("torchvision", min_score=float("nan"))
-
-
-def test_missing_weights_say_where_they_belong(tmp_path, monkeypatch):
-    def no_network(*_args, **_options):
-        raise OSError("no network")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
-    with pytest.raises(DownloadError, match="cannot be downloaded: no network") as caught:
-        FasterRCNN()(torch.zeros(3, 32, 32, dtype=torch.uint8))
-    assert f"{tmp_path}/hub/checkpoints/fasterrcnn_resnet50_fpn_coco" in caught.value.problem
-    assert "https://download.pytorch.org" in caught.value.hint
-
-
-def test_faster_rcnn_gives_boxes_in_pixels_of_the_frame(monkeypatch):
-    from torchvision.models import detection
-
-    torch.manual_seed(0)
-    network = detection.fasterrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, min_size=64, max_size=96, box_score_thresh=0.0
-    )
-    names = detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-    monkeypatch.setattr(
-        "zoopraxis.regions.detect._faster_rcnn", lambda: (network.eval(), list(names))
-    )
-    frame = torch.randint(0, 256, (3, 120, 160), dtype=torch.uint8)
-
-    found = FasterRCNN(min_score=0.0)(frame)
-
-    assert len(found.boxes) == len(found.scores) == len(found.labels) > 0
-    assert found.boxes.min() >= 0
-    assert found.boxes[:, 0::2].max() <= 160
-    assert found.boxes[:, 1::2].max() <= 120
-    assert set(found.labels) <= set(names)
-
-
 def test_what_moves_is_found_where_it_is():
     rng = np.random.default_rng(0)
     frames = rng.integers(60, 90, (40, 3, 96, 128)).astype(np.uint8)  # noise, about one level
@@ -119,3 +71,30 @@ def test_what_moves_is_found_where_it_is():
     assert set(boxes.labels) == {""}
     none = find_boxes(ArrayVideo(torch.from_numpy(frames[:1]), fps=25.0, name="one"), Motion())
     assert none.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("enlarged", [1, 5])  # to 600 x 800 pixels, of which it sees 240 x 320
+def test_selective_search_proposes_what_differs_from_its_surroundings(enlarged):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(60, 70, (3, 120, 160)).astype(np.uint8)
+    things = np.array([[20, 30, 60, 80], [90, 50, 120, 90]])
+    for (x1, y1, x2, y2), colour in zip(things, ((220, 40, 40), (80, 80, 80)), strict=True):
+        picture[:, y1:y2, x1:x2] = np.reshape(colour, (3, 1, 1))
+    frame = torch.from_numpy(picture.repeat(enlarged, axis=1).repeat(enlarged, axis=2))
+
+    found = SelectiveSearch()(frame)
+
+    overlaps = box_iou(torch.from_numpy(found.boxes), torch.from_numpy(enlarged * things).double())
+    assert overlaps.max(dim=0).values.min() > 0.9
+    assert overlaps[0, 0] > 0.9  # red on grey before grey on grey
+    assert sorted(found.scores, reverse=True) == found.scores.tolist()
+    assert found.scores[0] == pytest.approx(1.0)  # no colour in common
+    again = SelectiveSearch()(frame)  # OpenCV's order is another each time
+    np.testing.assert_array_equal(again.boxes, found.boxes)
+    higher = SelectiveSearch(min_score=0.9)(frame)
+    assert len(higher.boxes) == (found.scores > 0.9).sum() < len(found.boxes)
+
+
+def test_selective_search_proposes_nothing_in_grey():
+    found = SelectiveSearch()(torch.full((3, 40, 30), 128, dtype=torch.uint8))
+    assert (found.boxes.shape, found.scores.shape, found.labels) == ((0, 4), (0,), ())

@@ -64,7 +64,7 @@ class DetectorConfig:
 
     Raises
     ------
-    CheckpointError
+    ZoopraxisError
         There are no classes, or a size is out of range.
     """
 
@@ -80,10 +80,10 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         if not self.classes:
-            raise CheckpointError("the detector has no classes", "name them, without a background")
+            raise ZoopraxisError("the detector has no classes", "name them, without a background")
         for side in (self.min_size, self.max_size):
             if side is not None and not 1 <= side <= _LARGEST:
-                raise CheckpointError(
+                raise ZoopraxisError(
                     f"the detector resizes frames to {side} pixels", f"give 1 to {_LARGEST}"
                 )
 

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoopraxis.checkpoints.config import hash_weights
 from zoopraxis.checkpoints.read import read_state_dict
 from zoopraxis.errors import CheckpointError, ZoopraxisError, did_you_mean
 from zoopraxis.prediction.detectors import published_detector
@@ -78,8 +79,10 @@ class KeypointRCNN:
 
     @property
     def name(self) -> str:
-        """Name and settings."""
-        weights = Path(self.file).name if self.file else "COCO_V1"
+        """Name and settings; of a file, with the beginning of the hash of its weights."""
+        weights = (
+            f"{Path(self.file).name} {_keypoint_rcnn(self.file)[1]}" if self.file else "COCO_V1"
+        )
         return f"torchvision keypointrcnn_resnet50_fpn {weights}, scores from {self.min_score:g}"
 
     @torch.inference_mode()
@@ -93,7 +96,8 @@ class KeypointRCNN:
         CheckpointError
             The file cannot be read, or is not of this network.
         """
-        (found,) = _keypoint_rcnn(self.file)([frame.float() / 255])
+        network, _ = _keypoint_rcnn(self.file)
+        (found,) = network([frame.float() / 255])
         kept = found["scores"] >= self.min_score  # the highest first
         points = found["keypoints"][kept][..., :2]  # (n, 17, 2)
         scores = found["keypoints_scores"][kept].sigmoid()  # (n, 17)
@@ -105,17 +109,18 @@ class KeypointRCNN:
 
 
 @cache
-def _keypoint_rcnn(file: str) -> Any:
-    """The network in evaluation mode."""
+def _keypoint_rcnn(file: str) -> tuple[Any, str]:
+    """The network in evaluation mode, and the beginning of the hash of a file's weights."""
     from torchvision.models import detection  # seconds
 
     if not file:
-        return published_detector(
+        network = published_detector(
             detection.keypointrcnn_resnet50_fpn,
             detection.KeypointRCNN_ResNet50_FPN_Weights.COCO_V1,
             title="Keypoint R-CNN",
             otherwise="name a file with its state dict",
         )
+        return network, ""
     state = read_state_dict(file)
     network = detection.keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
     try:
@@ -125,7 +130,7 @@ def _keypoint_rcnn(file: str) -> Any:
             f"{file} holds no Keypoint R-CNN: {' '.join(str(error).split()):.200}",
             "save the state dict of torchvision's keypointrcnn_resnet50_fpn with 17 key points",
         ) from error
-    return network.eval()
+    return network.eval(), hash_weights(network.state_dict())[:12]
 
 
 @dataclass(frozen=True)
