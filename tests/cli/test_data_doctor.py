@@ -39,6 +39,11 @@ def test_the_page_shows_videos_and_remedies(folder: Path, tmp_path: Path) -> Non
     expected = ["What is there", "1 cannot be read", "1 have the same content", "1 look the same"]
     assert titles == expected
     assert "keep one of each, or one group" in text
+    assert "to decode an epoch" in text
+    sizes = [path.stat().st_size / 1e6 for path in folder.rglob("*.*") if path.stat().st_size]
+    row = f"<td>MB</td><td>{min(sizes):.3g}</td><td>{sorted(sizes)[1]:.3g}</td>"
+    assert row in text.replace("\n", "")
+    assert f"<td>{max(sizes):.3g}</td><td>{sum(sizes):.3g}</td>" in text
     assert text.count("<figure class=strip>") == 4  # a shown pair each
     assert len(re.findall("data:image/png;base64,", text)) == 5
     assert "&lt;b&gt;&amp;.mp4" in text

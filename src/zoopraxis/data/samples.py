@@ -159,6 +159,8 @@ def read_samples(
       label`` is read too, and MMAction2's ``a.mp4 1 3 5`` where videos have different numbers of
       labels.
     - A JSON list of objects with the same keys, or an object on each line.
+    - A file that ends in ``.parquet``, with the same columns; several labels are a list. It needs
+      the extra ``parquet``.
 
     Paths are relative to the list; ``~``, URLs and ``file://`` are understood. Text is UTF-8, or
     UTF-16 with a byte order mark. Videos are not opened here.
@@ -192,7 +194,7 @@ def read_samples(
     ------
     DataError
         Nothing is there, a label is unknown, a line cannot be read, or two lines say different
-        things of one video; it names file and line.
+        things of one video; it names file and line. pyarrow is not installed, for Parquet.
     """
     if first_label not in (None, 0, 1):
         raise DataError(f"first_label is {first_label!r}", "pass 0 or 1, or None to infer it")

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from matplotlib.figure import Figure
 
@@ -18,6 +19,7 @@ from zoopraxis.evaluation.page import (
     new_axes,
     section,
     side_by_side,
+    table,
     tiles,
     write_page,
 )
@@ -89,7 +91,7 @@ def write_doctor_page(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _summary(examined, findings, cost, classes, remedy),
-        section("What is there", side_by_side(drawn)),
+        section("What is there", _sizes(examined) + side_by_side(drawn)),
         *(_finding(one, strips) for one in findings),
     ]
     return write_page(path, title, parts)
@@ -125,6 +127,26 @@ def _summary(
             f"<code>{html.escape(remedy)}</code>.</p>"
         )
     return body
+
+
+def _sizes(examined: Sequence[Examined]) -> str:
+    """Tabulate how large and how long the readable videos are."""
+    sound = [one for one in examined if not one.problem]
+    if not sound:
+        return ""
+    columns = {
+        "MB": [one.bytes / 1e6 for one in sound],
+        "seconds": [one.duration for one in sound],
+        "frames": [float(one.frames) for one in sound],
+    }
+    rows = [
+        (name, *map(_told, (min(of), median(of), max(of), sum(of)))) for name, of in columns.items()
+    ]
+    return table(("of a video", "smallest", "median", "largest", "of all"), rows)
+
+
+def _told(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _finding(one: Finding, strips: Mapping[str, str]) -> str:
