@@ -16,6 +16,7 @@ memory that was never written. Such an axis is padded before the convolution (`P
 """
 
 import copy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -74,15 +75,16 @@ class PaddedConv3d(nn.Conv3d):
             return super().forward(input)
         pads: list[int] = []  # of the axes that the kernel is longer than
         rest: list[int] = []  # of the others
-        axes = zip(input.shape[2:], self.kernel_size, self.dilation, self.padding, strict=True)
+        padding = cast("tuple[int, ...]", self.padding)  # else it has no form
+        axes = zip(input.shape[2:], self.kernel_size, self.dilation, padding, strict=True)
         for size, kernel, dilation, pad in axes:
-            before = int(pad) if dilation * (kernel - 1) >= size else 0
+            before = pad if dilation * (kernel - 1) >= size else 0
             pads = [before, before, *pads]  # F.pad expects the last axis first
-            rest.append(int(pad) - before)
+            rest.append(pad - before)
         if any(pads):
             input = F.pad(input, pads)  # noqa: A001  (B, C, T + 2p, H + 2q, W + 2r)
         return F.conv3d(
-            input, self.weight, self.bias, self.stride, tuple(rest), self.dilation, self.groups
+            input, self.weight, self.bias, self.stride, rest, self.dilation, self.groups
         )
 
 
