@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoopraxis.data.folders import folder_rows
+from zoopraxis.data.hub import hub_list, is_hub
 from zoopraxis.data.indices import Label, index_labels
 from zoopraxis.data.lists import list_rows
 from zoopraxis.data.rows import LAYOUT, VIDEO_SUFFIXES, Rows
@@ -161,6 +162,8 @@ def read_samples(
     - A JSON list of objects with the same keys, or an object on each line.
     - A file that ends in ``.parquet``, with the same columns; several labels are a list. It needs
       the extra ``parquet``.
+    - ``hf:owner/name@split``, a data set of the Hugging Face Hub with a column of videos
+      (`zoopraxis.data.hub`). It needs the extra ``hf``.
 
     Paths are relative to the list; ``~``, URLs and ``file://`` are understood. Text is UTF-8, or
     UTF-16 with a byte order mark. Videos are not opened here.
@@ -198,6 +201,8 @@ def read_samples(
     """
     if first_label not in (None, 0, 1):
         raise DataError(f"first_label is {first_label!r}", "pass 0 or 1, or None to infer it")
+    if is_hub(path):
+        path = hub_list(str(path))
     root = Path(os.path.expanduser(path))  # noqa: PTH111 - what is no user's name stays
     try:
         root.stat()

@@ -22,6 +22,7 @@ from zoopraxis.checkpoints.create import create_model
 from zoopraxis.checkpoints.inflate import start_from
 from zoopraxis.checkpoints.saved import is_file, open_model
 from zoopraxis.data.dataset import BadVideo, Batch, Clip, ClipDataset, collate
+from zoopraxis.data.hub import is_hub
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
@@ -112,7 +113,8 @@ def read_lists(data: DataPart, *, multi_label: bool) -> tuple[SampleList, Sample
         A list cannot be read or split, or has several labels where one is expected.
     """
     for setting, path in (("data.train", data.train), ("data.val", data.val)):
-        if path and not Path(os.path.expanduser(path)).exists():  # noqa: PTH111 - as read_samples
+        here = Path(os.path.expanduser(path))  # noqa: PTH111 - as read_samples
+        if path and not here.exists() and not is_hub(path):
             raise DataError(
                 f"there are no videos: {setting} = {path!r} does not exist",
                 f"name a folder, FOLDER/<class>/<clip>.mp4, or a list of paths and labels: "
