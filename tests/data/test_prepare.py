@@ -3,12 +3,15 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from videos import write
 from zoopraxis.cli import app
 from zoopraxis.data.labels import label_names
+from zoopraxis.data.pairs import read_pairs
 from zoopraxis.data.prepare import Count, prepare_videos
 from zoopraxis.data.samples import read_samples
 from zoopraxis.data.sets import VIDEO_SETS
@@ -132,6 +135,28 @@ def sports1m(root):
     touch(root, *(f"a{n}.mp4" for n in range(16)), "t.webm")
 
 
+def ava(root):
+    box = "0.077,0.151,0.283,0.811"
+    lines = (f"-5KQ66BBWC4,0902,{box},{action},1" for action in (80, 12, 2))
+    text(root, "annotations/ava_train_v2.2.csv", *lines, f"b,0903,{box},12,0", f"c,0903,{box},2,0")
+    text(root, "annotations/ava_val_v2.2.csv", "d,1000,0.1,0.2,0.3,0.4,79,7")
+    text(root, "annotations/ava_train_excluded_timestamps_v2.2.csv", "b,0903")
+    text(root, "annotations/ava_val_excluded_timestamps_v2.2.csv")
+    text(root, "annotations/ava_included_timestamps_v2.2.txt", "0902", "0903")
+    text(root, "annotations/ava_test_v2.2.txt", "e")
+    touch(root, "trainval/-5KQ66BBWC4.mkv", "trainval/b.mp4", "trainval/d.webm", "test/e.mkv")
+
+
+def aslan(root):
+    text(root, "Actions_Ids.txt", "1\tarms wave", "2\tball-drop ", "3 fall on ice", "4\tsit up")
+    view2 = np.array([[[1, 2, 1, 1, 1], [3, 1, 0, 4, 1]], [[4, 5, 1, 2, 2], [4, 6, 0, 2, 3]]])
+    savemat(root / "View2.mat", {"action_splits_pairs": np.moveaxis(view2, 0, 2).astype(float)})
+    for part, pair in (("train", (7, 8, 1, 4, 4)), ("test", (5, 6, 0, 2, 3))):
+        pairs = {f"{part}_pairs": np.array([pair], float)}
+        savemat(root / f"{part}_pairs.mat", pairs, do_compression=True)
+    touch(root, *(f"ASLAN_AVI/{number:04d}.avi" for number in (1, 2, 3, 4, 5, 7, 9)))
+
+
 def moments(root):
     text(root, "trainingSet.csv", "clapping/x_1.mp4,clapping,3,0")
     text(root, "validationSet.csv", "praying/y_1.mp4,praying,3,0")
@@ -167,6 +192,8 @@ SETS = {
     "activitynet": activitynet,
     "sports1m": sports1m,
     "moments": moments,
+    "ava": ava,
+    "aslan": aslan,
     "ntu60_rgb": ntu,
     "ntu120_rgb": ntu,
     "msr_action3d_depth": msr_depth,
@@ -204,7 +231,7 @@ def test_what_is_here_becomes_lists_that_training_reads(name, tmp_path):
     labels = label_names(tmp_path / "out" / "labels.txt")
     assert not VIDEO_SETS[name].labels or labels == label_names(VIDEO_SETS[name].labels)
     for part, count in done.parts.items():
-        if part.endswith(".csv") and count.found:
+        if part.endswith(".csv") and not part.startswith("pairs") and count.found:
             samples = read_samples(tmp_path / "out" / part, labels=labels)
             assert len(samples) == count.found
             assert all((tmp_path / "out" / sample.path).exists() for sample in samples)
@@ -273,6 +300,61 @@ def test_charades_has_whole_videos_and_segments(tmp_path):
         "0.0",
     ]
     assert done.parts["videos_test (no labels)"].found == 1  # nothing happens in it
+
+
+def test_ava_is_a_clip_of_every_person(tmp_path):
+    done = prepared("ava", tmp_path)
+    assert done.parts == {
+        "test (no labels)": Count(listed=1, found=1),
+        "train.csv": Count(listed=1, found=1),  # b is excluded, and no action of c is evaluated
+        "val.csv": Count(listed=1, found=1),
+    }
+    (train,) = read_samples(tmp_path / "out" / "train.csv", labels=label_names("ava"))
+    assert train.path == str(tmp_path / "out" / "../in/trainval/-5KQ66BBWC4.mkv")
+    assert (train.start, train.end) == (901, 903)
+    assert train.box == (0.077, 0.151, 0.283, 0.811)
+    names = [label_names("ava")[index] for index in train.label]
+    assert names == ["stand", "watch (a person)"]
+    assert train.group == "-5KQ66BBWC4"
+
+
+def test_aslan_is_pairs_of_videos(tmp_path):
+    done = prepared("aslan", tmp_path)
+    assert done.parts == {
+        "videos.csv": Count(listed=8, found=6),
+        "pairs_view1.csv": Count(listed=2, found=0),
+        "pairs_view2.csv": Count(listed=4, found=3),
+    }
+    assert done.missing == ("0006", "0008")  # 9 is in no pair
+    assert label_names(tmp_path / "out" / "labels.txt")[2] == "fall on ice"
+    videos = rows(tmp_path / "out" / "videos.csv")
+    assert [row["label"] for row in videos[:4]] == ["arms wave", "arms wave", "sit up", "ball-drop"]
+    pairs = read_pairs(tmp_path / "out" / "pairs_view2.csv")
+    assert [(pair.same, pair.fold) for pair in pairs] == [(True, 0), (False, 0), (True, 1)]
+    assert (pairs[1].first, pairs[1].second) == (videos[2]["path"], videos[0]["path"])
+    names = {sample.name for sample in read_samples(tmp_path / "out" / "videos.csv")}
+    assert names >= {name for pair in pairs for name in (pair.first, pair.second)}
+    touch(tmp_path / "in", "0006.avi", "0008.avi")
+    prepare_videos("aslan", tmp_path / "in", tmp_path / "out")
+    view1 = read_pairs(tmp_path / "out" / "pairs_view1.csv")
+    assert [(pair.same, pair.fold) for pair in view1] == [(True, 0), (False, 1)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "problem"),
+    [
+        ([[1, 2, 1, 1, 5]], "pair 1 of fold 1 is"),
+        ([[1, 2, 2, 1, 1]], "pair 1 of fold 1 is"),
+        ([[1, 2, 1, 1, 1], [1, 2.5, 1, 1, 1]], "pair 2 of fold 1 is"),
+        ([[1, 2, 1, 1, 1], [1, 3, 0, 2, 1]], "video 0001 shows 'arms wave' in one pair"),
+        ([[1, 2, 1, 1]], "has 0 matrices of pairs"),
+    ],
+)
+def test_wrong_pairs_of_aslan_are_named(pairs, problem, tmp_path):
+    aslan(tmp_path)
+    savemat(tmp_path / "View2.mat", {"action_splits_pairs": np.array(pairs, float)})
+    with pytest.raises(DataError, match=problem):
+        prepare_videos("aslan", tmp_path, tmp_path / "out")
 
 
 def test_a_fraction_of_sports1m_validates(tmp_path):

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 
 from feature_files import write_features
+from zoopraxis.data.pairs import VideoPair, read_pairs, write_pairs
 from zoopraxis.errors import DataError, ShapeError
 from zoopraxis.evaluation.similarity import (
     SIMILARITIES,
-    VideoPair,
     draw_pairs,
     measure_similarity,
-    read_pairs,
     similarities,
-    write_pairs,
 )
 
 LABELS = tuple("abcdefgh")

@@ -25,13 +25,9 @@ def similarity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell pairs of the same action from others, by twelve similarities of each layer (ASLAN)."""
+    from zoopraxis.data.pairs import read_pairs, write_pairs
     from zoopraxis.evaluation.features import open_features
-    from zoopraxis.evaluation.similarity import (
-        draw_pairs,
-        measure_similarity,
-        read_pairs,
-        write_pairs,
-    )
+    from zoopraxis.evaluation.similarity import draw_pairs, measure_similarity
 
     found = open_features(features)
     if draw:

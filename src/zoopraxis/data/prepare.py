@@ -4,11 +4,12 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from zoopraxis.data.labels import label_names
+from zoopraxis.data.pairs import VideoPair, write_pairs
 from zoopraxis.data.rows import IMAGE_SUFFIXES
 from zoopraxis.data.sets import VIDEO_SETS
 from zoopraxis.data.sets.listed import Listed
@@ -18,7 +19,7 @@ from zoopraxis.files import write_atomically
 
 __all__ = ["Count", "Prepared", "prepare_videos"]
 
-COLUMNS = ("path", "start", "end", "label", "group")
+COLUMNS = ("path", "start", "end", "x1", "y1", "x2", "y2", "label", "group")
 MISSING = "missing.csv"
 LABELS = "labels.txt"
 
@@ -40,8 +41,8 @@ class Prepared:
     title, home : str
         The data set, and where it is officially had.
     parts : mapping of str to Count
-        By the list that was written, such as ``split1_train.csv``. A part without labels, kept
-        secret, has no list; its name has no suffix.
+        By the list that was written, such as ``split1_train.csv``, and by that of pairs of videos.
+        A part without labels, kept secret, has no list; its name has no suffix.
     missing : tuple of str
         Names of videos that are listed and not here, in the order of the lists.
     """
@@ -72,7 +73,7 @@ def prepare_videos(
     root : str or Path
         Folder with the videos and the official lists of the data set.
     out : str or Path
-        Folder to fill: the lists; ``labels.txt`` with the classes; ``missing.csv`` with what is
+        Folder to fill: the lists, and those of pairs; ``labels.txt`` with the classes; ``missing.csv`` with what is
         listed and not here.
     suffix : {".csv", ".parquet"}
         Form of the lists of videos.
@@ -113,6 +114,13 @@ def prepare_videos(
     write_atomically(out / LABELS, "".join(f"{label}\n" for label in labels).encode())
     missing = _write_missing(out, entries, places)
     parts = _write_lists(out, entries, places, suffix=suffix)
+    if chosen.pairs is not None:
+        here = {
+            entry.file: os.path.relpath(place[0], out)
+            for entry, place in zip(entries, places, strict=True)
+            if place is not None
+        }
+        parts |= _write_pairs(out, chosen.pairs(root), here)
     return Prepared(title=chosen.title, home=chosen.home, parts=parts, missing=missing)
 
 
@@ -228,7 +236,9 @@ def _write_lists(
             if place is not None:
                 path, whole = place
                 times = (entry.start, entry.end) if whole else (None, None)
-                found.append((os.path.relpath(path, out), *times, entry.labels, entry.group))
+                box = entry.box or (None,) * 4
+                row = (os.path.relpath(path, out), *times, *box, entry.labels, entry.group)
+                found.append(row)
     for key, found in rows.items():
         if key.endswith(suffix):
             columns = {name: [row[n] for row in found] for n, name in enumerate(COLUMNS)}
@@ -239,3 +249,19 @@ def _write_lists(
             }
             write_list(out / key, used)
     return {key: Count(listed=listed[key], found=len(rows[key])) for key in sorted(rows)}
+
+
+def _write_pairs(
+    out: Path, lists: Mapping[str, Sequence[VideoPair]], here: Mapping[str, str]
+) -> dict[str, Count]:
+    """Write the pairs of which both videos are here, named as in the list of videos."""
+    counts = {}
+    for name, pairs in lists.items():
+        found = [
+            replace(pair, first=here[pair.first], second=here[pair.second])
+            for pair in pairs
+            if pair.first in here and pair.second in here
+        ]
+        write_pairs(out / name, found)
+        counts[name] = Count(listed=len(pairs), found=len(found))
+    return counts

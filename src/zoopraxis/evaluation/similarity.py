@@ -7,11 +7,8 @@ a pair, and a linear SVM on all of them decides. C3D (Tran et al., ICCV 2015, se
 scaled to mean 0 and variance 1.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,25 +16,20 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.svm import LinearSVC
 
+from zoopraxis.data.pairs import VideoPair
 from zoopraxis.errors import DataError, ShapeError
 from zoopraxis.evaluation.features import FeatureSet
-from zoopraxis.files import write_atomically
 
 __all__ = [
     "SIMILARITIES",
     "SimilarityResult",
-    "VideoPair",
     "draw_pairs",
     "measure_similarity",
-    "read_pairs",
     "similarities",
-    "write_pairs",
 ]
 
 Vectors = NDArray[np.float64]
 _TINY = 1e-12  # keeps 0 / 0 and log 0 finite; the paper does not say what it did
-_COLUMNS = ("first", "second", "same", "fold")
-_FORM = "the columns are first, second (names of videos), same (1 or 0) and fold"
 
 
 def _total(x: Vectors) -> Vectors:
@@ -63,26 +55,6 @@ SIMILARITIES: Mapping[str, Callable[[Vectors, Vectors], Vectors]] = {
     "intersection": lambda a, b: _total(np.minimum(a, b)) / (_total(a) * _total(b) + _TINY),
 }
 """Names and formulas of the twelve."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoPair:
-    """Two videos.
-
-    Parameters
-    ----------
-    first, second : str
-        Their names in the list.
-    same : bool
-        Whether they show the same action.
-    fold : int
-        Number of the fold in which the pair is tested.
-    """
-
-    first: str
-    second: str
-    same: bool
-    fold: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,47 +244,3 @@ def draw_pairs(
                 for n in chosen.tolist()
             ]
     return tuple(pairs)
-
-
-def read_pairs(path: str | Path) -> tuple[VideoPair, ...]:
-    """Read a CSV of pairs, with the columns ``first,second,same,fold``.
-
-    Raises
-    ------
-    DataError
-        It is missing or none; the error names the line.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", _FORM) from error
-    rows = csv.DictReader(io.StringIO(text))
-    if not set(_COLUMNS) <= set(rows.fieldnames or ()):
-        raise DataError(f"{path} has the columns {', '.join(rows.fieldnames or ())}", _FORM)
-    pairs = []
-    for row in rows:
-        if row["same"] not in ("0", "1") or not (row["fold"] or "").isdecimal():
-            raise DataError(
-                f"{path}, line {rows.line_num}: same is {row['same']!r} and fold {row['fold']!r}",
-                _FORM,
-            )
-        pairs.append(
-            VideoPair(
-                first=row["first"],
-                second=row["second"],
-                same=row["same"] == "1",
-                fold=int(row["fold"]),
-            )
-        )
-    return tuple(pairs)
-
-
-def write_pairs(path: Path, pairs: Sequence[VideoPair]) -> None:
-    """Write what `read_pairs` reads, atomically."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows([p.first, p.second, int(p.same), p.fold] for p in pairs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.getvalue().encode())

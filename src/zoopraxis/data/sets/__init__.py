@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from zoopraxis.data.sets.activitynet import ACTIVITYNET
+from zoopraxis.data.sets.aslan import ASLAN
+from zoopraxis.data.sets.ava import AVA
 from zoopraxis.data.sets.base import SkeletonSet
 from zoopraxis.data.sets.charades import CHARADES
 from zoopraxis.data.sets.diving48 import DIVING48, DIVING48_V1
@@ -47,6 +49,8 @@ VIDEO_SETS: Mapping[str, VideoSet] = {
     "charades": CHARADES,
     "activitynet": ACTIVITYNET,
     "sports1m": SPORTS1M,
+    "ava": AVA,
+    "aslan": ASLAN,
     "moments": MOMENTS,
     **NTU_VIDEOS,
     "msr_action3d_depth": MSR_ACTION3D_DEPTH,

@@ -13,7 +13,7 @@ person. Results and detectors' boxes have a score in place of the person, and bo
 import csv
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.rows import VIDEO_SUFFIXES
 from zoopraxis.data.samples import Sample, SampleList
+from zoopraxis.data.sets.listed import Listed, VideoSet, find_file, find_files, words_of
 from zoopraxis.data.text import read_text
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
@@ -30,6 +31,8 @@ from zoopraxis.video import FrameBox, box_problem
 
 __all__ = [
     "ACTION_IDS",
+    "AVA",
+    "WINDOW",
     "AvaBoxes",
     "AvaPeople",
     "Moment",
@@ -45,6 +48,9 @@ ACTION_IDS = (
     *(51, 52, 54, *range(56, 71), 72, 73, 74, *range(76, 81)),
 )
 """Ids of the 60 of 80 actions that are evaluated, in the order of the label list ``ava``."""
+
+WINDOW = 2.0
+"""Seconds of a clip around a moment."""
 
 Moment = tuple[str, int]
 """A video, and a second of its film."""
@@ -190,7 +196,7 @@ def ava_people(
     boxes: AvaBoxes,
     videos: str | Path,
     *,
-    seconds: float = 2.0,
+    seconds: float = WINDOW,
     offset: float = 0.0,
     excluded: Collection[Moment] = (),
 ) -> AvaPeople:
@@ -223,19 +229,7 @@ def ava_people(
     files = {
         file.stem: str(file) for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES
     }
-    index_of = {action: index for index, action in enumerate(ACTION_IDS)}
-    labelled = bool((boxes.actions >= 0).any())
-    people: dict[tuple[Moment, FrameBox], set[int]] = {}
-    for moment, (x1, y1, x2, y2), action in zip(
-        boxes.moments, boxes.boxes.tolist(), boxes.actions.tolist(), strict=True
-    ):
-        if moment in excluded or (labelled and action not in index_of):
-            continue
-        actions = people.setdefault((moment, (x1, y1, x2, y2)), set())
-        if labelled:
-            actions.add(index_of[action])
-    if not people:
-        raise DataError("none of AVA's 60 evaluated actions is left", "check the excluded moments")
+    people = _actions_of_people(boxes, excluded)
     samples = []
     for ((video, second), box), actions in people.items():
         if video not in files:
@@ -266,6 +260,26 @@ def ava_people(
     )
 
 
+def _actions_of_people(
+    boxes: AvaBoxes, excluded: Collection[Moment]
+) -> dict[tuple[Moment, FrameBox], set[int]]:
+    """Indices of the actions of each person, whom a moment and a box name."""
+    index_of = {action: index for index, action in enumerate(ACTION_IDS)}
+    labelled = bool((boxes.actions >= 0).any())
+    people: dict[tuple[Moment, FrameBox], set[int]] = {}
+    for moment, (x1, y1, x2, y2), action in zip(
+        boxes.moments, boxes.boxes.tolist(), boxes.actions.tolist(), strict=True
+    ):
+        if moment in excluded or (labelled and action not in index_of):
+            continue
+        actions = people.setdefault((moment, (x1, y1, x2, y2)), set())
+        if labelled:
+            actions.add(index_of[action])
+    if not people:
+        raise DataError("none of AVA's 60 evaluated actions is left", "check the excluded moments")
+    return people
+
+
 def write_ava_list(path: str | Path, samples: SampleList) -> None:
     """Write samples as a list of JSON lines: names of AVA's actions have commas."""
     lines = []
@@ -285,3 +299,35 @@ def write_ava_list(path: str | Path, samples: SampleList) -> None:
         }
         lines.append(json.dumps(values, ensure_ascii=False))
     write_atomically(Path(path), "".join(f"{line}\n" for line in lines).encode())
+
+
+def _listed(root: Path) -> Iterator[Listed]:
+    """Yield a clip of every person at every moment, of whole films, and the films of the test."""
+    names = label_names("ava")
+    for part in ("train", "val"):
+        file = find_file(root, f"ava_{part}_v*.csv")
+        version = file.name.removeprefix(f"ava_{part}_")
+        lists = find_files(root, f"ava_{part}_excluded_timestamps_{version}")
+        excluded = frozenset[Moment]().union(*map(read_excluded, lists))
+        for ((video, second), box), actions in _actions_of_people(read_ava(file), excluded).items():
+            yield Listed(
+                file="",
+                labels=tuple(names[index] for index in sorted(actions)),
+                parts={"": part},
+                whole=video,
+                start=second - WINDOW / 2,
+                end=second + WINDOW / 2,
+                box=box,
+                group=video,
+            )
+    for file in find_files(root, "ava_test_v*.txt"):
+        for (video,) in words_of(file):
+            yield Listed(file="", labels=(), parts={"": "test"}, whole=video)
+
+
+AVA = VideoSet(
+    title="AVA (Gu et al. 2018)",
+    home="https://research.google.com/ava",
+    labels="ava",
+    entries=_listed,
+)

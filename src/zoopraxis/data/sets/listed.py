@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoopraxis.data.pairs import VideoPair
 from zoopraxis.data.rows import VIDEO_SUFFIXES
 from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
+from zoopraxis.video import FrameBox
 
 __all__ = ["Listed", "VideoSet", "find_file", "find_files", "json_of", "table_of", "words_of"]
 
@@ -32,6 +34,8 @@ class Listed:
         Place or name of the video that it is a segment of.
     start, end : float, optional
         Seconds of the segment in ``whole``.
+    box : tuple of 4 float, optional
+        x1, y1, x2, y2 of one person, in fractions of the frame.
     group : str, default=""
         What must not be on both sides of a split.
     """
@@ -42,6 +46,7 @@ class Listed:
     whole: str = ""
     start: float | None = None
     end: float | None = None
+    box: FrameBox | None = None
     group: str = ""
 
 
@@ -62,6 +67,9 @@ class VideoSet:
         Reads the lists in a folder, or below it.
     classes : callable, optional
         Reads the classes from a folder, in the order of their indices.
+    pairs : callable, optional
+        Reads pairs of videos from a folder, by the name of their list: of sets that ask whether two
+        videos show the same action. ``first`` and ``second`` are files of the entries.
     suffixes : set of str
         Of its videos, where they are not usual ones.
     """
@@ -71,6 +79,7 @@ class VideoSet:
     labels: str
     entries: Callable[[Path], Iterator[Listed]]
     classes: Callable[[Path], tuple[str, ...]] | None = field(default=None)
+    pairs: Callable[[Path], Mapping[str, Sequence[VideoPair]]] | None = field(default=None)
     suffixes: frozenset[str] = VIDEO_SUFFIXES
 
 
