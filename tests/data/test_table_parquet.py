@@ -79,7 +79,7 @@ def test_labels_with_semicolons_in_their_names(tmp_path):
     assert (again.labels, again[0].label) == (("jump", "run; fast"), (0, 1))
     with pytest.raises(DataError, match="semicolons in their names: 'run; fast'") as caught:
         write_samples(tmp_path / "l.csv", samples)
-    assert caught.value.hint.endswith("write it as .parquet")
+    assert caught.value.hint.endswith("write it as .jsonl")
 
 
 def test_times_are_seconds_and_other_columns_are_not_read(tmp_path):

@@ -9,7 +9,8 @@ from zoopraxis.data.write import write_samples
 from zoopraxis.errors import DataError
 
 
-def test_a_written_list_reads_back(tmp_path):
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json", "parquet"])
+def test_a_written_list_reads_back(tmp_path, form):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     (tmp_path / "a" / "list.csv").write_text(
@@ -19,9 +20,9 @@ def test_a_written_list_reads_back(tmp_path):
     )
     samples = read_samples(tmp_path / "a" / "list.csv")
 
-    write_samples(tmp_path / "b" / "list.csv", samples)
+    write_samples(tmp_path / "b" / f"list.{form}", samples)
 
-    again = read_samples(tmp_path / "b" / "list.csv")
+    again = read_samples(tmp_path / "b" / f"list.{form}")
     assert again.labels == samples.labels
     for new, old in zip(again, samples, strict=True):
         for path in ("path", "flow", "trajectories"):
@@ -45,13 +46,14 @@ def test_only_the_columns_that_are_needed(tmp_path):
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,group"
 
 
-def test_several_labels_a_video(tmp_path):
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_several_labels_a_video(tmp_path, form):
     (tmp_path / "in.csv").write_text("path,label\nx.mp4,run;jump\ny.mp4,walk\n")
     samples = read_samples(tmp_path / "in.csv")
 
-    write_samples(tmp_path / "out.csv", samples)
+    write_samples(tmp_path / f"out.{form}", samples)
 
-    again = read_samples(tmp_path / "out.csv")
+    again = read_samples(tmp_path / f"out.{form}")
     assert again.labels == samples.labels
     assert [s.label for s in again] == [s.label for s in samples] == [(0, 1), (2,)]
     names = replace(samples, labels=("a;b", *samples.labels[1:]))

@@ -31,17 +31,17 @@ WINDOW = 2.0  # seconds
 def make_list(
     boxes: Annotated[Path, typer.Argument(help="AVA's file of boxes and actions.")],
     videos: Videos,
-    out: Annotated[Path, typer.Argument(help="The list to write, OUT.jsonl.")],
+    out: Annotated[Path, typer.Argument(help="The list to write.")],
     exclude: Excluded = None,
     seconds: Seconds = WINDOW,
     offset: Offset = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a list that training reads: a clip of each person, with all of the person's actions."""
-    from zoopraxis.data.sets.ava import write_ava_list
+    from zoopraxis.data.write import write_samples
 
     samples = _people(boxes, videos, exclude, seconds=seconds, offset=offset).samples
-    write_ava_list(out, samples)
+    write_samples(out, samples)
     count = len({sample.group for sample in samples})
     if as_json:
         print(json.dumps({"list": str(out), "clips": len(samples), "videos": count}))

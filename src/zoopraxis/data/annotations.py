@@ -101,14 +101,20 @@ def read_annotations(
 
 
 def write_segments(table: Path, marked: Sequence[Marked]) -> None:
-    """Write segments as a list for training: path, start, end, label."""
+    """Write segments as a list for training: path, start, end, label; see `write_list`."""
     columns: dict[str, Sequence[Any]] = {
         "path": [one.path for one in marked],
-        "start": [float(f"{one.start:.6g}") for one in marked],
-        "end": [float(f"{one.end:.6g}") for one in marked],
+        "start": [_short(one.start) for one in marked],
+        "end": [_short(one.end) for one in marked],
         "label": [(one.label,) for one in marked],
     }
     write_list(table, columns)
+
+
+def _short(seconds: float) -> float:
+    """Seconds to six digits: 2, 12.5."""
+    rounded = float(f"{seconds:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _activitynet(file: Path, _: _Options) -> Iterator[Marked]:

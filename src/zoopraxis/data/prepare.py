@@ -73,8 +73,8 @@ def prepare_videos(
     root : str or Path
         Folder with the videos and the official lists of the data set.
     out : str or Path
-        Folder to fill: the lists, and those of pairs; ``labels.txt`` with the classes; ``missing.csv`` with what is
-        listed and not here.
+        Folder to fill: the lists, of pairs too; ``labels.txt`` with the classes; ``missing.csv``
+        with what is listed and not here.
     suffix : {".csv", ".parquet"}
         Form of the lists of videos.
     progress : callable, optional

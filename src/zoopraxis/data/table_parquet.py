@@ -1,4 +1,4 @@
-"""Lists and indices as Parquet, which pandas, polars, DuckDB and Spark write.
+"""Lists and indices as Parquet, which pandas, polars and DuckDB write.
 
 It is read with pyarrow, of the extra ``parquet``, and in whole columns: to ask Arrow for one cell
 after the other takes far longer.

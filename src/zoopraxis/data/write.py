@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,10 +56,11 @@ def write_list(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     Parameters
     ----------
     table : Path
-        The file: Parquet where its name ends in ``.parquet``, else comma-separated text.
+        The file, by the ending of its name: ``.parquet``; ``.jsonl`` or ``.json``, an object on
+        each line; or comma-separated text.
     columns : mapping of str to sequence
         Cells of each column by its name, None where a cell is empty. The ``label`` is a tuple of
-        names: text has semicolons between several, Parquet lists.
+        names: text has semicolons between several, the other forms have lists.
 
     Raises
     ------
@@ -69,17 +71,16 @@ def write_list(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     labels: Sequence[tuple[str, ...]] = columns["label"]
     several = any(len(names) != 1 for names in labels)
     divided = next((name for names in labels for name in names if ";" in name), None)
-    if is_parquet(table):
+    if is_parquet(table) or table.suffix.lower() in {".json", ".jsonl"}:
         lists = several or divided is not None
-        write_parquet(
-            table, {**columns, "label": labels if lists else [name for (name,) in labels]}
-        )
+        write = write_parquet if is_parquet(table) else _write_lines
+        write(table, {**columns, "label": labels if lists else [name for (name,) in labels]})
         return
     if several and divided is not None:
         raise DataError(
             f"{table}: videos have several labels each, with semicolons in their names: "
             f"{divided!r}",
-            "rename these classes, since semicolons separate labels; or write it as .parquet",
+            "rename these classes, since semicolons separate labels; or write it as .jsonl",
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -87,6 +88,12 @@ def write_list(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     cells = {**columns, "label": [";".join(names) for names in labels]}
     writer.writerows(zip(*cells.values(), strict=True))
     write_atomically(table, text.getvalue().encode())
+
+
+def _write_lines(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(table, "".join(lines).encode())
 
 
 def _indices(sample: Sample) -> tuple[int, ...]:

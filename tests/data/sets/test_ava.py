@@ -11,8 +11,8 @@ from zoopraxis.data.sets.ava import (
     read_ava,
     read_excluded,
     write_ava,
-    write_ava_list,
 )
+from zoopraxis.data.write import write_samples
 from zoopraxis.errors import DataError
 
 LINES = """\
@@ -105,7 +105,7 @@ def test_a_clip_of_each_person_with_all_actions(file, videos, tmp_path):
     names = [people.samples.labels[label] for label in first.label]
     assert names == ["stand", "watch (a person)"]
 
-    write_ava_list(tmp_path / "train.jsonl", people.samples)
+    write_samples(tmp_path / "train.jsonl", people.samples)
     again = read_samples(tmp_path / "train.jsonl", labels=label_names("ava"))
     assert [(s.path, s.start, s.end, s.box, s.label, s.group) for s in again] == [
         (s.path, s.start, s.end, s.box, s.label, s.group) for s in people.samples

@@ -12,7 +12,6 @@ person. Results and detectors' boxes have a score in place of the person, and bo
 
 import csv
 import io
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,6 @@ __all__ = [
     "read_ava",
     "read_excluded",
     "write_ava",
-    "write_ava_list",
 ]
 
 ACTION_IDS = (
@@ -278,27 +276,6 @@ def _actions_of_people(
     if not people:
         raise DataError("none of AVA's 60 evaluated actions is left", "check the excluded moments")
     return people
-
-
-def write_ava_list(path: str | Path, samples: SampleList) -> None:
-    """Write samples as a list of JSON lines: names of AVA's actions have commas."""
-    lines = []
-    for sample in samples:
-        labels = sample.label if isinstance(sample.label, tuple) else (sample.label,)
-        x1, y1, x2, y2 = sample.box or (0.0, 0.0, 1.0, 1.0)
-        values = {
-            "path": str(Path(sample.path).absolute()),
-            "start": sample.start,
-            "end": sample.end,
-            "x1": x1,
-            "y1": y1,
-            "x2": x2,
-            "y2": y2,
-            "label": [samples.labels[label] for label in labels],
-            "group": sample.group,
-        }
-        lines.append(json.dumps(values, ensure_ascii=False))
-    write_atomically(Path(path), "".join(f"{line}\n" for line in lines).encode())
 
 
 def _listed(root: Path) -> Iterator[Listed]:
