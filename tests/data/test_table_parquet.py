@@ -1,5 +1,6 @@
 """Lists and indices as Parquet: they say what the same list says as CSV."""
 
+import json
 import sys
 from decimal import Decimal
 
@@ -69,6 +70,21 @@ def test_types_of_labels(tmp_path, cells, expected):
     assert tuple(s.label for s in read_samples(path, labels=names)) == expected
 
 
+def test_columns_without_a_name_and_groups_of_any_kind(tmp_path):
+    columns = [["a.mp4", "b.mp4"], ["run", "walk"], [0, 1], [2, 3], [True, False]]
+    table = pa.Table.from_arrays([*map(pa.array, columns)], ["path", "label", "", "", "own"])
+    pq.write_table(table, tmp_path / "l.parquet")
+    assert [s.group for s in read_samples(tmp_path / "l.parquet", group="own")] == ["true", "false"]
+
+
+def test_of_two_names_for_the_path_the_other_may_hold_anything(tmp_path):
+    row = {"path": "a.mp4", "label": "run", "video": {"bytes": "", "path": "b"}}
+    (tmp_path / "l.json").write_text(json.dumps([row]))
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "l.parquet")
+    for file in ("l.json", "l.parquet"):
+        assert [s.name for s in read_samples(tmp_path / file)] == ["a.mp4"]
+
+
 def test_labels_with_semicolons_in_their_names(tmp_path):
     (tmp_path / "l.json").write_text('[{"path": "a.mp4", "label": ["run; fast", "jump"]}]')
     samples = read_samples(tmp_path / "l.json")
@@ -115,6 +131,7 @@ def test_times_are_seconds_and_other_columns_are_not_read(tmp_path):
         ({"path": [b"a.mp4"], "label": ["x"]}, "the column 'path' has the type binary"),
         ({"path": ["a.mp4"], "label": ["x"], "start": ["soon"]}, "row 1: start is 'soon'"),
         ({"path": ["a.mp4"], "label": ["x"], "start_frame": [3]}, "which part of a video counts"),
+        ({"path": ["a"], "label": ["x"], "group": [[1]]}, "the column 'group' has the type list"),
         ({"path": [], "label": []}, "there are no videos in"),
     ],
 )

@@ -51,7 +51,7 @@ def list_rows(path: Path, *, group: str) -> Rows | None:
     DataError
         The file is not text, or a line or row cannot be read.
     """
-    table = parquet_table(path) if is_parquet(path) else _table_of_text(path)
+    table = parquet_table(path, group=group) if is_parquet(path) else _table_of_text(path)
     return None if table is None else _rows(table, group=group)
 
 

@@ -38,9 +38,10 @@ def json_table(path: Path, text: str) -> Table | None:
     plain = [{column_name(key): value for key, value in entry.items()} for entry in entries]
     columns = {name: [entry.get(name, "") for entry in plain] for name in names}
     table = Table(path=path, columns=columns, numbers=numbers, unit=unit)
-    label = chosen(table, "label")
+    label, meant = chosen(table, "label"), {chosen(table, kind) for kind in COLUMNS}
     for name in names:
-        convert = _json_label if name == label else _json_cell
+        known = _json_cell if name in meant else _json_other
+        convert = _json_label if name == label else known
         columns[name] = [convert(v, table.where(i), name) for i, v in enumerate(columns[name])]
     return table
 
@@ -76,6 +77,9 @@ def _json_cell(value: Any, where: str, name: str) -> str:
         return ""
     if isinstance(value, str | int | float):
         return str(value).strip()
-    if name in {column for columns in COLUMNS.values() for column in columns}:
-        raise DataError(f"{where}: {name} is {short(str(value))}", "expected text or a number")
-    return ""  # a key of somebody else's
+    raise DataError(f"{where}: {name} is {short(str(value))}", "expected text or a number")
+
+
+def _json_other(value: Any, *_: str) -> str:
+    """A key of somebody else's, of which only text and numbers are kept."""
+    return str(value).strip() if isinstance(value, str | int | float) else ""

@@ -11,13 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from zoopraxis.data.table import COLUMNS, Table, checked_names, chosen
+from zoopraxis.data.table import COLUMNS, Table, checked_names, chosen, column_name
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 
 __all__ = ["is_parquet", "parquet_columns", "parquet_names", "parquet_table", "write_parquet"]
-
-_MEANT = frozenset(name for names in COLUMNS.values() for name in names)
 
 
 def is_parquet(path: Path) -> bool:
@@ -25,8 +23,8 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def parquet_table(path: Path) -> Table | None:
-    """Read a list; None where it is empty.
+def parquet_table(path: Path, *, group: str) -> Table | None:
+    """Read a list; None where it is empty. ``group`` is the column that holds the groups.
 
     A label is text, which may hold several as in CSV, a whole number, or a list of either. What a
     column of somebody else's holds that is neither text nor numbers, such as images, is not read.
@@ -44,12 +42,12 @@ def parquet_table(path: Path) -> Table | None:
         return None
     columns: dict[str, Sequence[Any]] = dict.fromkeys(names, ())
     table = Table(path=path, columns=columns, numbers=numbers, unit="row")
-    label = chosen(table, "label")
+    label, meant = chosen(table, "label"), {chosen(table, kind) for kind in COLUMNS}
     for field, name in zip(file.schema_arrow, names, strict=True):
         cells = (_label_reader if name == label else _reader)(field.type)
-        if cells is not None:
+        if name and cells is not None:  # several may have no name
             columns[name] = cells(_column(path, file, field.name), table)
-        elif name in _MEANT:
+        elif name and name in {*meant, column_name(group)}:
             raise DataError(
                 f"{path}: the column {field.name!r} has the type {field.type}",
                 "write text, whole numbers, or lists of them"
@@ -141,9 +139,8 @@ def _reader(kind: Any) -> Cells | None:
     types = _pyarrow().types
     if types.is_dictionary(kind):
         return _reader(kind.value_type)
-    if types.is_floating(kind) or types.is_decimal(kind) or _is_label(kind):
-        return _texts
-    return None
+    known = (types.is_boolean, types.is_floating, types.is_decimal, _is_label)
+    return _texts if any(is_kind(kind) for is_kind in known) else None
 
 
 def _label_reader(kind: Any) -> Cells | None:
