@@ -1,8 +1,11 @@
 """Damaged lists, names of classes and folders: an error of ours that names them, or samples."""
 
+import io
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from damage import CAMPAIGN, Counts, damaged
@@ -27,6 +30,7 @@ LISTS = {
         for i in range(12)
     ),
 }
+PARQUET = "rows.parquet"
 NAMES = {
     "names.txt": "".join(f"{name}\n" for name in CLASSES),
     "numbers.txt": "".join(f"{i} {name}\n" for i, name in enumerate(CLASSES, 1)),
@@ -40,10 +44,21 @@ ENTRIES = [
 FOLDERS = ["run", "jump", "train", "val", "frames", "g01", ".cache", "0", "1", "2", "with;sign"]
 
 
+def list_of(name):
+    """A whole list."""
+    if name != PARQUET:
+        return LISTS[name].encode()
+    file = io.BytesIO()
+    labels = [[CLASSES[i % 3], "run"] if i % 2 else ["jump"] for i in range(200)]
+    columns = {"path": [f"v{i}.mp4" for i in range(200)], "label": labels}
+    pq.write_table(pa.table({**columns, "start": [float(i) for i in range(200)]}), file)
+    return file.getvalue()
+
+
 def list_campaign(name, folder, times, record_property):
     path = folder / name
     counts = Counts()
-    for contents in damaged(LISTS[name].encode(), times):
+    for contents in damaged(list_of(name), times):
         path.write_bytes(contents)
         try:
             samples = read_samples(path)
@@ -99,13 +114,13 @@ def folder_campaign(folder, times, record_property):
     assert counts.refused > 0
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*LISTS, PARQUET])
 def test_damaged_lists_are_read_or_refused_by_name(name, tmp_path, record_property):
     list_campaign(name, tmp_path, 300, record_property)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*LISTS, PARQUET])
 def test_many_damaged_lists_are_read_or_refused_by_name(name, tmp_path, record_property):
     list_campaign(name, tmp_path, 20_000, record_property)
 

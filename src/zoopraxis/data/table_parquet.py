@@ -112,23 +112,28 @@ def _pyarrow() -> Any:
 
 def _opened(path: Path) -> Any:
     """Open a file and read its schema."""
-    arrow = _pyarrow()
+    parquet = _pyarrow().parquet
     try:
-        return arrow.parquet.ParquetFile(path)
-    except (OSError, arrow.ArrowException) as error:
+        return parquet.ParquetFile(path)
+    except (OSError, ValueError, _pyarrow().ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
 def _column(path: Path, file: Any, name: str) -> Any:
-    """Read one column as one array."""
+    """Read one column as one array, and trust nothing in a damaged one."""
     try:
-        return file.read(columns=[name])[name].combine_chunks()
-    except (OSError, _pyarrow().ArrowException) as error:
+        array = file.read(columns=[name])[name].combine_chunks()
+        array.validate(full=True)
+    except (OSError, ValueError, _pyarrow().ArrowException) as error:
         raise _unreadable(path, error) from error
+    if len(array) != file.metadata.num_rows:
+        problem = f"{len(array)} of {file.metadata.num_rows} rows are in the column {name!r}"
+        raise _unreadable(path, problem)
+    return array
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be read as Parquet: {error}", "is it whole? write it again")
+def _unreadable(path: Path, problem: object) -> DataError:
+    return DataError(f"{path} cannot be read as Parquet: {problem}", "is it whole? write it again")
 
 
 Cells = Callable[[Any, Table], Sequence[Any]]  # of an array, for messages of a table
