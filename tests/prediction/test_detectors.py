@@ -79,8 +79,9 @@ def test_a_file_detects_as_the_network_that_was_saved(network, file, frame):
 
 
 def test_a_state_dict_of_torch_says_what_it_is_beside_it(network, file, frame, tmp_path):
-    # as the training script of torchvision saves it
-    torch.save({"model": network.state_dict(), "epoch": 7}, tmp_path / "own.pth")
+    # as the training script of torchvision saves it; its frozen batch norms have no counters
+    state = {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
+    torch.save({"model": state, "epoch": 7}, tmp_path / "own.pth")
     (tmp_path / "own.json").write_text(
         json.dumps({"network": CONFIG.network, "classes": ["person", "ball"], "min_size": 48})
     )
@@ -91,6 +92,15 @@ def test_a_state_dict_of_torch_says_what_it_is_beside_it(network, file, frame, t
     assert not opened.training
     found, expected = (FasterRCNN(file=str(path))(frame) for path in (tmp_path / "own.pth", file))
     np.testing.assert_array_equal(found.boxes, expected.boxes)
+
+
+def test_the_epsilon_of_the_batch_norms_is_that_of_the_configuration():
+    for config, expected in ((CONFIG, 1e-5), (replace(CONFIG, epsilon=0.0), 0.0)):
+        norms = [
+            m for m in create_detector(config).modules() if isinstance(m, torch.nn.BatchNorm2d)
+        ]
+        assert len(norms) > 40
+        assert {norm.eps for norm in norms} == {expected}
 
 
 def test_a_name_says_which_weights_and_classes(file, tmp_path):
@@ -122,6 +132,7 @@ def test_a_name_says_which_weights_and_classes(file, tmp_path):
         ({"network": "ssd300_vgg16", "classes": ["a"]}, "ssd300_vgg16"),
         ({"network": CONFIG.network, "classes": []}, "no classes"),
         ({"network": CONFIG.network, "classes": ["a"], "min_size": 0}, "to 0 pixels"),
+        ({"network": CONFIG.network, "classes": ["a"], "epsilon": -1.0}, r"epsilon is -1\.0"),
         ({"network": CONFIG.network, "classes": ["a"], "anchors": 3}, "anchors"),
         ({"network": CONFIG.network, "classes": ["a"]}, "of 1 classes and background"),
         ({"network": "fasterrcnn_resnet50_fpn", "classes": ["a", "b"]}, "holds no fasterrcnn_res"),

@@ -61,11 +61,14 @@ class DetectorConfig:
     min_size, max_size : int, optional
         A frame is resized so that its shorter side has ``min_size`` pixels, or less where the
         longer one would have more than ``max_size``. The default is the network's.
+    epsilon : float, optional
+        Epsilon of the batch norms, 0 or more; it is 0 where a ``fasterrcnn_resnet50_fpn`` was
+        fine-tuned from torchvision's ``COCO_V1``. The default is the network's, 1e-5.
 
     Raises
     ------
     ZoopraxisError
-        There are no classes, or a size is out of range.
+        There are no classes, or a number is out of range.
     """
 
     network: Literal[
@@ -77,6 +80,7 @@ class DetectorConfig:
     classes: tuple[str, ...]
     min_size: int | None = None
     max_size: int | None = None
+    epsilon: float | None = None
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -86,6 +90,8 @@ class DetectorConfig:
                 raise ZoopraxisError(
                     f"the detector resizes frames to {side} pixels", f"give 1 to {_LARGEST}"
                 )
+        if self.epsilon is not None and not 0 <= self.epsilon < 1:
+            raise ZoopraxisError(f"the detector's epsilon is {self.epsilon}", "give 0 or more")
 
 
 def create_detector(config: DetectorConfig, **options: Any) -> nn.Module:
@@ -115,6 +121,9 @@ def create_detector(config: DetectorConfig, **options: Any) -> nn.Module:
         **{name: side for name, side in sizes.items() if side is not None},
         **options,
     )
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and config.epsilon is not None:
+            module.eps = config.epsilon
     return network
 
 
