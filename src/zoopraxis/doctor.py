@@ -251,8 +251,8 @@ def _bfloat16_gradients() -> list[Finding]:
 
 def _gradient_error(kernel: tuple[int, int, int]) -> float:
     """Relative error of a bfloat16 convolution's weight gradient; inf if it is not finite."""
-    t, h, w = kernel
-    full = torch.nn.Conv3d(64, 64, kernel, padding=(t // 2, h // 2, w // 2), bias=False)
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    full = torch.nn.Conv3d(64, 64, kernel, padding=padding, bias=False)
     half = in_fast_forms(torch.nn.Sequential(full)).bfloat16()
     clip = torch.randn(8, 64, 2, 7, 7)
     upstream = torch.randn_like(full(clip))

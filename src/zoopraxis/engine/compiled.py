@@ -19,12 +19,14 @@ __all__ = [
     "COMPILERS",
     "FOLD",
     "KEY",
+    "PRECISION",
     "SUFFIXES",
     "Compiled",
     "Format",
     "compile_by_onnx",
     "compile_by_openvino",
     "compile_exported",
+    "frames_first",
     "is_exported",
     "require",
 ]
@@ -33,7 +35,14 @@ Format = Literal["torch", "onnx", "openvino"]
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "openvino": ".xml"}
 KEY = "zoopraxis"  # of the configuration among a file's texts
 FOLD = "zoopraxis_fold"  # of "4d" where clips are (T, C, H, W)
-EXTRAS = {"openvino": "cpu", "onnxruntime": "onnx", "onnx": "onnx", "onnxscript": "onnx"}
+PRECISION = "zoopraxis_precision"  # of "int8" where the network was quantised
+EXTRAS = {
+    "openvino": "cpu",
+    "onnxruntime": "onnx",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "nncf": "int8",
+}
 
 
 Compute = Callable[[list[NDArray[Any]]], NDArray[np.float32]]
@@ -53,12 +62,15 @@ class Compiled:
         Shape of each input without batch.
     text : str or None
         What `zoopraxis.engine.export.export_model` wrote into the file: its configuration.
+    quantized : bool, default=False
+        Whether it was written in eight bits.
     """
 
     engine: str
     compute: Compute
     shapes: tuple[tuple[int, ...], ...]
     text: str | None
+    quantized: bool = False
 
     def __call__(self, *inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Map clips (B, C, T, H, W), or what else the network takes, to logits (B, K).
@@ -147,7 +159,7 @@ def compile_by_openvino(
     # OpenVINO puts the texts of an ONNX file below a name of its own
     texts = {
         key: str(model.get_rt_info(place).value)
-        for key in (KEY, FOLD)
+        for key in (KEY, FOLD, PRECISION)
         for place in (["framework", key], [key])
         if model.has_rt_info(place)
     }
@@ -191,15 +203,24 @@ def _compiled(
     engine: str, compute: Compute, shapes: list[tuple[int, ...]], texts: Mapping[str, str]
 ) -> Compiled:
     """Describe what was compiled; a folded network takes clips as others do."""
+    about: dict[str, Any] = {
+        "engine": engine,
+        "text": texts.get(KEY),
+        "quantized": texts.get(PRECISION) == "int8",
+    }
     if FOLD not in texts:
-        batched = tuple(shape[1:] for shape in shapes)
-        return Compiled(engine=engine, compute=compute, shapes=batched, text=texts.get(KEY))
+        return Compiled(compute=compute, shapes=tuple(shape[1:] for shape in shapes), **about)
 
     def folded(arrays: list[NDArray[Any]]) -> NDArray[np.float32]:
-        return compute([np.ascontiguousarray(array[0].swapaxes(0, 1)) for array in arrays])
+        return compute([frames_first(array) for array in arrays])
 
     clips = tuple((channels, frames, *size) for frames, channels, *size in shapes)
-    return Compiled(engine=engine, compute=folded, shapes=clips, text=texts.get(KEY))
+    return Compiled(compute=folded, shapes=clips, **about)
+
+
+def frames_first(clip: NDArray[Any]) -> NDArray[Any]:
+    """Map a clip (1, C, T, H, W) to what a folded network takes, (T, C, H, W)."""
+    return np.ascontiguousarray(clip[0].swapaxes(0, 1))
 
 
 def _title(source: bytes | Path) -> str:

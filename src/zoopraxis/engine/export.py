@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from zoopraxis.engine.compiled import (
     COMPILERS,
     FOLD,
     KEY,
+    PRECISION,
     SUFFIXES,
     Compiled,
     Format,
@@ -23,11 +24,12 @@ from zoopraxis.engine.compiled import (
     require,
 )
 from zoopraxis.engine.folding import FoldedNetwork
+from zoopraxis.engine.quantize import Clips, FoldedClips, quantize_by_onnx, quantize_by_openvino
 from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.files import flush, write_atomically
 
-__all__ = ["export_model", "open_exported", "opened_from"]
+__all__ = ["export_model", "export_quantized", "open_exported", "opened_from"]
 
 PARITY = 1e-4  # of the largest output
 
@@ -66,16 +68,9 @@ def export_model(
         The suffix is another's, a package is missing, or the outputs differ by more than 1e-4:
         then nothing is written.
     """
-    if path.suffix != SUFFIXES[to]:
-        raise ZoopraxisError(
-            f"{path} does not end in {SUFFIXES[to]}, as files for {to} do",
-            f"name it {path.with_suffix(SUFFIXES[to]).name}",
-        )
+    _check_place(path, to)
     if fold and to == "torch":
         raise ZoopraxisError("--fold is for onnx and openvino", "leave it out")
-    if not path.parent.is_dir():
-        raise ZoopraxisError(f"there is no folder {path.parent}", "make it first")
-    text = json.dumps(net.config.to_dict())
     example = net.clip.example(seed=1)
     clip = example if isinstance(example, tuple) else (example,)
     model = net.model.eval()
@@ -83,25 +78,84 @@ def export_model(
         with torch.no_grad():
             program = torch.export.export(model, clip)
         buffer = io.BytesIO()
+        text = json.dumps(net.config.to_dict())
         torch.export.save(program, buffer, extra_files={f"{KEY}.json": text})
         error = _difference(program.module(), model, clip)
         _hold(error, path)
         write_atomically(path, buffer.getvalue())
         return error
-    texts = {KEY: text}
-    if fold:
-        texts[FOLD] = fold
-        folded = FoldedNetwork(model, clip).eval()
-        data = onnx_bytes(folded, tuple(x[0].transpose(0, 1).contiguous() for x in clip), **texts)
-    else:
-        data = onnx_bytes(model, clip, **texts)
+    data, texts = _onnx(net, fold)
     error = _difference(RuntimeNetwork(COMPILERS[to](data)), model, clip)
     _hold(error, path)
     if to == "onnx":
         write_atomically(path, data)
     else:
-        _write_openvino(data, texts, path)
+        _write_openvino(require("openvino").Core().read_model(data), texts, path)
     return error
+
+
+def export_quantized(
+    net: OpenModel,
+    path: Path,
+    *,
+    to: Literal["onnx", "openvino"],
+    clips: Clips,
+    fold: Literal["4d"] | None = None,
+) -> None:
+    """Write a network in eight bits (`zoopraxis.engine.quantize`), in the manner of `export_model`.
+
+    Its outputs are the network's to some percent of the largest:
+    `zoopraxis.evaluation.precision.precision_change` says what that costs.
+
+    Parameters
+    ----------
+    net, path, to, fold
+        As of `export_model`.
+    clips : Clips
+        What calibrates: clips of videos such as the file is for.
+
+    Raises
+    ------
+    ZoopraxisError
+        The suffix is another's, a package is missing, or the network cannot be converted: then
+        nothing is written.
+    """
+    _check_place(path, to)
+    data, texts = _onnx(net, fold)
+    texts[PRECISION] = "int8"
+    shown = FoldedClips(clips) if fold else clips
+    if to == "onnx":
+        onnx = require("onnx")
+        proto = onnx.load_from_string(quantize_by_onnx(data, shown))
+        del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, texts)
+        write_atomically(path, proto.SerializeToString())
+    else:
+        _write_openvino(quantize_by_openvino(data, shown), texts, path)
+
+
+def _check_place(path: Path, to: Format) -> None:
+    """Refuse a path that is not for files of a format."""
+    if path.suffix != SUFFIXES[to]:
+        raise ZoopraxisError(
+            f"{path} does not end in {SUFFIXES[to]}, as files for {to} do",
+            f"name it {path.with_suffix(SUFFIXES[to]).name}",
+        )
+    if not path.parent.is_dir():
+        raise ZoopraxisError(f"there is no folder {path.parent}", "make it first")
+
+
+def _onnx(net: OpenModel, fold: Literal["4d"] | None) -> tuple[bytes, dict[str, str]]:
+    """Return a network as ONNX, and the texts in it."""
+    example = net.clip.example(seed=1)
+    clip = example if isinstance(example, tuple) else (example,)
+    texts = {KEY: json.dumps(net.config.to_dict())}
+    model = net.model.eval()
+    if not fold:
+        return onnx_bytes(model, clip, **texts), texts
+    texts[FOLD] = fold
+    frames = tuple(x[0].transpose(0, 1).contiguous() for x in clip)
+    return onnx_bytes(FoldedNetwork(model, clip).eval(), frames, **texts), texts
 
 
 def _difference(got: nn.Module, wanted: nn.Module, clip: tuple[Tensor, ...]) -> float:
@@ -119,10 +173,9 @@ def _hold(error: float, path: Path) -> None:
         )
 
 
-def _write_openvino(data: bytes, texts: Mapping[str, str], path: Path) -> None:
+def _write_openvino(model: Any, texts: Mapping[str, str], path: Path) -> None:
     """Write the .bin and then the .xml, each whole."""
     openvino = require("openvino")
-    model = openvino.Core().read_model(data)
     for key, text in texts.items():
         model.set_rt_info(text, [key])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
@@ -144,4 +197,5 @@ def open_exported(
 def opened_from(compiled: Compiled, path: str | Path) -> OpenModel:
     """Return a compiled file as an opened model."""
     config = ModelConfig.from_json(compiled.text or "", where=str(path))
-    return OpenModel(RuntimeNetwork(compiled), config, str(path), engine=compiled.engine)
+    engine = f"{compiled.engine} int8" if compiled.quantized else compiled.engine
+    return OpenModel(RuntimeNetwork(compiled), config, str(path), engine=engine)

@@ -16,7 +16,6 @@ memory that was never written. Such an axis is padded before the convolution (`P
 """
 
 import copy
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -75,8 +74,9 @@ class PaddedConv3d(nn.Conv3d):
             return super().forward(input)
         pads: list[int] = []  # of the axes that the kernel is longer than
         rest: list[int] = []  # of the others
-        padding = cast("tuple[int, ...]", self.padding)  # else it has no form
-        axes = zip(input.shape[2:], self.kernel_size, self.dilation, padding, strict=True)
+        axes = zip(
+            input.shape[2:], self.kernel_size, self.dilation, map(int, self.padding), strict=True
+        )
         for size, kernel, dilation, pad in axes:
             before = pad if dilation * (kernel - 1) >= size else 0
             pads = [before, before, *pads]  # F.pad expects the last axis first

@@ -300,6 +300,8 @@ def _key(net: OpenModel, media: Media, **settings: Any) -> str:
     """Hash of all that decides the scores of a video's windows."""
     files = [file_stamp(path) for path in (media.path, *media.beside)]
     values = {"model": net.config.key, "files": files, **settings}
+    if net.engine:
+        values["engine"] = net.engine
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -15,6 +15,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import save_model
 from zoopraxis.data.quarantine import LeftOut
 from zoopraxis.data.samples import SampleList
+from zoopraxis.engine.allocator import keep_memory
 from zoopraxis.engine.fast_forms import in_fast_forms, put_channels_last
 from zoopraxis.errors import CheckpointError, RecipeError, TrainingError
 from zoopraxis.files import write_atomically
@@ -152,6 +153,7 @@ def start_run(
     shard = Shard(rank=fabric.global_rank, world=fabric.world_size)
     feeds = make_feeds(recipe, config.clip, train_list, val_list, shard=shard)
     if fabric.device.type == "cpu":
+        keep_memory()  # activations are large blocks, and every step asks for them again
         network = in_fast_forms(network)  # the same weights under the same names
     if part.channels_last:
         network = put_channels_last(network)
