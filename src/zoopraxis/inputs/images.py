@@ -127,7 +127,7 @@ class ImageInput(Input[T, Draw], Generic[T]):
 
         std = torch.tensor(self.std, dtype=torch.float64)[:, None, None]
         mean = torch.tensor(self.mean, dtype=torch.float64)[:, None, None]
-        return x * (self.value_range / std).float() - (mean / std).float()
+        return (x * (self.value_range / std).float()).sub_((mean / std).float())
 
 
 def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
@@ -153,11 +153,12 @@ def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
     x = resize_frames(images, draw.scaled)  # (T, C, H', W')
     x = x[..., top : top + height, left : left + width]  # (T, C, h, w)
     x = resize_frames(x, (size, size))  # (T, C, S, S)
+    is_uint8 = x.dtype == torch.uint8
+    # Decoded memory runs along C, the network's along (C, T, S, S): cheaper to transpose as bytes.
+    x = x.transpose(0, 1).contiguous().transpose(0, 1)
     if draw.flip:
         x = x.flip(-1)
-    is_uint8 = x.dtype == torch.uint8
-    x = x.contiguous().float()  # decoded memory runs along C: cheaper to transpose as bytes
-    x = x / 255 if is_uint8 else x
+    x = x.float().div_(255) if is_uint8 else x.float()
     for name, factor in draw.colour:
         x = _COLOURS[name](x, factor)
     return x
@@ -182,7 +183,9 @@ def stack_clips(clips: list[Tensor]) -> Tensor:
     """Stack clips (T, C, S, S) as the network takes them: (V, C, T, S, S)."""
     import torch
 
-    return torch.stack([clip.transpose(0, 1).contiguous() for clip in clips])
+    if len(clips) == 1:  # nothing is copied where its memory runs so already
+        return clips[0].transpose(0, 1).contiguous()[None]
+    return torch.stack([clip.transpose(0, 1) for clip in clips])
 
 
 def check_channels(raw: Any, channels: int, kind: str) -> None:
