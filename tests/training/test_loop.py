@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import zoopraxis.training.run
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.errors import DataError, RecipeError, TrainingError, VideoError
 from zoopraxis.training.loop import train
@@ -167,6 +168,13 @@ def test_bf16_in_channels_last_learns_almost_the_same(squares, tmp_path):
     assert weights(fast)["head.linear.weight"].dtype == torch.float32
     assert fast.history[0]["train_loss"] == pytest.approx(exact.history[0]["train_loss"], rel=0.05)
     assert not same(weights(exact), weights(fast))
+
+
+def test_training_on_a_cpu_keeps_its_memory(squares, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(zoopraxis.training.run, "keep_memory", lambda: asked.append(True))
+    train(recipe(squares, "train.epochs=1"), tmp_path / "run", accelerator="cpu")
+    assert asked == [True]
 
 
 def test_networks_of_frames_train_in_channels_last_too(squares, tmp_path):
