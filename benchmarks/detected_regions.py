@@ -55,12 +55,13 @@ FEWER = {  # regions of an image in a training step, which are most of its cost
 BATCH, LEARNING_RATE = 8, 1e-3
 EVERY = 4  # frames from one that is learned from, or tested, to the next: others look the same
 OVERLAP = 0.5
-ARMS = {  # network of `region_graphs.NETWORKS`, and whose boxes
-    "global average": ("global average", "true"),
-    "region graphs, true boxes": ("region graphs", "true"),
-    "region graphs, detected boxes": ("region graphs", "detected"),
+BASELINE = "global average"
+ARMS = {  # network of `region_graphs.NETWORKS`, whose boxes, and how many of each frame
+    BASELINE: ("global average", "true", 2),
+    "region graphs, true boxes": ("region graphs", "true", 2),
+    "region graphs, detected boxes": ("region graphs", "detected", 3),
+    "region graphs, selective search": ("region graphs", "proposed", 10),
 }
-BASELINE, DETECTED = "global average", "region graphs, detected boxes"
 
 Example = tuple[Tensor, dict[str, Tensor]]
 
@@ -72,7 +73,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=6, help="of the detector")
     parser.add_argument("--every", type=int, default=3, help="frames, of `zoopraxis boxes`")
-    parser.add_argument("--num-boxes", type=int, default=3, help="detected ones, of each frame")
     options = parser.parse_args()
     out: Path = options.out
     settings = Settings(performers=24, boxes=True)
@@ -82,16 +82,18 @@ def main() -> None:
     if not detector.exists():
         train_detector(list(read_samples(lists["true"][0])), detector, epochs=options.epochs)
     print_quality(detector, list(read_samples(lists["true"][1])), out / "held_out.json")
-    detect(detector, out / "true" / "pairs.csv", out / "boxes", every=options.every)
-    lists["detected"] = split_pairs(out / "boxes" / "clips.csv", out / "detected")
-    changes = {"true": [], "detected": [f"clip.num_boxes={options.num_boxes}"]}
+    for name, found_by in (("detected", str(detector)), ("proposed", "selective_search")):
+        detect(found_by, out / "true" / "pairs.csv", out / f"{name}_boxes", every=options.every)
+        lists[name] = split_pairs(out / f"{name}_boxes" / "clips.csv", out / name)
     table: dict[str, list[list[float]]] = {name: [] for name in ARMS}
     for seed in range(options.seeds):
-        for arm, (network, boxes) in ARMS.items():
-            row = run(network, lists[boxes], seed=seed, changes=changes[boxes])
-            table[arm].append(row)
-    print_table(table, title=f"{options.seeds} seeds, performers")
-    print_difference([row[0] for row in table[DETECTED]], [row[0] for row in table[BASELINE]])
+        for arm, (network, boxes, number) in ARMS.items():
+            changes = [f"clip.num_boxes={number}"]
+            table[arm].append(run(network, lists[boxes], seed=seed, changes=changes))
+    print_table(table, lists["true"])
+    print_coverage(lists)
+    if options.seeds > 1:
+        print_differences({arm: [row[0] for row in rows] for arm, rows in table.items()})
 
 
 def train_detector(samples: list[Sample], file: Path, *, epochs: int) -> None:
@@ -212,18 +214,47 @@ def average_precision(scores: NDArray[np.float64], true: NDArray[np.bool_], tota
     return float(highest[hits].sum() / total)
 
 
-def detect(file: Path, videos: Path, out: Path, *, every: int) -> None:
+def detect(detector: str, videos: Path, out: Path, *, every: int) -> None:
     """Find the boxes of all videos, as anyone would."""
-    words = ["boxes", videos, out, "--detector", file, "--every", every]
+    words = ["boxes", videos, out, "--detector", detector, "--every", every]
     subprocess.run([sys.executable, "-m", "zoopraxis", *map(str, words)], check=True)
 
 
-def print_difference(values: list[float], baseline: list[float]) -> None:
-    """Print the mean paired difference over the seeds, in points, and Student's t."""
-    differences = [100 * (a - b) for a, b in zip(values, baseline, strict=True)]
-    mean, spread = statistics.mean(differences), statistics.stdev(differences)
-    t = mean / (spread / math.sqrt(len(differences)))
-    print(f"\n{DETECTED} - {BASELINE}: {mean:+.1f} ± {spread:.1f} points, t = {t:.1f}")
+def print_coverage(lists: dict[str, list[Path]]) -> None:
+    """Print in how many held-out frames the boxes that the graphs are given overlap the true ones.
+
+    Frames are those in which boxes were looked for; overlap is an intersection over union of 0.5.
+    """
+    truth = list(read_samples(lists["true"][1]))
+    for arm, (_, source, number) in ARMS.items():
+        overlaps = []
+        for sample, given in zip(truth, read_samples(lists[source][1]), strict=True):
+            if not Path(sample.path).samefile(given.path):
+                raise SystemExit(f"{lists[source][1]} is not the split of {lists['true'][1]}")
+            true, found = read_boxes(sample.boxes), read_boxes(given.boxes)
+            for at in found.looked.tolist():
+                first = torch.from_numpy(found.boxes[found.in_frame(at)[:number]])
+                best = [
+                    box_iou(first, boxes_of(true, name, at)[0]).max().item() if len(first) else 0.0
+                    for name in CONFIG.classes
+                ]
+                overlaps.append(best)
+        covered = (np.array(overlaps) >= OVERLAP).mean(axis=0)
+        shown = ", ".join(
+            f"{name} {part:.1%}" for name, part in zip(CONFIG.classes, covered, strict=True)
+        )
+        print(f"{arm}: {number} boxes cover {shown}")
+
+
+def print_differences(accuracy: dict[str, list[float]]) -> None:
+    """Print the mean paired difference of each arm over the seeds, in points, and Student's t."""
+    print(f"\nminus {BASELINE}, in points:")
+    for arm, values in accuracy.items():
+        differences = [100 * (a - b) for a, b in zip(values, accuracy[BASELINE], strict=True)]
+        mean, spread = statistics.mean(differences), statistics.stdev(differences)
+        if spread:
+            t = mean / (spread / math.sqrt(len(differences)))
+            print(f"{arm}: {mean:+.1f} ± {spread:.1f}, t = {t:.1f}")
 
 
 if __name__ == "__main__":

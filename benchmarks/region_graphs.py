@@ -52,7 +52,7 @@ def main() -> None:
     for seed in range(options.seeds):
         for name in NETWORKS:
             table[name].append(run(name, lists, seed=seed, changes=options.change))
-    print_table(table, title=" clips, ".join(str(len(read_samples(part))) for part in lists))
+    print_table(table, lists)
 
 
 def split_pairs(data: Path, out: Path) -> list[Path]:
@@ -87,9 +87,10 @@ def run(name: str, lists: list[Path], *, seed: int, changes: list[str]) -> list[
     return row
 
 
-def print_table(table: dict[str, list[list[float]]], *, title: str) -> None:
+def print_table(table: dict[str, list[list[float]]], lists: list[Path]) -> None:
     """Print mean and standard deviation over the seeds of each network's rows."""
-    print(f"\n| {title} held out | " + " | ".join(COLUMNS) + " |")
+    seen, held_out = (len(read_samples(part)) for part in lists)
+    print(f"\n| {seen} clips, {held_out} held out | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, rows in table.items():
         cells = [shown([row[column] for row in rows]) for column in range(len(COLUMNS))]
