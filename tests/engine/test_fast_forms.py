@@ -15,6 +15,8 @@ from zoopraxis.engine.fast_forms import (
     put_channels_last,
 )
 from zoopraxis.models import list_models, model_spec
+from zoopraxis.models.collaborative_spatiotemporal import ThreeViews
+from zoopraxis.models.gsm import Gate
 
 LAYOUTS = {5: torch.channels_last_3d}  # by the number of axes
 
@@ -124,6 +126,30 @@ def test_bfloat16_gradients_of_clips_shorter_than_the_kernel(axis, kernel, size,
 
         error = (half[0].weight.grad - full.weight.grad).norm() / full.weight.grad.norm()
         assert error < 0.02  # 0.003 are rounding
+
+
+@pytest.mark.parametrize(
+    ("module", "clip"),
+    [
+        (Gate(64), (lambda: (torch.randn(8, 64, 7, 7), 2))),
+        (ThreeViews(64, 64), (lambda: (torch.randn(4, 64, 2, 7, 7),))),
+    ],
+    ids=["gate of GSM", "views of CoST"],
+)
+def test_bfloat16_gradients_of_convolutions_that_are_no_modules(module, clip):
+    torch.manual_seed(0)
+    nn.init.normal_(module.weight, std=0.1)
+    forward = module.views if isinstance(module, ThreeViews) else module
+    for _ in range(5):
+        inputs, gradients = clip(), []
+        for enabled in (False, True):
+            module.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                out = forward(*inputs)
+            out.float().pow(2).sum().backward()
+            gradients.append(module.weight.grad.clone())
+        error = (gradients[1] - gradients[0]).norm() / gradients[0].norm()
+        assert error < 0.05
 
 
 def test_weights_are_the_same_and_the_network_stays_as_it_was():

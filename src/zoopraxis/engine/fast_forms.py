@@ -10,9 +10,8 @@ With the channels last in memory both are views: nothing is copied. Depth-wise 3
 faster with the channels last too. The modules stay `torch.nn.Conv3d` with the checkpoint's weights
 under the checkpoint's names; only ``forward`` differs.
 
-Another is wrong there (oneDNN of PyTorch 2.15, processors with AVX-512 BF16): where a kernel is
-longer than its input, as one of 3 frames over 2, the bfloat16 gradient of its weights contains
-memory that was never written. Such an axis is padded before the convolution (`PaddedConv3d`).
+Another is wrong there in bfloat16, for inputs shorter than its kernel: `PaddedConv3d` is right
+(`zoopraxis.layers.conv3d.conv3d`).
 """
 
 import copy
@@ -20,6 +19,8 @@ import copy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from zoopraxis.layers.conv3d import conv3d
 
 __all__ = ["FrameConv3d", "PaddedConv3d", "TimeConv3d", "in_fast_forms", "put_channels_last"]
 
@@ -69,22 +70,15 @@ class PaddedConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map (B, C, T, H, W) to (B, C', T', H', W')."""
-        half = input.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
-        if not half or not torch.is_grad_enabled():
-            return super().forward(input)
-        pads: list[int] = []  # of the axes that the kernel is longer than
-        rest: list[int] = []  # of the others
-        axes = zip(
-            input.shape[2:], self.kernel_size, self.dilation, map(int, self.padding), strict=True
-        )
-        for size, kernel, dilation, pad in axes:
-            before = pad if dilation * (kernel - 1) >= size else 0
-            pads = [before, before, *pads]  # F.pad expects the last axis first
-            rest.append(pad - before)
-        if any(pads):
-            input = F.pad(input, pads)  # noqa: A001  (B, C, T + 2p, H + 2q, W + 2r)
-        return F.conv3d(
-            input, self.weight, self.bias, self.stride, rest, self.dilation, self.groups
+        t, h, w = map(int, self.padding)  # text has no form
+        return conv3d(
+            input,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=(t, h, w),
+            dilation=self.dilation,
+            groups=self.groups,
         )
 
 

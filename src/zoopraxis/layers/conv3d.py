@@ -23,9 +23,47 @@ depth-wise convolution no two channels do, and a 1x1x1 convolution must mix them
 
 from math import comb
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-__all__ = ["channel_interactions", "conv_spatial", "conv_spatiotemporal"]
+__all__ = ["channel_interactions", "conv3d", "conv_spatial", "conv_spatiotemporal"]
+
+Sizes = tuple[int, ...]  # along T, H and W
+
+
+def conv3d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Sizes = (1, 1, 1),
+    padding: Sizes = (0, 0, 0),
+    dilation: Sizes = (1, 1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """`torch.nn.functional.conv3d`, whose weight gradient is right in bfloat16 on a CPU too.
+
+    That of oneDNN (PyTorch 2.15, processors with AVX-512 BF16) contains memory that was never
+    written where a kernel is longer than its input, as one of 3 frames over 2. Such an axis is
+    padded before the convolution.
+
+    Parameters
+    ----------
+    x, weight, bias
+        (B, C, T, H, W), (C', C / groups, t, h, w) and (C',).
+    stride, padding, dilation, groups
+        As there, with a number for each axis.
+    """
+    half = x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+    if half and torch.is_grad_enabled():
+        spans = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+        axes = zip(x.shape[2:], spans, padding, strict=True)
+        t, h, w = (pad if span > size else 0 for size, span, pad in axes)
+        if t or h or w:
+            x = F.pad(x, (w, w, h, h, t, t))  # (B, C, T + 2t, H + 2h, W + 2w)
+            padding = (padding[0] - t, padding[1] - h, padding[2] - w)
+    return F.conv3d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_spatiotemporal(

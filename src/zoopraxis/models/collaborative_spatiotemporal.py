@@ -26,11 +26,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
-from zoopraxis.layers.conv3d import conv_spatial, conv_spatiotemporal
+from zoopraxis.layers.conv3d import conv3d, conv_spatial, conv_spatiotemporal
 from zoopraxis.layers.head import ClipHead
 from zoopraxis.layers.inflated_resnet import InflatedBottleneck, InflatedStem
 from zoopraxis.layers.resnet3d import DEPTHS, ConvFn, initialise
@@ -64,8 +63,8 @@ class ThreeViews(nn.Module):
         # the kernel (C', C, 1, 3, 3) becomes (C', C, 3, 1, 3) and (C', C, 3, 3, 1)
         for flat_axis in (2, 3, 4):
             kernel = self.weight.movedim(2, flat_axis)
-            padding = tuple(size // 2 for size in kernel.shape[2:])
-            views.append(F.conv3d(x, kernel, stride=self.stride, padding=padding))
+            t, h, w = (size // 2 for size in kernel.shape[2:])
+            views.append(conv3d(x, kernel, stride=self.stride, padding=(t, h, w)))
         return torch.stack(views)  # (3, B, C', T, H', W')
 
 

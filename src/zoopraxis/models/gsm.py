@@ -33,6 +33,7 @@ from zoopraxis.errors import ShapeError
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.layers.bninception import BNInception
 from zoopraxis.layers.conv2d import ConvFn, ConvNorm2d, conv_norm
+from zoopraxis.layers.conv3d import conv3d
 from zoopraxis.layers.frames import BackboneFn, merge_time, split_batch, split_time
 from zoopraxis.layers.inception_v3 import InceptionV3
 from zoopraxis.layers.resnet2d import BasicBlock2d, Block2d, Bottleneck2d, ResNet2d
@@ -55,7 +56,7 @@ class Gate(nn.Module):
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map frames (B * T, C, H, W) to gates (B * T, 2, H, W)."""
         x = split_time(F.relu(self.norm(x)), num_frames)  # (B, C, T, H, W)
-        x = F.conv3d(x, self.weight, self.bias, padding=1, groups=2)  # (B, 2, T, H, W)
+        x = conv3d(x, self.weight, self.bias, padding=(1, 1, 1), groups=2)  # (B, 2, T, H, W)
         return merge_time(x).tanh()  # (B * T, 2, H, W)
 
 
