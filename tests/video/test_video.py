@@ -30,8 +30,10 @@ from videos import (
     write,
 )
 from zoopraxis.errors import VideoError
-from zoopraxis.video import open_video
+from zoopraxis.inputs.images import resize_frames
+from zoopraxis.video import open_video, torchcodec_problem
 from zoopraxis.video._input import Demuxer, decoder_threads
+from zoopraxis.video._torchcodec import CudaVideo
 from zoopraxis.workers import run_jobs
 
 
@@ -286,3 +288,24 @@ def test_torchcodec_gives_the_same_pixels(tmp_path):
     assert all("cannot locate the frames" in found[kind] for kind in refused)
     same = set(found) - refused - not_mirrored
     assert {kind: found[kind] for kind in same} == dict.fromkeys(same, 0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NVDEC needs a GPU")
+@pytest.mark.skipif(bool(torchcodec_problem()), reason="torchcodec is not here")
+@pytest.mark.parametrize("kind", ["h264-b", "h264-open-gop"])
+@pytest.mark.parametrize("resize", [None, 32])
+def test_a_gpu_decodes_the_same_frames(kind, resize, tmp_path):
+    path = make(tmp_path, kind)
+    with open_video(path) as ours, open_video(path, decoder="cuda") as theirs:
+        indices = np.random.default_rng(0).permutation(ours.num_frames)
+        a, b = (video.frames_at(indices, resize=resize).float() for video in (ours, theirs))
+    assert a.shape == b.shape
+    assert (a - b).abs().mean() < 3  # one frame from the next: 6
+
+
+def test_a_gpus_frames_are_resized_as_bytes_are():
+    frame = torch.randint(256, (3, 60, 80), dtype=torch.uint8)
+    got = CudaVideo._image(CudaVideo, frame, (30, 41))  # on the CPU here
+    expected = resize_frames(frame, (30, 41)).movedim(0, -1).numpy()
+    assert got.dtype == np.uint8
+    assert abs(got.astype(int) - expected).max() <= 1

@@ -208,6 +208,13 @@ def test_rejects_unknown_decoders(decoder, tmp_path):
         open_video(make(tmp_path, "gif"), decoder=decoder)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path):
+    with pytest.raises(VideoError, match=r"needs an NVIDIA GPU, and PyTorch finds none") as e:
+        open_video(make(tmp_path, "h264-b"), decoder="cuda")
+    assert "decoder='pyav'" in e.value.hint
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e-320, "25", None])
 @pytest.mark.parametrize("name", ["fps", "timeout", "seconds"])
 def test_rejects_rates_and_times_that_are_not_positive(name, value, tmp_path):

@@ -27,7 +27,7 @@ from zoopraxis.video._live import grab, live_frames
 from zoopraxis.video._motion_vectors import MotionVideo
 from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._reencode import CODECS, Encoding, reencode
-from zoopraxis.video._torchcodec import TorchCodecVideo, torchcodec_problem
+from zoopraxis.video._torchcodec import CudaVideo, TorchCodecVideo, torchcodec_problem
 from zoopraxis.video._write import write_video
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ __all__ = [
     "write_video",
 ]
 
-Decoder = Literal["auto", "pyav", "torchcodec"]
+Decoder = Literal["auto", "pyav", "torchcodec", "cuda"]
 
 # "auto" is PyAV: its frames are bit-exact with torchcodec's, but it skips frames that no
 # requested frame depends on, raises on damaged data instead of concealing it, and indexes the
@@ -67,6 +67,7 @@ DECODERS: dict[str, type[PyAVVideo]] = {
     "auto": PyAVVideo,
     "pyav": PyAVVideo,
     "torchcodec": TorchCodecVideo,
+    "cuda": CudaVideo,
 }
 
 
@@ -88,8 +89,10 @@ def open_video(
         video: ``"camera:0"``, ``"/dev/video0"``, ``"rtsp://..."``. Only a string with ``://`` is
         a URL; ``concat:a.mp4|b.mp4`` is a file of that name. ``"shard.tar::a.mp4"`` is a file
         inside a tar file.
-    decoder : {"auto", "pyav", "torchcodec"}, default="auto"
-        Backend that decodes files, bytes and URLs. Both give the same frames; "auto" is PyAV.
+    decoder : {"auto", "pyav", "torchcodec", "cuda"}, default="auto"
+        Backend that decodes files, bytes and URLs. PyAV and torchcodec give the same frames; "auto"
+        is PyAV. "cuda" is an NVIDIA GPU's decoder, through torchcodec, whose pixels differ by some
+        grey levels.
     timeout : float, default=60
         Time limit in seconds for opening, and for each call of `Video.frames_at`.
     stream : int, optional

@@ -1,10 +1,10 @@
-"""The torchcodec backend, with the same frame index as PyAV."""
+"""The torchcodec backends, on the CPU and by NVDEC, with the same frame index as PyAV."""
 
 import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from zoopraxis.video._base import Deadline, Size
 from zoopraxis.video._index import UNTIMED_FORMATS
 from zoopraxis.video._pyav import PyAVVideo
 
-__all__ = ["TorchCodecVideo", "torchcodec_problem"]
+__all__ = ["CudaVideo", "TorchCodecVideo", "torchcodec_problem"]
 
 # Containers in which torchcodec's seek lands after the key frame that it aims at:
 # requesting frame 20 returns frame 24.
@@ -52,20 +52,27 @@ class TorchCodecVideo(PyAVVideo):
         this file exactly.
     """
 
+    device: ClassVar[str] = "cpu"
+
     def __init__(
         self, video: str | bytes, *, name: str, timeout: float, stream: int | None = None
     ) -> None:
-        problem = torchcodec_problem()
+        problem = self._problem()
         if problem:
             raise VideoError(
-                f"{name}: torchcodec cannot be used: {problem}",
-                "pass decoder='pyav', or run `zoopraxis doctor` for advice",
+                f"{name}: {problem}", "pass decoder='pyav', or run `zoopraxis doctor` for advice"
             )
         super().__init__(video, name=name, timeout=timeout, stream=stream)
         self._video = video
         self._decoders: dict[Size | None, Any] = {}
         self._reject_mirrored()
         self._reject_inexact()
+
+    @staticmethod
+    def _problem() -> str:
+        """Why this backend cannot be used, in one line; empty if it can."""
+        problem = torchcodec_problem()
+        return f"torchcodec cannot be used: {problem}" if problem else ""
 
     def _reject_mirrored(self) -> None:
         """Raise if frames are to be mirrored: torchcodec only rotates them."""
@@ -112,7 +119,12 @@ class TorchCodecVideo(PyAVVideo):
                     f"instead of frame {index}",
                     "pass decoder='pyav' (the default)",
                 )
-            yield frame.data.movedim(0, -1).numpy()  # (H, W, 3)
+            yield self._image(frame.data, size)
+
+    def _image(self, data: Any, _: Size | None) -> NDArray[np.uint8]:
+        """Take a decoded frame (3, H, W) as an array (H, W, 3)."""
+        image: NDArray[np.uint8] = data.movedim(0, -1).numpy()
+        return image
 
     def _decoder(self, resize: Size | None) -> Any:
         """Get the decoder for a frame size, built on first use."""
@@ -124,6 +136,7 @@ class TorchCodecVideo(PyAVVideo):
                 stream_index=self._demuxer.stream.index,
                 custom_frame_mappings=self._frame_mappings(),
                 transforms=[transforms.Resize(resize)] if resize else None,
+                device=self.device,
             )
         return self._decoders[resize]
 
@@ -136,6 +149,60 @@ class TorchCodecVideo(PyAVVideo):
             for p, d in zip(pts.tolist(), durations.tolist(), strict=True)
         ]
         return json.dumps({"frames": frames})
+
+
+class CudaVideo(TorchCodecVideo):
+    """A video file, URL or bytes, decoded by NVDEC: an NVIDIA GPU's decoder, through torchcodec.
+
+    Frames are decoded, converted to RGB and resized on the GPU, and copied to main memory. The
+    GPU converts colours with another rounding than FFmpeg does.
+
+    Parameters
+    ----------
+    video, name, timeout, stream
+        As for `PyAVVideo`.
+
+    Raises
+    ------
+    VideoError
+        There is no GPU, torchcodec cannot be used, or would not turn the frames upright or locate
+        them exactly.
+    """
+
+    device: ClassVar[str] = "cuda"
+
+    def __init__(
+        self, video: str | bytes, *, name: str, timeout: float, stream: int | None = None
+    ) -> None:
+        super().__init__(video, name=name, timeout=timeout, stream=stream)
+        if self.orientation.filters:
+            self.close()
+            raise VideoError(
+                f"{self.name}: its frames are to be turned by {self.rotation} degrees, and "
+                "decoder='cuda' would not",
+                "pass decoder='pyav' (the default)",
+            )
+
+    @staticmethod
+    def _problem() -> str:
+        import torch
+
+        if not torch.cuda.is_available():
+            return "decoder='cuda' needs an NVIDIA GPU, and PyTorch finds none"
+        return TorchCodecVideo._problem()
+
+    def _image(self, data: Any, size: Size | None) -> NDArray[np.uint8]:
+        import torch
+
+        x = data[None].float()  # (1, 3, H, W)
+        if size is not None and data.shape[-2:] != size:
+            x = torch.nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
+        image: NDArray[np.uint8]
+        image = x.round().clamp(0, 255).byte()[0].movedim(0, -1).cpu().numpy()
+        return image
+
+    def _decoder(self, resize: Size | None) -> Any:  # noqa: ARG002 - torchcodec resizes on a CPU only
+        return super()._decoder(None)
 
 
 def _first_line(error: Exception) -> str:
