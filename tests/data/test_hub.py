@@ -16,7 +16,7 @@ from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
 
 CLASSES = ("walk", "run; fast")
-VIDEO = datasets.Video(decode=False)
+VIDEO, TEXT = datasets.Video(decode=False), datasets.Value("string")
 
 
 @pytest.fixture(autouse=True)
@@ -125,13 +125,16 @@ def test_a_network_is_trained_and_tested_on_it(clips, tmp_path):
     [
         (lambda c: table(c).rename_column("label", "what"), "has no column of labels.*clip, what"),
         (lambda c: table(c).remove_columns("clip"), "has no column of videos.*label"),
+        (lambda c: table(c, [1, -1, 0]), "row 2: the column 'label' has no label"),
+        (lambda c: table(c, ["x", "y", None], TEXT), "row 3: the column 'label' has no label"),
+        (lambda c: table(c, [["x"], [], ["y"]], datasets.Sequence(TEXT)), "row 2: .* no label"),
         (
             lambda c: table(c).add_column("other", c).cast_column("other", VIDEO),
             "several columns of videos: clip, other",
         ),
     ],
 )
-def test_says_which_column_is_missing(clips, tmp_path, data, problem):
+def test_says_what_is_missing(clips, tmp_path, data, problem):
     with pytest.raises(DataError, match=problem) as caught:
         read_samples(saved(tmp_path, data(clips)))
     assert caught.value.hint

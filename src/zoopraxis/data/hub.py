@@ -49,8 +49,8 @@ def hub_list(address: str) -> Path:
     ------
     DataError
         ``datasets`` is not installed; there is no such data set, configuration or split, or it
-        cannot be downloaded; it has no column of videos, several, or none of labels; a video is
-        missing.
+        cannot be downloaded; it has no column of videos, several, or none of labels; a video or
+        a label is missing.
     """
     data = _loaded(address)
     video = _video_column(address, data)
@@ -136,7 +136,7 @@ def _columns(address: str, data: Any, video: str) -> dict[str, Sequence[Any]]:
             f"{address} has no column of labels; its columns are {few(list(data.features))}",
             f"call it 'label' (also read: {few(COLUMNS['label'][1:], 8)})",
         )
-    columns: dict[str, Sequence[Any]] = {"label": _labels(data, label)}
+    columns: dict[str, Sequence[Any]] = {"label": _labels(address, data, label)}
     for name, given in named.items():
         feature = data.features[given]
         plain = isinstance(feature, datasets.Value) and feature.dtype != "binary"
@@ -145,18 +145,23 @@ def _columns(address: str, data: Any, video: str) -> dict[str, Sequence[Any]]:
     return columns
 
 
-def _labels(data: Any, column: str) -> Sequence[str | list[str]]:
+def _labels(address: str, data: Any, column: str) -> Sequence[str | list[str]]:
     """Names of the class of each video, or of its classes."""
     feature = data.features[column]
     names = getattr(getattr(feature, "feature", feature), "names", None)
 
-    def named(cell: Any) -> str:
+    def named(cell: Any, row: int) -> str:
+        if cell is None or (names is not None and cell == -1):  # as test sets have it
+            raise DataError(
+                f"{address}, row {row}: the column {column!r} has no label",
+                "choose a split with labels, or filter() these rows out and save_to_disk(FOLDER)",
+            )
         return str(cell if names is None or isinstance(cell, str) else names[cell])
 
     cells = data[column][:]
     if any(isinstance(cell, list) for cell in cells):
-        return [[*map(named, cell)] for cell in cells]
-    single = [named(cell) for cell in cells]
+        return [[named(one, row) for one in cell or [None]] for row, cell in enumerate(cells, 1)]
+    single = [named(cell, row) for row, cell in enumerate(cells, 1)]
     # in a cell of text a semicolon would separate two
     return [[name] for name in single] if any(";" in name for name in single) else single
 
