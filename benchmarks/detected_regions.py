@@ -8,9 +8,10 @@ all videos:
     python benchmarks/detected_regions.py --out runs/detected_regions --seeds 5
 
 films the theatre; trains the detector and writes it to ``detector.safetensors``; prints how well it
-finds performers and objects it has not seen; runs `zoopraxis boxes` with it; trains the small I3D
-alone, and with graphs of true and of detected boxes, on each seed; and prints two Markdown tables.
-What is finished is kept, and an interrupted run resumes, the detector at its last epoch.
+finds performers and objects it has not seen; runs `zoopraxis boxes` with it, and with selective
+search; trains the small I3D alone, and with graphs of true, detected and proposed boxes, on each
+seed; and prints two Markdown tables and the paired differences. What is finished is kept, and an
+interrupted run resumes, the detector at its last epoch.
 """
 
 import argparse
@@ -90,8 +91,8 @@ def main() -> None:
         for arm, (network, boxes, number) in ARMS.items():
             changes = [f"clip.num_boxes={number}"]
             table[arm].append(run(network, lists[boxes], seed=seed, changes=changes))
-    print_table(table, lists["true"])
     print_coverage(lists)
+    print_table(table, lists["true"])
     if options.seeds > 1:
         print_differences({arm: [row[0] for row in rows] for arm, rows in table.items()})
 
@@ -226,7 +227,10 @@ def print_coverage(lists: dict[str, list[Path]]) -> None:
     Frames are those in which boxes were looked for; overlap is an intersection over union of 0.5.
     """
     truth = list(read_samples(lists["true"][1]))
-    for arm, (_, source, number) in ARMS.items():
+    print()
+    for arm, (network, source, number) in ARMS.items():
+        if network == BASELINE:
+            continue
         overlaps = []
         for sample, given in zip(truth, read_samples(lists[source][1]), strict=True):
             if not Path(sample.path).samefile(given.path):

@@ -83,7 +83,7 @@ def run(name: str, lists: list[Path], *, seed: int, changes: list[str]) -> list[
     pairs = [(labels.index(a), labels.index(b)) for a, b in PAIRS]
     within = [pair_accuracy(scores, truth, [pair]) for pair in pairs]
     row = [top_k_accuracy(scores, truth), pair_accuracy(scores, truth, pairs), *within]
-    print(f"{name}, seed {seed}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
+    print(f"{out}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
     return row
 
 
