@@ -10,7 +10,7 @@ all videos:
 films the theatre; trains the detector and writes it to ``detector.safetensors``; prints how well it
 finds performers and objects it has not seen; runs `zoopraxis boxes` with it, and with selective
 search; trains the small I3D alone, and with graphs of true, detected and proposed boxes, on each
-seed; and prints two Markdown tables and the paired differences. What is finished is kept, and an
+seed; and prints three Markdown tables and the paired differences. What is finished is kept, and an
 interrupted run resumes, the detector at its last epoch.
 """
 
@@ -222,32 +222,32 @@ def detect(detector: str, videos: Path, out: Path, *, every: int) -> None:
 
 
 def print_coverage(lists: dict[str, list[Path]]) -> None:
-    """Print in how many held-out frames the boxes that the graphs are given overlap the true ones.
+    """Print in how many held-out frames the boxes overlap the true ones.
 
-    Frames are those in which boxes were looked for; overlap is an intersection over union of 0.5.
+    Those that the graphs are given, and all that were found. Frames are those in which boxes were
+    looked for; overlap is an intersection over union of 0.5.
     """
     truth = list(read_samples(lists["true"][1]))
-    print()
+    print(f"\n| held-out frames covered | {' | '.join(CONFIG.classes)} |")
+    print("|---" * (1 + len(CONFIG.classes)) + "|")
     for arm, (network, source, number) in ARMS.items():
         if network == BASELINE:
             continue
-        overlaps = []
-        for sample, given in zip(truth, read_samples(lists[source][1]), strict=True):
-            if not Path(sample.path).samefile(given.path):
+        given: list[list[bool]] = []
+        found: list[list[bool]] = []
+        for sample, other in zip(truth, read_samples(lists[source][1]), strict=True):
+            if not Path(sample.path).samefile(other.path):
                 raise SystemExit(f"{lists[source][1]} is not the split of {lists['true'][1]}")
-            true, found = read_boxes(sample.boxes), read_boxes(given.boxes)
-            for at in found.looked.tolist():
-                first = torch.from_numpy(found.boxes[found.in_frame(at)[:number]])
-                best = [
-                    box_iou(first, boxes_of(true, name, at)[0]).max().item() if len(first) else 0.0
-                    for name in CONFIG.classes
-                ]
-                overlaps.append(best)
-        covered = (np.array(overlaps) >= OVERLAP).mean(axis=0)
-        shown = ", ".join(
-            f"{name} {part:.1%}" for name, part in zip(CONFIG.classes, covered, strict=True)
-        )
-        print(f"{arm}: {number} boxes cover {shown}")
+            true, boxes = read_boxes(sample.boxes), read_boxes(other.boxes)
+            for at in boxes.looked.tolist():
+                of_frame = torch.from_numpy(boxes.boxes[boxes.in_frame(at)])
+                expected = [boxes_of(true, name, at)[0] for name in CONFIG.classes]
+                close = [box_iou(of_frame, some) >= OVERLAP for some in expected]
+                given.append([bool(some[:number].any()) for some in close])
+                found.append([bool(some.any()) for some in close])
+        for which, covered in ((f"the first {number}", given), ("all", found)):
+            parts = (f"{part:.1%}" for part in np.mean(covered, axis=0))
+            print(f"| {arm}, {which} | {' | '.join(parts)} |")
 
 
 def print_differences(accuracy: dict[str, list[float]]) -> None:
