@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from zoopraxis import open_video
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.flow import METHODS, TVL1, flow_method
 from zoopraxis.flow.base import Frame, grey, no_flow, planes
 from zoopraxis.theatre.film import film

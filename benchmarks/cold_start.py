@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("video")

@@ -26,7 +26,7 @@ from peers import PEERS, apart, with_weights
 from zoopraxis.checkpoints.saved import open_model
 from zoopraxis.engine.allocator import keep_memory
 from zoopraxis.engine.optimize import ENGINES, optimize
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 
 PEER = "peer"
 CONVERTED = "peer by OpenVINO"

@@ -23,7 +23,7 @@ from peers import PEERS, with_weights
 from zoopraxis import create_model, model_spec
 from zoopraxis.engine.allocator import keep_memory
 from zoopraxis.engine.fast_forms import in_fast_forms
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 
 CLASSES = 400
 

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from peers import PEERS, difference, with_weights
 from zoopraxis import create_model, model_spec
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.models import model_size
 
 FORMS = ("plain", "last", "compile", "graph")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.engine.compiled import SUFFIXES, compile_exported
 from zoopraxis.engine.export import export_model, export_quantized
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 
 
 class Noise:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from zoopraxis import model_spec, open_video
 from zoopraxis.data.samples import SampleList, read_samples
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.theatre import Settings, make_theatre
 from zoopraxis.training.build import make_feeds

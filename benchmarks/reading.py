@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoopraxis import open_video
-from zoopraxis.explain.profile import processor_name
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.theatre.film import film
 
 Frames = NDArray[np.uint8]

@@ -6,7 +6,8 @@ python docs/make_profile_picture.py
 from pathlib import Path
 
 from zoopraxis.evaluation.page import figure_png
-from zoopraxis.explain.profile import account, draw_costs
+from zoopraxis.explain.account import account
+from zoopraxis.explain.costs_picture import draw_costs
 from zoopraxis.files import write_atomically
 from zoopraxis.weights import weights_of
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from zoopraxis.cli import app
 from zoopraxis.errors import ZoopraxisError
-from zoopraxis.explain.profile import account
+from zoopraxis.explain.account import account
 from zoopraxis.models import model_size
 
 

@@ -46,7 +46,10 @@ def profile(
     """
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.evaluation.page import figure_png
-    from zoopraxis.explain.profile import account, draw_costs, latency, reach, resized
+    from zoopraxis.explain.account import account, resized
+    from zoopraxis.explain.costs_picture import draw_costs
+    from zoopraxis.explain.latency import latency
+    from zoopraxis.explain.reach import reach
     from zoopraxis.files import write_atomically
 
     other = {"size": size or None, "num_frames": frames or None}
