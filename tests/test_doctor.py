@@ -1,6 +1,10 @@
 """The doctor reports what is installed, detects what is wrong, and says what to do."""
 
 import json
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,13 +70,33 @@ def test_detects_a_decoder_that_is_wrong(monkeypatch):
     assert [(f.name, f.status) for f in zoopraxis.doctor._decoders()] == [("decoder pyav", "fail")]
 
 
-def test_distinguishes_required_packages_from_extras():
-    required = zoopraxis.doctor._required("tea", ("no-such-tea", "no-such-leaf"))
-    assert required == Finding("tea", "fail", "not installed", "pip install no-such-tea")
-    extra = zoopraxis.doctor._optional("no-such-tea")
-    assert (extra.status, extra.value) == ("warn", "not installed")
-    either = zoopraxis.doctor._required("arrays", ("no-such-arrays", "numpy"))
-    assert either == Finding("arrays", "ok", np.__version__)
+def test_required_packages_are_those_of_the_project(findings):
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    names = {re.match(r"[\w.-]+", text)[0] for text in project["dependencies"]}
+    assert len(names) > 8
+    assert all(findings[name].status == "ok" for name in names)
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    listed = [findings[name].value for name in findings if name.startswith("extras")]
+    assert set(", ".join(listed).split(", ")) - {"none installed"} == extras
+
+
+def test_distinguishes_required_packages_from_extras(monkeypatch):
+    required = ["no-such-tea>=2", "opencv-contrib-python-headless>=4", "numpy<9,>=1"]
+    extras = [
+        "numpy>=1; extra == 'sums'",
+        'no-such-cup[large]>=1; python_version > "3" and extra == "cup"',
+        "zoopraxis[cup]; extra == 'table'",
+    ]
+    monkeypatch.setattr(metadata, "requires", lambda _: [*required, *extras])
+
+    tea, opencv, numpy, there, lacking = zoopraxis.doctor._packages()
+
+    assert tea == Finding("no-such-tea", "fail", "not installed", "pip install no-such-tea")
+    assert (opencv.status, numpy) == ("ok", Finding("numpy", "ok", np.__version__))
+    assert there == Finding("extras", "ok", "sums, table")
+    assert (lacking.status, lacking.value) == ("ok", "cup")
+    assert lacking.advice == "to use one: pip install 'zoopraxis[cup]'"
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])

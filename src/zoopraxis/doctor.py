@@ -3,10 +3,11 @@
 import math
 import os
 import platform
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,9 +23,9 @@ from zoopraxis.video import Video, open_video, torchcodec_problem
 
 __all__ = ["Finding", "examine"]
 
-REQUIRED = ("torch", "torchvision", "av", "numpy", "safetensors")
-OPTIONAL = ("torchcodec", "timm", "tensorboard")  # also the names of our extras
-OPENCV = ("opencv-contrib-python-headless", "opencv-contrib-python")  # either is enough
+# a requirement as the package's own metadata has it: name, and the extra that it is of
+REQUIREMENT = re.compile(r"""([\w.-]+)[^;]*(?:;.*\bextra\s*==\s*["']([\w-]+)["'])?""")
+INSTEAD = {"opencv-contrib-python-headless": "opencv-contrib-python"}  # either is enough
 CODECS = ("h264", "hevc", "libdav1d", "vp9", "mpeg4", "mpeg2video", "gif")
 
 
@@ -78,23 +79,30 @@ def _python() -> list[Finding]:
 
 
 def _packages() -> list[Finding]:
-    required = [_required(name, (name,)) for name in REQUIRED]
-    return [*required, _required("opencv", OPENCV), *map(_optional, OPTIONAL)]
+    """Look for what the package requires, and for what each of its extras does."""
+    needed: dict[str, list[str]] = {}  # by extra
+    for text in metadata.requires("zoopraxis") or ():
+        if found := REQUIREMENT.match(text):
+            needed.setdefault(found[2] or "", []).append(found[1])
+    extras = {extra: names for extra, names in needed.items() if extra not in ("", "dev")}
+    return [*map(_required, needed.get("", ())), *_extras(extras)]
 
 
-def _required(name: str, distributions: tuple[str, ...]) -> Finding:
-    version = next(filter(None, map(_version, distributions)), None)
+def _required(name: str) -> Finding:
+    version = _version(name) or (_version(INSTEAD[name]) if name in INSTEAD else None)
     if version is None:
-        return Finding(name, "fail", "not installed", f"pip install {distributions[0]}")
+        return Finding(name, "fail", "not installed", f"pip install {name}")
     return Finding(name, "ok", version)
 
 
-def _optional(name: str) -> Finding:
-    version = _version(name)
-    if version is None:
-        advice = f"to use it: pip install 'zoopraxis[{name}]'"
-        return Finding(name, "warn", "not installed", advice)
-    return Finding(name, "ok", version)
+def _extras(extras: Mapping[str, Sequence[str]]) -> list[Finding]:
+    lacking = [extra for extra, names in extras.items() if not all(map(_version, names))]
+    there = [extra for extra in extras if extra not in lacking]
+    found = [Finding("extras", "ok", ", ".join(there) or "none installed")]
+    if lacking:
+        advice = f"to use one: pip install 'zoopraxis[{lacking[0]}]'"
+        found.append(Finding("extras not installed", "ok", ", ".join(lacking), advice))
+    return found
 
 
 def _version(distribution: str) -> str | None:
