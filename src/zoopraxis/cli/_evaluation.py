@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from zoopraxis.cli._table import print_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,7 +50,7 @@ def show_evaluation(
         }
         print(json.dumps(facts, indent=1, allow_nan=False))
         return
-    _print_table(summary, by_views)
+    _print_measures(summary, by_views)
     _print_unread(result.unread)
     print(f"report {page}")
 
@@ -79,7 +81,7 @@ def show_timelines(
         }
         print(json.dumps(facts, indent=1, allow_nan=False))
         return
-    _print_table(summary, {})
+    _print_measures(summary, {})
     _print_unread(result.unread)
     print(f"report {page}")
 
@@ -96,16 +98,13 @@ def _without_nan(values: dict[Any, Any]) -> dict[Any, Any]:
     return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
-def _print_table(summary: dict[str, Any], by_views: dict[int, float]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("measure", "value", box=None)
-    for name, value in summary.items():
-        table.add_row(name, str(value) if isinstance(value, int) else _percent(value))
-    for count, value in by_views.items():
-        table.add_row(f"with {count} views", _percent(value))
-    Console().print(table)
+def _print_measures(summary: dict[str, Any], by_views: dict[int, float]) -> None:
+    rows = [
+        (name, str(value) if isinstance(value, int) else _percent(value))
+        for name, value in summary.items()
+    ]
+    rows += [(f"with {count} views", _percent(value)) for count, value in by_views.items()]
+    print_table(("measure", "value"), rows)
 
 
 def _percent(value: float) -> str:

@@ -9,8 +9,8 @@ __all__ = ["print_table", "span"]
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with a line of column names.
 
-    Columns of numbers are aligned right. A pipe gets the same cells with tabs between them, for
-    ``cut -f``.
+    Columns of numbers, percentages too, are aligned right. A pipe gets the same cells with tabs
+    between them, for ``cut -f``.
     """
     lines = [head, *rows]
     if not sys.stdout.isatty():
@@ -33,4 +33,4 @@ def span(interval: tuple[float, float], *, sign: str = "") -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return not cell or cell.replace(".", "", 1).isdigit()
+    return not cell or cell.removesuffix(" %").replace(".", "", 1).isdigit()

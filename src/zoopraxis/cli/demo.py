@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoopraxis.cli._shown import counting_bar
+from zoopraxis.cli._table import print_table
 
 if TYPE_CHECKING:
     from zoopraxis.theatre.demo import DemoResult
@@ -51,13 +52,13 @@ def demo(
 
 def _print(result: "DemoResult") -> None:
     """Print the table and where the files are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("trained on the theatre", "all 12 actions", "within reversed pairs", box=None)
-    for row in result.rows:
-        table.add_row(row["model"], f"{100 * row['top1']:.1f} %", f"{100 * row['pairs']:.1f} %")
-    Console().print(table)
+    print_table(
+        ("trained on the theatre", "all 12 actions", "within reversed pairs"),
+        [
+            (row["model"], f"{100 * row['top1']:.1f} %", f"{100 * row['pairs']:.1f} %")
+            for row in result.rows
+        ],
+    )
     print(_EXPLAINED)
     print(f"prediction  {result.prediction}")
     print(f"watch it    {result.overlay}")

@@ -12,8 +12,7 @@ def doctor(
 ) -> None:
     """Examine versions, decoders, CUDA and speed; exit 1 if something will not work."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     from zoopraxis.doctor import examine
 
@@ -22,11 +21,13 @@ def doctor(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        table = Table("", "what", "found", "what to do", box=None)
         colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+        width = max(len(finding.name) for finding in findings)
+        console = Console(soft_wrap=True, markup=False, highlight=False)
         for row in findings:
-            mark = f"[{colours[row.status]}]{row.status}[/]"
-            table.add_row(mark, row.name, escape(row.value), escape(row.advice))
-        Console().print(table)
+            mark = Text(row.status.ljust(4), style=colours[row.status])
+            console.print(mark, f" {row.name.ljust(width)}  {row.value}", sep="")
+            if row.advice:
+                console.print(f"       {row.advice}")
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from zoopraxis.cli._table import print_table
 from zoopraxis.errors import ZoopraxisError
 
 if TYPE_CHECKING:
@@ -107,12 +108,9 @@ def _measured(run: "Evaluation", mode: str) -> dict[str, Any]:
 
 def _print(rows: list[dict[str, Any]], total: dict[str, Any], title: str) -> None:
     """Print a table: each run, then their fusion."""
-    from rich.console import Console
-    from rich.table import Table
-
     measures = [key for key in total if key != "videos"]
-    table = Table("run", "weight", *measures, box=None)
+    cells = []
     for row in [*rows, {"run": title, "weight": None, **total}]:
         weight = "" if row["weight"] is None else f"{row['weight']:g}"
-        table.add_row(row["run"], weight, *(f"{100 * row[key]:.2f} %" for key in measures))
-    Console().print(table)
+        cells.append((row["run"], weight, *(f"{100 * row[key]:.2f} %" for key in measures)))
+    print_table(("run", "weight", *measures), cells)
