@@ -20,6 +20,7 @@ def test_import_of_a_table_with_other_columns(tmp_path):
         "segments": 2,
         "videos": 1,
         "labels": ["jump", "run"],
+        "left_out": {},
     }
     assert out.read_text() == "path,start,end,label\na.mp4,1,2.5,run\na.mp4,2,4,jump\n"
 

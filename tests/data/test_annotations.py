@@ -22,12 +22,12 @@ def write(tmp_path, text):
 def test_activitynet(tmp_path):
     facts = {"subset": "training", "annotations": [{"segment": [1, 2.5], "label": "run"}]}
     file = write(tmp_path, {"database": {"a.mp4": facts, "b": {"annotations": []}}})
-    assert read_annotations(file, "activitynet") == [RUN]
+    assert read_annotations(file, "activitynet").segments == (RUN,)
 
 
 def test_csv_of_any_columns(tmp_path):
     file = write(tmp_path, "clip,from,what,to\na.mp4,1,run,2.5\n")
-    assert read_annotations(file, "csv", columns=("clip", "from", "to", "what")) == [RUN]
+    assert read_annotations(file, "csv", columns=("clip", "from", "to", "what")).segments == (RUN,)
     with pytest.raises(DataError, match="did you mean from"):
         read_annotations(file, "csv", columns=("clip", "frm", "to", "what"))
 
@@ -42,7 +42,7 @@ CVAT = """<?xml version="1.0"?><annotations><version>1.1</version>
 def test_cvat_tracks_end_where_they_go_outside(tmp_path):
     file = write(tmp_path, CVAT)
     found = read_annotations(file, "cvat", fps=10)
-    assert found == [RUN, Marked(path="a.mp4", start=4.0, end=4.5, label="run")]
+    assert found.segments == (RUN, Marked(path="a.mp4", start=4.0, end=4.5, label="run"))
     with pytest.raises(DataError, match="--fps"):
         read_annotations(file, "cvat")
 
@@ -60,7 +60,7 @@ TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3"><ANNOTATION_VALUE>x</ANNOTATION_VALUE>
 
 def test_elan(tmp_path):
     file = write(tmp_path, ELAN)
-    assert read_annotations(file, "elan", tier="act") == [RUN]
+    assert read_annotations(file, "elan", tier="act").segments == (RUN,)
     with pytest.raises(DataError, match="not aligned"):
         read_annotations(file, "elan")
     with pytest.raises(DataError, match="did you mean act"):
@@ -73,7 +73,7 @@ def test_label_studio_counts_frames_from_one_and_includes_the_last(tmp_path):
         "data": {"video": "a.mp4"},
         "annotations": [{"result": [{"type": "timelinelabels", "value": value}]}],
     }
-    assert read_annotations(write(tmp_path, [task]), "labelstudio", fps=10) == [RUN]
+    assert read_annotations(write(tmp_path, [task]), "labelstudio", fps=10).segments == (RUN,)
 
 
 def test_via(tmp_path):
@@ -86,7 +86,19 @@ def test_via(tmp_path):
             "y": {"vid": "1", "z": [1.0], "xy": [1, 2, 3], "av": {"1": "0"}},
         },
     }
-    assert read_annotations(write(tmp_path, project), "via") == [RUN]
+    assert read_annotations(write(tmp_path, project), "via").segments == (RUN,)
+
+
+def test_what_has_no_label_or_no_length_is_left_out_and_counted(tmp_path):
+    rows = ["a.mp4,1,2.5,run", "a.mp4,3,3,run", "a.mp4,4,5,", "a.mp4,6,7,"]
+    file = write(tmp_path, "\n".join(["path,start,end,label", *rows]))
+    found = read_annotations(file, "csv")
+    assert found.segments == (RUN,)
+    assert found.left_out == {"segments of no length": 1, "segments without a label": 2}
+
+    file = write(tmp_path, "path,start,end,label\na.mp4,3,3,run\n")
+    with pytest.raises(DataError, match="has no segments, but 1 segments of no length"):
+        read_annotations(file, "csv")
 
 
 @pytest.mark.parametrize("kind", ["via", "elan", "csv"])

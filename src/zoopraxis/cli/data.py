@@ -242,15 +242,22 @@ def import_annotations(
     from zoopraxis.data.annotations import read_annotations, write_segments
 
     columns = (path_column, start_column, end_column, label_column)
-    marked = read_annotations(file, kind, fps=fps, tier=tier, columns=columns)
-    write_segments(out, marked)
-    labels = sorted({one.label for one in marked})
-    videos = len({one.path for one in marked})
+    found = read_annotations(file, kind, fps=fps, tier=tier, columns=columns)
+    write_segments(out, found.segments)
+    labels = sorted({one.label for one in found.segments})
+    facts = {
+        "list": str(out),
+        "segments": len(found.segments),
+        "videos": len({one.path for one in found.segments}),
+        "labels": labels,
+        "left_out": dict(found.left_out),
+    }
     if as_json:
-        facts = {"list": str(out), "segments": len(marked), "videos": videos, "labels": labels}
         print(json.dumps(facts))
         return
-    print(f"{len(marked)} segments of {len(labels)} classes in {videos} videos")
+    print(f"{facts['segments']} segments of {len(labels)} classes in {facts['videos']} videos")
+    for what, count in found.left_out.items():
+        print(f"left out: {count} {what}")
     print(f"list: {out}")
 
 
