@@ -1,6 +1,7 @@
 """Files as annotation tools write them, and the list that is made of them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from zoopraxis.data.annotations import Marked, read_annotations, write_fiftyone, write_segments
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
+from zoopraxis.inputs.base import segment_range
 from zoopraxis.theatre.make import encode
 
 RUN = Marked(path="a.mp4", start=1.0, end=2.5, label="run")
@@ -138,6 +140,26 @@ def test_the_list_is_read_by_training(tmp_path):
     samples = read_samples(table)
     times = [(s.start, s.end, samples.labels[s.label]) for s in samples]
     assert times == [(1.0, 2.5, "run"), (2.0, 4.0, "jump")]
+
+
+def test_frames_of_a_long_video_stay_the_same_in_the_list(tmp_path):
+    fps = 30000 / 1001
+    shapes = "".join(
+        f'<track label="run"><box frame="{frame}" outside="0"/><box frame="{frame + 7}" '
+        f'outside="1"/></track>'
+        for frame in range(0, 120_000, 997)
+    )
+    text = f"<annotations><meta><source>a.mp4</source></meta>{shapes}</annotations>"
+    found = read_annotations(write(tmp_path, text), "cvat", fps=fps)
+    (tmp_path / "a.mp4").touch()
+    write_segments(tmp_path / "train.csv", found.segments)
+
+    times = np.arange(120_000) / fps
+    track = SimpleNamespace(name="a.mp4", timestamps=times, num_frames=120_000, duration=4004.0)
+    for frame, sample in zip(
+        range(0, 120_000, 997), read_samples(tmp_path / "train.csv"), strict=True
+    ):
+        assert segment_range(track, sample) == range(frame, frame + 7)
 
 
 def test_fiftyone_gets_classes_times_and_places(tmp_path):

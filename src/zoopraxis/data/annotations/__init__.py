@@ -141,6 +141,6 @@ def write_segments(table: Path, segments: Sequence[Marked]) -> None:
 
 
 def _short(seconds: float) -> float:
-    """Seconds to six digits: 2, 12.5."""
-    rounded = float(f"{seconds:.6g}")
+    """Seconds to a microsecond, which `zoopraxis.inputs.segment_range` allows: 2, 12.5."""
+    rounded = round(seconds, 6)
     return int(rounded) if rounded.is_integer() else rounded
