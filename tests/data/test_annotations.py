@@ -27,6 +27,37 @@ def test_activitynet(tmp_path):
     assert read_annotations(file, "activitynet").segments == (RUN,)
 
 
+def test_activitynet_without_database_and_with_names_of_files(tmp_path):
+    # as the lists of BMN and MMAction2, and FineAction's
+    act = {"segment": [1, 2.5], "label": "run"}
+    file = write(tmp_path, {"a.mp4": {"duration_second": 9, "annotations": [act]}})
+    assert read_annotations(file, "activitynet").segments == (RUN,)
+    file = write(tmp_path, {"database": {"1": {"filename": "a.mp4", "annotations": [act]}}})
+    assert read_annotations(file, "activitynet").segments == (RUN,)
+
+
+def test_activitynet_has_subsets(tmp_path):
+    def facts(subset, *starts):
+        acts = [{"segment": [start, 2.5], "label": "run"} for start in starts]
+        return {"subset": subset, "annotations": acts}
+
+    database = {
+        "a.mp4": facts("training", 1),
+        "b": facts("validation", 0, 1),
+        "c": facts("training"),
+    }
+    file = write(tmp_path, {"database": database})
+    found = read_annotations(file, "activitynet", subset="training")
+    assert found.segments == (RUN,)
+    assert found.left_out == {
+        "segments of the subset 'validation'": 2,
+        "videos without annotations": 1,
+    }
+    assert len(read_annotations(file, "activitynet").segments) == 3
+    with pytest.raises(DataError, match="did you mean training"):
+        read_annotations(file, "activitynet", subset="train")
+
+
 def test_csv_of_any_columns(tmp_path):
     file = write(tmp_path, "clip,from,what,to\na.mp4,1,run,2.5\n")
     assert read_annotations(file, "csv", columns=("clip", "from", "to", "what")).segments == (RUN,)

@@ -232,6 +232,9 @@ def import_annotations(
         float | None, typer.Option(help="Frames per second: CVAT and Label Studio count frames.")
     ] = None,
     tier: Annotated[str, typer.Option(help="Tier of an ELAN file. [default: all]")] = "",
+    subset: Annotated[
+        str, typer.Option(help="Subset of ActivityNet's JSON, such as training. [default: all]")
+    ] = "",
     path_column: Annotated[str, typer.Option(help="Of a CSV file.")] = "path",
     start_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "start",
     end_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "end",
@@ -242,7 +245,7 @@ def import_annotations(
     from zoopraxis.data.annotations import read_annotations, write_segments
 
     columns = (path_column, start_column, end_column, label_column)
-    found = read_annotations(file, kind, fps=fps, tier=tier, columns=columns)
+    found = read_annotations(file, kind, fps=fps, tier=tier, subset=subset, columns=columns)
     write_segments(out, found.segments)
     labels = sorted({one.label for one in found.segments})
     facts = {

@@ -64,6 +64,7 @@ def read_annotations(
     *,
     fps: float | None = None,
     tier: str = "",
+    subset: str = "",
     columns: tuple[str, str, str, str] = ("path", "start", "end", "label"),
 ) -> Annotations:
     """Read the segments that an annotation tool wrote.
@@ -80,6 +81,8 @@ def read_annotations(
         Frames per second of the videos: CVAT and Label Studio count in frames.
     tier : str, default=""
         The tier of an ELAN file; empty takes every tier.
+    subset : str, default=""
+        The subset of ActivityNet's JSON, such as "training"; empty takes every subset.
     columns : tuple of 4 str
         Names of the columns of a CSV file: path, start, end (seconds) and label.
 
@@ -93,10 +96,11 @@ def read_annotations(
         raise DataError(f"no format is called {kind!r}", did_you_mean(kind, ANNOTATION_FORMATS))
     if fps is not None and not 0 < fps < math.inf:
         raise DataError(f"{fps:g} frames per second", "give a positive number")
+    options = Options(fps=fps, tier=tier, subset=subset, columns=columns)
     segments: list[Marked] = []
     left_out: Counter[str] = Counter()
     try:
-        for one in ANNOTATION_FORMATS[kind](file, Options(fps=fps, tier=tier, columns=columns)):
+        for one in ANNOTATION_FORMATS[kind](file, options):
             if isinstance(one, LeftOut):
                 left_out[one.what] += 1
             elif not one.label:

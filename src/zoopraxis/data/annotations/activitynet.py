@@ -1,16 +1,40 @@
-"""ActivityNet's JSON, which other data sets of untrimmed videos share: times in seconds."""
+"""ActivityNet's JSON, which other data sets of untrimmed videos share: times in seconds.
+
+::
+
+    {"database": {"v_QOlSCBRmfWY": {"subset": "training", "duration": 82.7,
+                                    "annotations": [{"segment": [6.2, 77.7], "label": "Ballet"}]}}}
+
+THUMOS14, HACS and FineAction are distributed so. The lists of BMN and MMAction2 leave ``database``
+out; FineAction's have the name of each file as ``filename``.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoopraxis.data.annotations.base import Marked, Options, json_of
+from zoopraxis.data.annotations.base import LeftOut, Marked, Options, json_of
+from zoopraxis.errors import DataError, did_you_mean
 
 __all__ = ["read_activitynet"]
 
 
-def read_activitynet(file: Path, _: Options) -> Iterator[Marked]:
-    """Read the segments of a ``database``; its names of videos have no suffix."""
-    for video, facts in json_of(file)["database"].items():
-        for act in facts["annotations"]:
+def read_activitynet(file: Path, options: Options) -> Iterator[Marked | LeftOut]:
+    """Read the segments of a subset, or of all; names of videos may have no suffix."""
+    content = json_of(file)
+    videos = content.get("database", content)
+    subsets = dict.fromkeys(str(facts.get("subset", "")) for facts in videos.values())
+    if options.subset and options.subset not in subsets:
+        raise DataError(
+            f"{file} has no subset {options.subset!r}", did_you_mean(options.subset, subsets)
+        )
+    for video, facts in videos.items():
+        subset, acts = str(facts.get("subset", "")), facts["annotations"]
+        if options.subset and options.subset != subset:
+            yield from (LeftOut(f"segments of the subset {subset!r}") for _ in acts)
+            continue
+        if not acts:
+            yield LeftOut("videos without annotations")
+        for act in acts:
             start, end = map(float, act["segment"])
-            yield Marked(path=video, start=start, end=end, label=act["label"])
+            path = str(facts.get("filename", video))
+            yield Marked(path=path, start=start, end=end, label=str(act["label"]))

@@ -56,6 +56,7 @@ class Options:
 
     fps: float | None = None
     tier: str = ""
+    subset: str = ""
     columns: tuple[str, str, str, str] = ("path", "start", "end", "label")
 
     def fps_of(self, file: Path) -> float:
