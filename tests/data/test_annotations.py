@@ -6,7 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zoopraxis.data.annotations import Marked, read_annotations, write_fiftyone, write_segments
+from zoopraxis.data.annotations import (
+    Annotations,
+    Marked,
+    locate,
+    read_annotations,
+    write_fiftyone,
+    write_segments,
+)
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError
 from zoopraxis.inputs.base import segment_range
@@ -54,6 +61,10 @@ def test_activitynet_has_subsets(tmp_path):
         "videos without annotations": 1,
     }
     assert len(read_annotations(file, "activitynet").segments) == 3
+    actions = {"subset": "testing", "actions": [[12, 18.6, 24.8]]}  # as of MultiTHUMOS
+    found = read_annotations(write(tmp_path, {"d": actions}), "activitynet")
+    assert times_of(found) == [("12", 18.6, 24.8)]
+    file = write(tmp_path, {"database": database})
     with pytest.raises(DataError, match="did you mean training"):
         read_annotations(file, "activitynet", subset="train")
 
@@ -94,10 +105,90 @@ TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3"><ANNOTATION_VALUE>x</ANNOTATION_VALUE>
 def test_elan(tmp_path):
     file = write(tmp_path, ELAN)
     assert read_annotations(file, "elan", tier="act").segments == (RUN,)
-    with pytest.raises(DataError, match="not aligned"):
-        read_annotations(file, "elan")
+    found = read_annotations(file, "elan")
+    assert found.segments == (RUN,)
+    assert found.left_out == {"annotations of tier 'loose' that are not aligned in time": 1}
+    with pytest.raises(DataError, match="no segments, but 1 annotations of tier 'loose'"):
+        read_annotations(file, "elan", tier="loose")
     with pytest.raises(DataError, match="did you mean act"):
         read_annotations(file, "elan", tier="acts")
+
+
+def eaf(*tiers, times, media='<MEDIA_DESCRIPTOR MEDIA_URL="a.mp4"/>'):
+    """A file of ELAN: tiers are of (id, value, slot, slot) or (id, value, annotation)."""
+
+    def note(name, value, *at):
+        keys = ("TIME_SLOT_REF1", "TIME_SLOT_REF2") if len(at) == 2 else ("ANNOTATION_REF",)
+        refs = " ".join(f'{key}="{one}"' for key, one in zip(keys, at, strict=True))
+        kind = "ALIGNABLE_ANNOTATION" if len(at) == 2 else "REF_ANNOTATION"
+        value = f"<ANNOTATION_VALUE>{value}</ANNOTATION_VALUE>"
+        return f'<ANNOTATION><{kind} ANNOTATION_ID="{name}" {refs}>{value}</{kind}></ANNOTATION>'
+
+    slots = "".join(
+        f'<TIME_SLOT TIME_SLOT_ID="{name}"' + (f' TIME_VALUE="{ms}"/>' if ms is not None else "/>")
+        for name, ms in times.items()
+    )
+    body = "".join(
+        f'<TIER TIER_ID="t{k}">' + "".join(note(*one) for one in notes) + "</TIER>"
+        for k, notes in enumerate(tiers)
+    )
+    return (
+        f"<ANNOTATION_DOCUMENT><HEADER>{media}</HEADER><TIME_ORDER>{slots}</TIME_ORDER>{body}"
+        "</ANNOTATION_DOCUMENT>"
+    )
+
+
+def times_of(found):
+    return [(one.label, one.start, one.end) for one in found.segments]
+
+
+def test_elan_divides_time_between_slots_that_have_none(tmp_path):
+    slots = {"s0": 1000, "s1": None, "s2": None, "s3": 4000, "s4": 9000}
+    steps = [("a", "cut", "s0", "s1"), ("b", "stir", "s1", "s2"), ("c", "eat", "s2", "s3")]
+    file = write(tmp_path, eaf([*steps, ("d", "wash", "s3", "s4")], times=slots))
+    assert times_of(read_annotations(file, "elan")) == [
+        ("cut", 1.0, 2.0),
+        ("stir", 2.0, 3.0),
+        ("eat", 3.0, 4.0),
+        ("wash", 4.0, 9.0),
+    ]
+
+
+def test_elan_gives_references_the_time_of_what_they_refer_to(tmp_path):
+    text = eaf(
+        [("a", "cook", "s0", "s1"), ("b", "wash", "s2", "s3")],
+        [("g", "left", "d"), ("h", "right", "e")],  # refer to annotations that come later
+        [("d", "cut", "a"), ("e", "stir", "a"), ("f", "rinse", "b")],
+        times={"s0": 0, "s1": 4000, "s2": 5000, "s3": 6000},
+    )
+    file = write(tmp_path, text)
+    found = read_annotations(file, "elan", tier="t2")
+    assert times_of(found) == [("cut", 0, 2), ("stir", 2, 4), ("rinse", 5, 6)]
+    found = read_annotations(file, "elan", tier="t1")
+    assert times_of(found) == [("left", 0, 2), ("right", 2, 4)]
+    found = read_annotations(file, "elan")
+    assert times_of(found) == [("cook", 0, 4), ("wash", 5, 6)]
+    assert sum(found.left_out.values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("media", "path", "start"),
+    [
+        ('<MEDIA_DESCRIPTOR MEDIA_URL="file:/./a.mp4"/>', "a.mp4", 1.0),
+        ('<MEDIA_DESCRIPTOR MEDIA_URL="file:///C:/my%20films/a.mp4"/>', "C:/my films/a.mp4", 1.0),
+        (
+            '<MEDIA_DESCRIPTOR MEDIA_URL="a.wav" MIME_TYPE="audio/x-wav"/>'
+            '<MEDIA_DESCRIPTOR MEDIA_URL="a.mp4" MIME_TYPE="video/mp4" TIME_ORIGIN="500"/>',
+            "a.mp4",
+            1.5,
+        ),
+        ("", "", 1.0),
+    ],
+)
+def test_elan_links_videos_in_many_ways(tmp_path, media, path, start):
+    text = eaf([("a", "run", "s0", "s1")], times={"s0": 1000, "s1": 2000}, media=media)
+    (one,) = read_annotations(write(tmp_path, text), "elan").segments
+    assert (one.path, one.start) == (path, start)
 
 
 def test_label_studio_counts_frames_from_one_and_includes_the_last(tmp_path):
@@ -123,11 +214,15 @@ def test_via(tmp_path):
 
 
 def test_what_has_no_label_or_no_length_is_left_out_and_counted(tmp_path):
-    rows = ["a.mp4,1,2.5,run", "a.mp4,3,3,run", "a.mp4,4,5,", "a.mp4,6,7,"]
+    rows = ["a.mp4,1,2.5,run", "a.mp4,3,3,run", "a.mp4,4,5,", "a.mp4,6,7,", "a.mp4,9,8,run"]
     file = write(tmp_path, "\n".join(["path,start,end,label", *rows]))
     found = read_annotations(file, "csv")
     assert found.segments == (RUN,)
-    assert found.left_out == {"segments of no length": 1, "segments without a label": 2}
+    assert found.left_out == {
+        "segments of no length": 1,
+        "segments without a label": 2,
+        "segments that end before they start": 1,
+    }
 
     file = write(tmp_path, "path,start,end,label\na.mp4,3,3,run\n")
     with pytest.raises(DataError, match="has no segments, but 1 segments of no length"):
@@ -146,10 +241,10 @@ def test_entities_are_refused(tmp_path):
         read_annotations(write(tmp_path, bomb), "elan")
 
 
-@pytest.mark.parametrize(("start", "end"), [("2", "1"), ("nan", "1"), ("-1", "1"), ("1", "inf")])
+@pytest.mark.parametrize(("start", "end"), [("nan", "1"), ("1", "nan"), ("-1", "1"), ("1", "inf")])
 def test_bad_times_are_refused(tmp_path, start, end):
     file = write(tmp_path, f"path,start,end,label\na.mp4,{start},{end},run\n")
-    with pytest.raises(DataError, match="ends after its start"):
+    with pytest.raises(DataError, match="is from"):
         read_annotations(file, "csv")
 
 
@@ -171,6 +266,52 @@ def test_the_list_is_read_by_training(tmp_path):
     samples = read_samples(table)
     times = [(s.start, s.end, samples.labels[s.label]) for s in samples]
     assert times == [(1.0, 2.5, "run"), (2.0, 4.0, "jump")]
+
+
+def marked(*paths):
+    segments = tuple(Marked(path=path, start=1.0, end=2.0, label="run") for path in paths)
+    return Annotations(segments=segments, left_out={})
+
+
+def test_videos_are_found_by_name_in_a_folder(tmp_path):
+    files = ["a.mp4", "b/v_QOlSCBRmfWY.mkv", "my clip.avi", "2024-x.mp4", "v1.2.mp4"]
+    for name in files:
+        (tmp_path / "videos" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "videos" / name).touch()
+    told = [
+        "C:\\Users\\me\\a.mp4",
+        "QOlSCBRmfWY",
+        "/data/upload/1/3d3ad63e-my%20clip.mp4",
+        "https://x.org/y/2024-x.mp4",
+        "v1.2",
+    ]
+    table = tmp_path / "lists/train.csv"
+    found = locate(marked(*told, "gone.mp4"), tmp_path / "videos", table=table)
+    assert [one.path for one in found.segments] == [f"../videos/{name}" for name in files]
+    assert list(found.left_out.values()) == [1]
+    assert "gone.mp4" in next(iter(found.left_out))
+
+    one = locate(marked("", ""), tmp_path / "videos/a.mp4", table=tmp_path / "t.csv")
+    assert [one.path for one in one.segments] == ["videos/a.mp4"] * 2
+
+
+def test_videos_that_cannot_be_told_apart_are_errors(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("a.mp4", "b/a.mp4"):
+        (tmp_path / name).touch()
+    table = tmp_path / "train.csv"
+    with pytest.raises(DataError, match=r"may be .*a\.mp4, .*b/a\.mp4"):
+        locate(marked("x/a.mp4"), tmp_path, table=table)
+    with pytest.raises(DataError, match="segments of 2: a, b"):
+        locate(marked("a", "b"), tmp_path / "a.mp4", table=table)
+    with pytest.raises(DataError, match="has no video c"):
+        locate(marked("c"), tmp_path, table=table)
+    with pytest.raises(DataError, match="there is no"):
+        locate(marked("c"), tmp_path / "no", table=table)
+    with pytest.raises(DataError, match="of which video the 1 segments are") as info:
+        write_segments(table, marked("").segments)
+    assert "--video" in info.value.hint
+    assert not table.exists()
 
 
 def test_frames_of_a_long_video_stay_the_same_in_the_list(tmp_path):

@@ -235,6 +235,12 @@ def import_annotations(
     subset: Annotated[
         str, typer.Option(help="Subset of ActivityNet's JSON, such as training. [default: all]")
     ] = "",
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            help="The one video that it is of, or a folder in which videos are found by name.",
+        ),
+    ] = None,
     path_column: Annotated[str, typer.Option(help="Of a CSV file.")] = "path",
     start_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "start",
     end_column: Annotated[str, typer.Option(help="Of a CSV file, in seconds.")] = "end",
@@ -242,10 +248,12 @@ def import_annotations(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Turn segments marked in an annotation tool into a list for training."""
-    from zoopraxis.data.annotations import read_annotations, write_segments
+    from zoopraxis.data.annotations import locate, read_annotations, write_segments
 
     columns = (path_column, start_column, end_column, label_column)
     found = read_annotations(file, kind, fps=fps, tier=tier, subset=subset, columns=columns)
+    if video is not None:
+        found = locate(found, video, table=out)
     write_segments(out, found.segments)
     labels = sorted({one.label for one in found.segments})
     facts = {

@@ -7,16 +7,16 @@ and what it leaves out.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoopraxis.data.annotations.activitynet import read_activitynet
-from zoopraxis.data.annotations.base import LeftOut, Marked, Options, Reader
+from zoopraxis.data.annotations.base import Annotations, LeftOut, Marked, Options, Reader
 from zoopraxis.data.annotations.cvat import read_cvat
 from zoopraxis.data.annotations.elan import read_elan
 from zoopraxis.data.annotations.fiftyone import write_fiftyone
 from zoopraxis.data.annotations.label_studio import read_label_studio
+from zoopraxis.data.annotations.places import locate
 from zoopraxis.data.annotations.table import read_table
 from zoopraxis.data.annotations.via import read_via
 from zoopraxis.data.write import write_list
@@ -26,6 +26,7 @@ __all__ = [
     "ANNOTATION_FORMATS",
     "Annotations",
     "Marked",
+    "locate",
     "read_annotations",
     "write_fiftyone",
     "write_segments",
@@ -42,22 +43,6 @@ ANNOTATION_FORMATS: Mapping[str, Reader] = {
 """Readers by the name that ``zoopraxis data import`` takes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Annotations:
-    """What a file of an annotation tool holds.
-
-    Parameters
-    ----------
-    segments : tuple of Marked
-        In the order of the file.
-    left_out : mapping of str to int
-        What was not read, and how many: ``{"segments without a label": 2}``.
-    """
-
-    segments: tuple[Marked, ...]
-    left_out: Mapping[str, int]
-
-
 def read_annotations(
     file: Path,
     kind: str,
@@ -69,7 +54,8 @@ def read_annotations(
 ) -> Annotations:
     """Read the segments that an annotation tool wrote.
 
-    Segments without a label or of no length, which published files have, are left out.
+    Segments without a label, of no length, or that end before they start are left out, since
+    published files have some.
 
     Parameters
     ----------
@@ -89,8 +75,8 @@ def read_annotations(
     Raises
     ------
     DataError
-        The file is not what ``kind`` says, has no segments, or one that ends before it starts or
-        has a time that is no number; or frames come without ``fps``.
+        The file is not what ``kind`` says, has no segments, or one with a time that is below 0,
+        infinite or no number; or frames come without ``fps``.
     """
     if kind not in ANNOTATION_FORMATS:
         raise DataError(f"no format is called {kind!r}", did_you_mean(kind, ANNOTATION_FORMATS))
@@ -105,8 +91,9 @@ def read_annotations(
                 left_out[one.what] += 1
             elif not one.label:
                 left_out["segments without a label"] += 1
-            elif one.start == one.end:
-                left_out["segments of no length"] += 1
+            elif one.end <= one.start:
+                how = "of no length" if one.start == one.end else "that end before they start"
+                left_out[f"segments {how}"] += 1
             else:
                 segments.append(one)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -123,18 +110,26 @@ def read_annotations(
         if not 0 <= one.start < one.end < math.inf:  # false for NaN too
             raise DataError(
                 f"{file}: {one.label!r} of {one.path} is from {one.start:g} to {one.end:g} s",
-                "a segment starts at 0 s or later, and ends after its start",
-            )
-        if not one.path:
-            raise DataError(
-                f"{file}: the segment from {one.start:g} to {one.end:g} s has no video",
-                "fill it in with the tool, or remove the segment",
+                "expected a start of 0 s or later, and an end",
             )
     return Annotations(segments=tuple(segments), left_out=left_out)
 
 
 def write_segments(table: Path, segments: Sequence[Marked]) -> None:
-    """Write segments as a list for training: path, start, end, label; see `write_list`."""
+    """Write segments as a list for training: path, start, end, label; see `write_list`.
+
+    Raises
+    ------
+    DataError
+        A segment has no video.
+    """
+    nameless = next((one for one in segments if not one.path), None)
+    if nameless:
+        raise DataError(
+            f"the annotations do not say of which video the {len(segments)} segments are, the "
+            f"first {nameless.label!r} from {nameless.start:g} to {nameless.end:g} s",
+            "give the video: --video clip.mp4",
+        )
     columns: dict[str, Sequence[Any]] = {
         "path": [one.path for one in segments],
         "start": [_short(one.start) for one in segments],

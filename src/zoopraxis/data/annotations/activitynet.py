@@ -6,7 +6,8 @@
                                     "annotations": [{"segment": [6.2, 77.7], "label": "Ballet"}]}}}
 
 THUMOS14, HACS and FineAction are distributed so. The lists of BMN and MMAction2 leave ``database``
-out; FineAction's have the name of each file as ``filename``.
+out; FineAction's have the name of each file as ``filename``. Those of Charades and MultiTHUMOS for
+dense prediction (piergiaj/super-events-cvpr18) have ``actions``, ``[class, start, end]`` each.
 """
 
 from collections.abc import Iterator
@@ -28,13 +29,14 @@ def read_activitynet(file: Path, options: Options) -> Iterator[Marked | LeftOut]
             f"{file} has no subset {options.subset!r}", did_you_mean(options.subset, subsets)
         )
     for video, facts in videos.items():
-        subset, acts = str(facts.get("subset", "")), facts["annotations"]
+        subset = str(facts.get("subset", ""))
+        acts = [(act["label"], *act["segment"]) for act in facts.get("annotations", ())]
+        acts += facts["actions"] if "actions" in facts or "annotations" not in facts else []
         if options.subset and options.subset != subset:
             yield from (LeftOut(f"segments of the subset {subset!r}") for _ in acts)
             continue
         if not acts:
             yield LeftOut("videos without annotations")
-        for act in acts:
-            start, end = map(float, act["segment"])
-            path = str(facts.get("filename", video))
-            yield Marked(path=path, start=start, end=end, label=str(act["label"]))
+        path = str(facts.get("filename", video))
+        for label, start, end in acts:
+            yield Marked(path=path, start=float(start), end=float(end), label=str(label))

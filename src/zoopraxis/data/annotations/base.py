@@ -1,7 +1,8 @@
 """What the readers of annotation tools have in common: segments, options, JSON and XML."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,16 @@ from xml.parsers import expat
 from zoopraxis.data.text import read_text
 from zoopraxis.errors import DataError
 
-__all__ = ["LeftOut", "Marked", "Options", "Reader", "json_of", "local_path", "xml_of"]
+__all__ = [
+    "Annotations",
+    "LeftOut",
+    "Marked",
+    "Options",
+    "Reader",
+    "json_of",
+    "local_path",
+    "xml_of",
+]
 
 _LARGEST_XML = 1 << 28  # bytes: a tree takes several times its text in memory
 
@@ -35,6 +45,22 @@ class Marked:
     start: float
     end: float
     label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """What a file of an annotation tool holds.
+
+    Parameters
+    ----------
+    segments : tuple of Marked
+        In the order of the file.
+    left_out : mapping of str to int
+        What was not read, and how many: ``{"segments without a label": 2}``.
+    """
+
+    segments: tuple[Marked, ...]
+    left_out: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -105,7 +131,11 @@ def xml_of(file: Path) -> Element:
 
 
 def local_path(address: str) -> str:
-    """Path of a file address; another address stays."""
-    if address.startswith("file:"):
-        return unquote(urlsplit(address).path)
-    return address.removeprefix("./")
+    """Path of a file address; another address stays.
+
+    ``file:///home/a.mp4`` is ``/home/a.mp4``, ``file:///C:/a.mp4`` is ``C:/a.mp4``, and
+    ``file:/./a.mp4``, as older ELANs write paths that are relative, is ``a.mp4``.
+    """
+    if not address.startswith("file:"):
+        return address.removeprefix("./")
+    return re.sub(r"^/(?=[A-Za-z]:/|\./|\.\./)(?:\./)?", "", unquote(urlsplit(address).path))
