@@ -91,6 +91,69 @@ def test_cvat_tracks_end_where_they_go_outside(tmp_path):
         read_annotations(file, "cvat")
 
 
+def cvat(*tracks, meta="<source>a.mp4</source>"):
+    return f"<annotations><meta>{meta}</meta>{''.join(tracks)}</annotations>"
+
+
+def test_cvat_exports_of_a_project_and_of_a_job(tmp_path):
+    meta = "".join(
+        f"<task><id>{number}</id>{step}<source>{name}.mp4</source></task>"
+        for number, name, step in (
+            (7, "a", "<frame_filter/>"),
+            (8, "b", "<frame_filter>step=5</frame_filter>"),
+        )
+    )
+    shapes = '<box frame="10" outside="0"/><box frame="20" outside="0"/>'
+    tracks = [f'<track label="run" task_id="{number}">{shapes}</track>' for number in (7, 8)]
+    text = cvat(*tracks, meta=f"<project><id>1</id><tasks>{meta}</tasks></project>")
+    found = read_annotations(write(tmp_path, text), "cvat", fps=10)
+    # every fifth frame of b was annotated: what is seen in frame 20 is there until 25
+    assert [(one.path, one.start, one.end) for one in found.segments] == [
+        ("a.mp4", 1.0, 2.1),
+        ("b.mp4", 1.0, 2.5),
+    ]
+    text = cvat(f'<track label="run">{shapes}</track>', meta="<job><id>3</id></job>")
+    (one,) = read_annotations(write(tmp_path, text), "cvat", fps=10).segments
+    assert one.path == ""
+
+
+def test_cvat_skeletons_are_one_track(tmp_path):
+    points = '<points frame="0" outside="0"/><points frame="9" outside="1"/>'
+    text = cvat(
+        '<track label="body"><skeleton frame="0" keyframe="1"/><skeleton frame="9"/>'
+        f'<track label="knee">{points}</track></track>'
+    )
+    found = read_annotations(write(tmp_path, text), "cvat", fps=10)
+    assert times_of(found) == [("body", 0.0, 1.0)]
+
+
+def test_cvat_actions_that_are_an_attribute_of_a_track(tmp_path):
+    def boxes(*values):
+        return "".join(
+            f'<box frame="{5 * k}" outside="0"><attribute name="act">{value}</attribute></box>'
+            for k, value in enumerate(values)
+        )
+
+    text = cvat(
+        f'<track label="person">{boxes("run", "run", "jump", "", "run")}'
+        '<box frame="30" outside="1"><attribute name="act">run</attribute></box></track>',
+        '<track label="ball"><box frame="0" outside="0"/></track>',
+    )
+    file = write(tmp_path, text)
+    found = read_annotations(file, "cvat", fps=10, tier="act")
+    assert times_of(found) == [("run", 0, 1), ("jump", 1, 1.5), ("run", 2, 3)]
+    assert found.left_out == {"tracks 'ball' without 'act'": 1}
+    with pytest.raises(DataError, match="no attribute 'ac'; it has act"):
+        read_annotations(file, "cvat", fps=10, tier="ac")
+
+
+def test_cvat_for_images_is_refused_by_name(tmp_path):
+    file = write(tmp_path, cvat('<image id="0" name="frame_000000"><tag label="run"/></image>'))
+    with pytest.raises(DataError, match="CVAT for images") as info:
+        read_annotations(file, "cvat", fps=10)
+    assert "CVAT for video 1.1" in info.value.hint
+
+
 ELAN = """<ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MEDIA_URL="file:///v/a.mp4"
 RELATIVE_MEDIA_URL="./a.mp4"/></HEADER><TIME_ORDER>
 <TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="2500"/>
