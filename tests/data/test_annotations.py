@@ -263,6 +263,75 @@ def test_label_studio_counts_frames_from_one_and_includes_the_last(tmp_path):
     assert read_annotations(write(tmp_path, [task]), "labelstudio", fps=10).segments == (RUN,)
 
 
+def label_studio(*results, data=None, **work):
+    data = data or {"video": "a.mp4"}
+    return [{"id": 1, "data": data, "annotations": [{"result": list(results), **work}]}]
+
+
+def on_timeline(start, end, label="run"):
+    value = {"ranges": [{"start": start, "end": end}], "timelinelabels": [label]}
+    return {"type": "timelinelabels", "value": value}
+
+
+def box(*keys, **value):
+    sequence = [
+        {"frame": frame, "enabled": enabled, "x": 1, "time": frame / 10} for frame, enabled in keys
+    ]
+    return {"type": "videorectangle", "value": {"sequence": sequence, **value}}
+
+
+def test_label_studio_boxes_are_shown_until_a_key_frame_disables_them(tmp_path):
+    keys = ((11, True), (15, True), (20, False), (31, True))
+    value = {"framesCount": 50, "duration": 4.99, "labels": ["person"]}
+    file = write(tmp_path, label_studio(box(*keys, **value)))
+    expected = [("person", 1.0, 2.0), ("person", 3.0, 5.0)]
+    assert times_of(read_annotations(file, "labelstudio")) == expected
+    found = read_annotations(file, "labelstudio", fps=20)  # what the user says counts
+    assert times_of(found) == [("person", 0.5, 1.0), ("person", 1.5, 2.5)]
+
+
+def test_label_studio_says_what_it_leaves_out(tmp_path):
+    boxed = {"framesCount": 50, "duration": 5.0}
+    copy = box((11, True), **boxed, timelinelabels=["run"])
+    copy["type"] = "timelinelabels"  # without ranges
+    choice = {"type": "choices", "value": {"choices": ["good"]}}
+    link = {"type": "relation", "from_id": "a", "to_id": "b"}
+    results = (on_timeline(11, 25), box((11, True), **boxed), copy, choice, link)
+    tasks = label_studio(*results) + label_studio(on_timeline(1, 2), was_cancelled=True)
+    found = read_annotations(write(tmp_path, tasks), "labelstudio", fps=10)
+    assert found.segments == (RUN,)
+    assert found.left_out == {
+        "segments without a label": 1,
+        "results without times": 3,
+        "tasks that the annotator skipped": 1,
+    }
+
+
+def test_label_studio_json_min_and_seconds_of_sound(tmp_path):
+    heard = {"start": 1.0, "end": 2.5, "channel": 0, "labels": ["run"]}
+    task = {"id": 7, "video": "a.mp4", "annotator": 1, "lead_time": 7.5}
+    file = write(tmp_path, [{**task, "what": [heard]}])
+    assert read_annotations(file, "labelstudio").segments == (RUN,)
+    file = write(tmp_path, [{**task, "what": [on_timeline(11, 25)["value"]]}])
+    assert read_annotations(file, "labelstudio", fps=10).segments == (RUN,)
+    file = write(tmp_path, label_studio({"type": "labels", "value": heard}))
+    assert read_annotations(file, "labelstudio").segments == (RUN,)
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"video": "/data/local-files/?d=my%20films/a.mp4"}, "my films/a.mp4"),
+        ({"audio": "a.wav", "clip": "/data/1/3d3ad63e-a.MP4"}, "/data/1/3d3ad63e-a.MP4"),
+        ({"id": "7", "video_url": "https://x.org/a.mp4?token=1"}, "https://x.org/a.mp4?token=1"),
+        ({"text": "a"}, ""),
+    ],
+)
+def test_label_studio_names_videos_in_many_ways(tmp_path, data, path):
+    file = write(tmp_path, label_studio(on_timeline(1, 2), data=data))
+    assert read_annotations(file, "labelstudio", fps=10).segments[0].path == path
+
+
 def test_via(tmp_path):
     project = {
         "file": {"1": {"fname": "a.mp4"}},
