@@ -2,14 +2,18 @@
 
 import csv
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 from typer.testing import CliRunner
 
 from videos import write
 from zoopraxis.cli import app
+from zoopraxis.data.examine import examine_videos, read_index, write_index
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.pairs import read_pairs
 from zoopraxis.data.prepare import Count, prepare_videos
@@ -420,6 +424,70 @@ def test_what_is_not_here_says_where_it_is_had(tmp_path):
     touch(tmp_path / "twice", "copy/Archery/v_Archery_g01_c01.avi")
     with pytest.raises(DataError, match="is here 2 times"):
         prepare_videos("ucf101", tmp_path / "twice", tmp_path / "out")
+
+
+def test_the_index_of_a_stopped_run_is_resumed_and_names_what_is_damaged(tmp_path):
+    for split in (1, 2, 3):
+        listed = [f"Archery/{name}.avi 3" for name in ("abcx" if split == 1 else "a")]
+        text(tmp_path, f"ucfTrainTestlist/trainlist0{split}.txt", *listed)
+        text(tmp_path, f"ucfTrainTestlist/testlist0{split}.txt", "Archery/d.avi")
+    (tmp_path / "UCF-101" / "Archery").mkdir(parents=True)
+    a, b, c, d = (tmp_path / "UCF-101" / "Archery" / f"{name}.avi" for name in "abcd")
+    content = write(a, "mpeg4", frames=8).read_bytes()
+    b.write_bytes(content[: len(content) // 8])
+    write(c, "mpeg4", frames=9)
+    write(d, "mpeg4", frames=10)
+    index = tmp_path / "lists" / "found.parquet"
+    done = prepare_videos("ucf101", tmp_path, tmp_path / "lists", suffix=".parquet")
+    assert sorted(done.videos) == [str(path) for path in (a, b, c, d)]  # once each
+    assert done.missing == ("Archery/x.avi",)
+
+    def stop(count, _):
+        if count == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine_videos(done.videos, index=index, workers=1, progress=stop)
+    kept = read_index(index)
+    assert [one.path for one in kept] == [*done.videos[:2]]
+    # what is known is not opened again: a number that no video has stays
+    write_index(index, [replace(one, frames=777) for one in kept])
+    before = {path: path.read_bytes() for path in (a, b, c, d)}
+    words = ["data", "prepare", "ucf101", "--root", tmp_path, "--parquet", "--index", index]
+    words = [*map(str, words), "--workers", "2"]
+    ran = CliRunner().invoke(app, words)
+
+    assert ran.exit_code == 1
+    assert "index of 4 videos" in ran.stdout
+    assert "1 cannot be read: get them again from https://www.crcv.ucf.edu" in ran.stdout
+    assert f"data doctor {index} --quarantine FILE" in ran.stdout
+    assert f"  {b}: " in ran.stdout
+    frames = {Path(one.path).name: one.frames for one in read_index(index)}
+    assert frames == {"a.avi": 777, "b.avi": 777, "c.avi": 9, "d.avi": 10}
+    assert {path: path.read_bytes() for path in (a, b, c, d)} == before
+    # its paths are those of the lists, and the doctor of a list knows what is in it
+    listed = pq.read_table(tmp_path / "lists" / "split1_train.parquet")["path"].to_pylist()
+    assert {*listed} <= {*pq.read_table(index)["path"].to_pylist()}
+    write(b, "mpeg4", frames=11)  # a mended one is opened again
+    ran = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert ran.exit_code == 0
+    assert json.loads(ran.stdout)["unreadable"] == []
+    (tmp_path / "lists" / "list.csv").write_text(f"path,label\n../{a.relative_to(tmp_path)},x\n")
+    CliRunner().invoke(
+        app, ["data", "doctor", str(tmp_path / "lists" / "list.csv"), "--index", str(index)]
+    )
+    found = {Path(one.path).name: one.frames for one in read_index(index)}
+    assert found == {"a.avi": 777, "b.avi": 11, "c.avi": 9, "d.avi": 10}
+
+
+def test_what_is_no_video_gets_no_index(tmp_path):
+    msr_depth(tmp_path)
+    words = ["data", "prepare", "msr_action3d_depth", "--root", str(tmp_path)]
+    with pytest.raises(DataError, match=r"\.mat, which is no video"):
+        CliRunner().invoke(
+            app, [*words, "--index", str(tmp_path / "f.jsonl")], catch_exceptions=False
+        )
+    assert not (tmp_path / "lists").exists()
 
 
 def test_the_command(tmp_path):

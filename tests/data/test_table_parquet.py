@@ -180,14 +180,19 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
 
 def test_an_index_reads_back_as_it_was(tmp_path):
     found = [
-        Examined(path="a.mp4", sha256="ab", level="all", frames=3, fps=25.0, bytes=1 << 40),
-        Examined(path="b.mp4", sha256="", level="headers", problem="b.mp4: broken", hint="mend"),
+        Examined(path=path, sha256="ab", level="all", frames=3, fps=25.0, bytes=1 << 40)
+        for path in (str(tmp_path / "videos" / "a.mp4"), "https://a.example/c.mp4")
     ]
-    index, lines = tmp_path / "found.parquet", tmp_path / "found.jsonl"
-    for file in (index, lines):
+    found += [Examined(path=str(tmp_path / "b.mp4"), sha256="", level="headers", problem="broken")]
+    for file in (tmp_path / "lists" / "found.parquet", tmp_path / "lists" / "found.jsonl"):
         write_index(file, found)
         assert is_index(file)
         assert read_index(file) == found
+        moved = file.with_name(f"moved{file.suffix}")
+        file.rename(moved)
+        assert read_index(moved) == found
+    paths = pq.read_table(tmp_path / "lists" / "moved.parquet")["path"].to_pylist()
+    assert paths == ["../videos/a.mp4", "https://a.example/c.mp4", "../b.mp4"]  # as in a list
     assert not is_index(write(tmp_path / "list.parquet", path=["a.mp4"], label=["run"]))
     other = write(tmp_path / "o.parquet", path=["a.mp4"], sha256=[""], level=["some"])
     with pytest.raises(DataError, match=r"o\.parquet, row 1.*level"):

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from zoopraxis.cli._shown import counting_bar
-from zoopraxis.cli._table import print_table
 from zoopraxis.cli.data_doctor import doctor
 from zoopraxis.cli.data_frames import frames
+from zoopraxis.cli.data_prepare import prepare, sets
 from zoopraxis.cli.data_resize import resize
 from zoopraxis.cli.data_shards import shards
 
@@ -19,6 +19,8 @@ data.command()(resize)
 data.command()(frames)
 data.command()(shards)
 data.command()(doctor)
+data.command()(sets)
+data.command()(prepare)
 
 
 @data.command()
@@ -124,67 +126,6 @@ def strung(
         return
     print(f"{films} films of {acts} actions each")
     print(f"list: {table}")
-
-
-@data.command()
-def sets(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Name the public data sets that ``data prepare`` knows, and where they are officially had."""
-    from zoopraxis.data.sets import VIDEO_SETS
-
-    if as_json:
-        facts = {n: {"title": one.title, "home": one.home} for n, one in VIDEO_SETS.items()}
-        print(json.dumps(facts))
-        return
-    print_table(
-        ("name", "data set", "home"),
-        [(name, found.title, found.home) for name, found in VIDEO_SETS.items()],
-    )
-
-
-@data.command()
-def prepare(
-    name: Annotated[str, typer.Argument(help="A name of ``zoopraxis data sets``.")],
-    root: Annotated[Path, typer.Option(help="Folder of its videos and official lists.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to fill. [default: lists, in ROOT]")
-    ] = None,
-    parquet: Annotated[
-        bool, typer.Option("--parquet", help="Write Parquet instead of CSV (extra `parquet`).")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Write the lists that training reads, for what is here of a public data set."""
-    from zoopraxis.data.prepare import prepare_videos
-
-    out = out or root / "lists"
-    with counting_bar("looking") as progress:
-        done = prepare_videos(
-            name,
-            root,
-            out,
-            suffix=".parquet" if parquet else ".csv",
-            progress=lambda seen: progress(seen, seen),
-        )
-    parts = {part: vars(count) for part, count in done.parts.items()}
-    if as_json:
-        print(json.dumps({"out": str(out), "parts": parts, "missing": len(done.missing)}))
-        return
-    print_table(
-        ("list", "found", "listed", "%"),
-        [
-            (part, str(n.found), str(n.listed), f"{100 * n.found / n.listed:.1f}")
-            for part, n in done.parts.items()
-        ],
-    )
-    print(f"in {out}")
-    if done.missing:
-        print(
-            f"{len(done.missing)} videos are not here: {out / 'missing.csv'}; {done.title} is "
-            f"officially at {done.home}",
-            file=sys.stderr,
-        )
 
 
 @data.command()

@@ -12,9 +12,19 @@ import typer
 from zoopraxis.cli._shown import counting_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoopraxis.data.finding import Finding
     from zoopraxis.data.samples import SampleList
 
-__all__ = ["doctor"]
+__all__ = ["Read", "Timeout", "Workers", "doctor", "print_findings"]
+
+Read = Annotated[
+    Literal["headers", "sampled", "all"],
+    typer.Option(help="What to decode: first frames, 8 frames of each video, or all."),
+]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds for each video.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per core]")]
 
 
 def doctor(
@@ -26,10 +36,7 @@ def doctor(
         str, typer.Option(help="The classes, in order: a name such as ucf101, or a file.")
     ] = "",
     few: Annotated[int, typer.Option(min=0, help="Name classes with fewer videos.")] = 10,
-    read: Annotated[
-        Literal["headers", "sampled", "all"],
-        typer.Option(help="What to decode: first frames, 8 frames of each video, or all."),
-    ] = "sampled",
+    read: Read = "sampled",
     index: Annotated[
         Path | None,
         typer.Option(help="Keep what is found in this .jsonl or .parquet; a stopped run resumes."),
@@ -40,10 +47,8 @@ def doctor(
     page: Annotated[
         Path | None, typer.Option(help="Write what is found here, with frames, as one HTML page.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for each video.")] = 300.0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
-    ] = None,
+    timeout: Timeout = 300.0,
+    workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Examine videos and their lists; exit 1 if some cannot be read, or spoil the test."""
@@ -100,9 +105,7 @@ def doctor(
         }
         print(json.dumps(facts, indent=1))
     else:
-        for one in found:
-            print(f"{one.status}: {len(one.where)} {one.title}: {one.advice}")
-            print("".join(f"  {line}\n" for line in one.where), end="")
+        print_findings(found)
         now, then = cost.told()
         print(f"{len(paths)} videos; an epoch of one clip each is decoded in {now}")
         if cost.worth_resizing:
@@ -111,6 +114,13 @@ def doctor(
             print(f"page {page}")
     if any(one.status == "fail" for one in found):
         raise typer.Exit(1)
+
+
+def print_findings(found: "Sequence[Finding]") -> None:
+    """Print each finding, its remedy, and a line for each video that has it."""
+    for one in found:
+        print(f"{one.status}: {len(one.where)} {one.title}: {one.advice}")
+        print("".join(f"  {line}\n" for line in one.where), end="")
 
 
 def _refuse_with_index(*, val: str, labels: str) -> None:

@@ -12,7 +12,7 @@ from zoopraxis.data.finding import Finding
 from zoopraxis.data.label_checks import FEW, check_labels
 from zoopraxis.data.samples import SampleList
 
-__all__ = ["GOP", "SHORT", "EpochCost", "diagnose", "epoch_cost"]
+__all__ = ["GOP", "SHORT", "EpochCost", "diagnose", "epoch_cost", "unreadable"]
 
 Pairs = list[tuple[str, str]]
 UNEVEN = 0.01  # fraction of the times between frames
@@ -39,7 +39,7 @@ def diagnose(
     names, few
         As for `zoopraxis.data.label_checks.check_labels`.
     """
-    found = [_unreadable(examined), *_twins(examined, train, val), *_odd(examined)]
+    found = [unreadable(examined), *_twins(examined, train, val), *_odd(examined)]
     found += [] if train is None else check_labels(train, val, names=names, few=few)
     told = [one for one in found if one.where]
     return sorted(told, key=lambda one: one.status != "fail")
@@ -98,7 +98,8 @@ def epoch_cost(examined: Sequence[Examined], *, clips: int, workers: int) -> Epo
     return EpochCost(mean * each, float(np.mean(after)) * each)
 
 
-def _unreadable(examined: Sequence[Examined]) -> Finding:
+def unreadable(examined: Sequence[Examined]) -> Finding:
+    """Name the videos that cannot be read."""
     bad = tuple(one.problem for one in examined if one.problem)
     return Finding("fail", "cannot be read", bad, "copy them again, or --quarantine FILE")
 

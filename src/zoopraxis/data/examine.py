@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from zoopraxis.data.places import path_from, path_in, place_of
 from zoopraxis.data.rows import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from zoopraxis.data.table_parquet import (
     is_parquet,
@@ -60,7 +61,9 @@ SIDE = 12  # pixels of the small pictures of them
 CLIP, STRIDE, SHORT = 16, 2, 256  # a clip as many recipes read it, to time
 TIMED = 32  # videos of which a clip is timed
 SECONDS = 300.0  # time limit of a video
-SAVE_EVERY = 200  # videos
+# Videos between two times that the index is written; or a twentieth of it, where that is more:
+# an index of a million videos takes longer to write than some hundred take to examine.
+SAVE_EVERY = 200
 KEYS = frozenset({"path", "sha256", "level"})  # which every line or row of an index has
 ALMOST_FLAT = 4.0  # standard deviation in grey levels: nothing to see
 
@@ -161,8 +164,8 @@ def examine_videos(
     workers : int, optional
         Number of processes; one per core by default.
     index : Path, optional
-        File in which findings are kept as the work proceeds. Those that are there are not found
-        again, as long as the content of the file is the same.
+        File in which findings are kept as the work proceeds, and when it is interrupted. Those that
+        are there are not found again, as long as the content of the file is the same.
     progress : callable, optional
         Called with the number of videos done, and of all.
 
@@ -176,23 +179,36 @@ def examine_videos(
     DataError
         The index is not one.
     """
-    kept = {one.path: one for one in read_index(index)} if index and index.exists() else {}
+    kept = {place_of(one.path): one for one in _kept(index)}
+    places = [place_of(path) for path in paths]
     every = max(len(paths) // TIMED, 1)
     jobs = [
-        partial(_examine, path, level, seconds=seconds, timed=k % every == 0, known=kept.get(path))
-        for k, path in enumerate(paths)
+        partial(_examine, path, level, seconds=seconds, timed=k % every == 0, known=kept.get(place))
+        for k, (path, place) in enumerate(zip(paths, places, strict=True))
     ]
     found: dict[int, Examined] = {}
-    for number, one in run_isolated(jobs, workers=workers or num_cores(), seconds=seconds + 30):
-        found[number] = _lost(paths[number], level, one) if isinstance(one, Lost) else one
-        if progress is not None:
-            progress(len(found), len(paths))
-        if index and len(found) % SAVE_EVERY == 0:
-            write_index(index, (kept | {one.path: one for one in found.values()}).values())
-    examined = [found[number] for number in range(len(paths))]
-    if index:
-        write_index(index, (kept | {one.path: one for one in examined}).values())
-    return examined
+
+    def save() -> None:
+        if index:
+            write_index(index, (kept | {places[k]: found[k] for k in sorted(found)}).values())
+
+    save()  # what cannot be written is known before the work
+    due = SAVE_EVERY
+    try:
+        for number, one in run_isolated(jobs, workers=workers or num_cores(), seconds=seconds + 30):
+            found[number] = _lost(paths[number], level, one) if isinstance(one, Lost) else one
+            if len(found) >= due:
+                save()
+                due = len(found) + max(SAVE_EVERY, (len(kept) + len(found)) // 20)
+            if progress is not None:
+                progress(len(found), len(paths))
+    finally:
+        save()
+    return [found[number] for number in range(len(paths))]
+
+
+def _kept(index: Path | None) -> list[Examined]:
+    return read_index(index) if index and index.exists() else []
 
 
 def find_videos(root: Path) -> list[str]:
@@ -211,9 +227,12 @@ def find_videos(root: Path) -> list[str]:
 
 
 def write_index(index: Path, examined: Iterable[Examined]) -> None:
-    """Write findings: a row of Parquet each, by the name of the file, or a line of JSON."""
+    """Write findings: a row of Parquet each, by the name of the file, or a line of JSON.
+
+    Paths are relative to the folder of the index, as in a list; addresses stay.
+    """
     index.parent.mkdir(parents=True, exist_ok=True)
-    tables = [asdict(one) for one in examined]
+    tables = [asdict(one) | {"path": path_from(index.parent, one.path)} for one in examined]
     if is_parquet(index):
         names = [field.name for field in fields(Examined)]
         write_parquet(index, {name: [table[name] for table in tables] for name in names})
@@ -240,7 +259,7 @@ def is_index(path: Path) -> bool:
 
 
 def read_index(index: Path) -> list[Examined]:
-    """Read findings that `write_index` wrote.
+    """Read findings that `write_index` wrote, with paths as this process opens them.
 
     Raises
     ------
@@ -249,10 +268,11 @@ def read_index(index: Path) -> list[Examined]:
     """
     unit = "row" if is_parquet(index) else "line"
     tables = _rows(index) if is_parquet(index) else _lines(index)
-    return [
+    found = [
         build(Examined, table, where=f"{index}, {unit} {number}", error=DataError)
         for number, table in enumerate(tables, start=1)
     ]
+    return [replace(one, path=path_in(index.parent, one.path)) for one in found]
 
 
 def _rows(index: Path) -> list[dict[str, Any]]:
@@ -324,7 +344,7 @@ def _examine(
             sha256, member = content_hash(path), find_member(path)
             size = member.size if member else Path(path).stat().st_size
     if known and known.sha256 == sha256 != "" and LEVELS.index(known.level) >= LEVELS.index(level):
-        return known
+        return replace(known, path=path)
     found = Examined(path=path, sha256=sha256, level=level, bytes=size)
     try:
         with open_video(path, timeout=seconds) as video:

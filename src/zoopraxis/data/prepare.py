@@ -43,6 +43,8 @@ class Prepared:
     parts : mapping of str to Count
         By the list that was written, such as ``split1_train.csv``, and by that of pairs of videos.
         A part without labels, kept secret, has no list; its name has no suffix.
+    videos : tuple of str
+        Files and folders of frames that are listed and here, once each, in the order of the lists.
     missing : tuple of str
         Names of videos that are listed and not here, in the order of the lists.
     """
@@ -50,6 +52,7 @@ class Prepared:
     title: str
     home: str
     parts: Mapping[str, Count]
+    videos: tuple[str, ...]
     missing: tuple[str, ...]
 
 
@@ -121,7 +124,10 @@ def prepare_videos(
             if place is not None
         }
         parts |= _write_pairs(out, chosen.pairs(root), here)
-    return Prepared(title=chosen.title, home=chosen.home, parts=parts, missing=missing)
+    found = tuple(dict.fromkeys(str(place[0]) for place in places if place is not None))
+    return Prepared(
+        title=chosen.title, home=chosen.home, parts=parts, videos=found, missing=missing
+    )
 
 
 class _Media:

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoopraxis.data.examine import Examined, content_hash
+from zoopraxis.data.places import path_from, path_in, place_of
 from zoopraxis.data.samples import SampleList
 from zoopraxis.data.text import read_text
 from zoopraxis.errors import DataError, VideoError
@@ -28,8 +28,7 @@ def write_quarantine(file: Path, examined: Sequence[Examined]) -> int:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     for one in bad:
-        path = one.path if "://" in one.path else os.path.relpath(one.path, file.parent)
-        writer.writerow((path, one.sha256, one.problem))
+        writer.writerow((path_from(file.parent, one.path), one.sha256, one.problem))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, text.getvalue().encode())
     return len(bad)
@@ -95,8 +94,8 @@ def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, Le
     rows = list(csv.reader(io.StringIO(read_text(file, expected=hint))))
     if rows[:1] != [HEADER] or any(len(row) != len(HEADER) for row in rows):
         raise DataError(f"{file} is no list of quarantined videos", hint)
-    listed = {_place(path, file.parent): (sha256, why) for path, sha256, why in rows[1:]}
-    places = [_place(sample.path, Path()) for sample in samples]
+    listed = {place_of(path_in(file.parent, path)): (sha256, why) for path, sha256, why in rows[1:]}
+    places = [place_of(sample.path) for sample in samples]
     changed = {
         place
         for place in {*places} & {*listed}
@@ -113,10 +112,6 @@ def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, Le
     }
     left_out = LeftOut(file, len(samples), problems, tuple(sorted(changed)))
     return replace(samples, samples=kept), left_out
-
-
-def _place(path: str, folder: Path) -> str:
-    return path if "://" in path else os.path.abspath(folder / path)  # noqa: PTH100 - links stay
 
 
 def _content(path: str) -> str:

@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoopraxis.data.places import path_from
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.data.table_parquet import is_parquet, write_parquet
 from zoopraxis.errors import DataError
@@ -34,13 +34,16 @@ def write_samples(table: Path, samples: SampleList) -> None:
         As for `write_list`.
     """
     columns: dict[str, Sequence[Any]] = {
-        "path": [_from(table, sample.path) for sample in samples],
+        "path": [path_from(table.parent, sample.path) for sample in samples],
         "label": [tuple(samples.labels[k] for k in _indices(sample)) for sample in samples],
         "group": [sample.group for sample in samples],
     }
     for kind in _BESIDE:
         if any(getattr(s, kind) for s in samples):
-            columns[kind] = [_from(table, getattr(s, kind)) for s in samples]
+            columns[kind] = [
+                path_from(table.parent, file) if file else ""
+                for file in (getattr(s, kind) for s in samples)
+            ]
     for edge in ("start", "end"):
         if any(getattr(s, edge) is not None for s in samples):
             columns[edge] = [getattr(s, edge) for s in samples]
@@ -98,8 +101,3 @@ def _write_lines(table: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 
 def _indices(sample: Sample) -> tuple[int, ...]:
     return sample.label if isinstance(sample.label, tuple) else (sample.label,)
-
-
-def _from(table: Path, file: str) -> str:
-    """Path of a file as a list has it; an address stays, and so does what is not there."""
-    return os.path.relpath(file, table.parent) if file and "://" not in file else file
