@@ -197,3 +197,107 @@ def test_an_index_reads_back_as_it_was(tmp_path):
     other = write(tmp_path / "o.parquet", path=["a.mp4"], sha256=[""], level=["some"])
     with pytest.raises(DataError, match=r"o\.parquet, row 1.*level"):
         read_index(other)
+
+
+SPARK = "part-{n:05d}-3f0e8d1a-77c2-4d8e-9c1b-0a2b3c4d5e6f-c000.snappy.parquet"
+
+
+@pytest.mark.parametrize(
+    "name", ["part-{n}.parquet", "part{n}.parquet", "train-{n:05d}-of-00011.parquet", SPARK]
+)
+def test_parts_in_a_folder_are_one_list(tmp_path, name):
+    folder = tmp_path / "list.parquet"
+    folder.mkdir()
+    for n in (10, *range(10)):  # 10 is after 9
+        part = {"path": [f"{n}.mp4", f"{n}b.mp4"], "label": ["run", f"class {n}"]}
+        swapped = reversed(part.items()) if n % 2 else part.items()  # columns in another order
+        write(folder / name.format(n=n), **dict(swapped))
+    for left in ("_SUCCESS", "_metadata", ".part-0.parquet.crc", "README.txt"):
+        (folder / left).write_bytes(b"")
+
+    samples = read_samples(folder)
+
+    assert [s.name for s in samples] == [f"{n}{b}.mp4" for n in range(11) for b in ("", "b")]
+    assert samples.labels[samples[21].label] == "class 10"
+    assert samples[2].path == str(folder / "1.mp4")
+    assert samples[3].where == f"{folder / name.format(n=1)}, row 2"
+
+
+def test_parts_without_rows_or_without_a_value_disagree_with_none(tmp_path):
+    text = pa.array([], pa.string())
+    write(tmp_path / "part-0.parquet", path=text, label=text, start=pa.array([], pa.float64()))
+    write(tmp_path / "part-1.parquet", path=["a"], label=["x"], start=pa.nulls(1))
+    names = pa.array(["y"]).dictionary_encode()
+    write(tmp_path / "part-2.parquet", path=["b"], label=names, start=[1.5])
+    assert [(s.label, s.start) for s in read_samples(tmp_path)] == [(0, None), (1, 1.5)]
+    (tmp_path / "part-1.parquet").unlink()
+    (tmp_path / "part-2.parquet").unlink()
+    with pytest.raises(DataError, match="there are no videos in"):
+        read_samples(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        (
+            {"part-0": {"label": ["x"]}, "part-1": {"label": [3]}},
+            "part-1.parquet: the column 'label' holds whole numbers, and text in part-0.parquet",
+        ),
+        (
+            {"a-0": {"label": ["x"]}, "a-1": {"label": pa.nulls(1)}, "a-2": {"label": [["x"]]}},
+            "a-2.parquet: the column 'label' holds lists of text, and text in a-0.parquet",
+        ),
+        (
+            {"part-0": {"label": ["x"]}, "part-1": {"class": ["x"]}},
+            "part-0.parquet has no column 'class', which part-1.parquet has",
+        ),
+        (
+            {"part-0": {"label": ["x"]}, "part-1": {"label": ["x"], "start": [1.0]}},
+            "part-0.parquet has no column 'start', which part-1.parquet has",
+        ),
+        (
+            {"part-0": {"label": ["x"]}, "part-1": {"label": [""]}},
+            "part-1.parquet, row 1: the label is empty",
+        ),
+        (
+            {"train-0": {"label": ["x"]}, "val-0": {"label": ["x"]}},
+            "holds several lists: train-0.parquet, val-0.parquet",
+        ),
+        (
+            {"split1_train": {"label": ["x"]}, "split2_train": {"label": ["x"]}},
+            "holds several lists: split1_train.parquet, split2_train.parquet",
+        ),
+        (
+            {f"train-0000{n}-of-00003": {"label": ["x"]} for n in (0, 2)},
+            "has 2 of 3 parts of a list: the one of number 1 is missing",
+        ),
+    ],
+)
+def test_parts_that_are_not_of_one_list_are_refused(tmp_path, parts, problem):
+    for name, columns in parts.items():
+        write(tmp_path / f"{name}.parquet", path=[f"{name}.mp4"], **columns)
+    with pytest.raises(DataError, match=problem) as caught:
+        read_samples(tmp_path)
+    assert str(tmp_path) in caught.value.problem
+    assert caught.value.hint
+
+
+def test_a_damaged_part_and_partitions_by_a_column_are_named(tmp_path):
+    write(tmp_path / "part-0.parquet", path=["a"], label=["x"])
+    (tmp_path / "part-1.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"part-1\.parquet cannot be read as Parquet"):
+        read_samples(tmp_path)
+    by_label = tmp_path / "by label"
+    (by_label / "label=run").mkdir(parents=True)
+    write(by_label / "label=run" / "part-0.parquet", path=["a"])
+    with pytest.raises(DataError, match="label=run is a class without videos") as caught:
+        read_samples(by_label)
+    assert "without partitions by a column" in caught.value.hint
+
+
+def test_a_list_of_parquet_beside_classes_leaves_them_a_folder(tmp_path):
+    for name in ("run", "walk"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").write_bytes(b"")
+    write(tmp_path / "train.parquet", path=["b"], label=["x"])
+    assert read_samples(tmp_path).labels == ("run", "walk")

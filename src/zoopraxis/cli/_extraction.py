@@ -73,11 +73,12 @@ class Asked:
             As of `of`; or the folder holds no videos.
         """
         from zoopraxis.data.examine import find_videos
+        from zoopraxis.data.samples import is_list
 
         try:
             return cls.of(videos, group=group)
         except DataError as error:
-            if not Path(videos).is_dir() or (Path(videos) / LIST).is_file():
+            if is_list(Path(videos)):
                 raise
             found = cls(find_videos(Path(videos)), None)
             print(f"no list is written, for want of classes: {error.problem}", file=sys.stderr)

@@ -135,12 +135,13 @@ def _refuse_with_index(*, val: str, labels: str) -> None:
 
 def _lists(videos: str, names: tuple[str, ...], *, alone: bool) -> "SampleList | None":
     """Read the training list; None for a folder of videos without classes."""
+    from zoopraxis.data.samples import is_list
     from zoopraxis.errors import DataError
 
     try:
         return _read(videos, names, verbatim=bool(names))
     except DataError as error:
-        if not Path(videos).is_dir() or not alone:
+        if is_list(Path(videos)) or not alone:
             raise
         print(f"examined without classes: {error.problem}", file=sys.stderr)
         return None

@@ -139,6 +139,9 @@ def _no_videos(folder: str, *, images: bool) -> DataError:
     found = f"{len(files)} files ({few(suffixes)})" if files else "nothing"
     if images:
         hint = f"the images of a clip have a folder of their own: {folder}/<clip>/0001.jpg"
+    elif suffixes == [".parquet"]:
+        hint = "the parts of a list in Parquet are read where they lie in one folder: write it "
+        hint += "without partitions by a column"
     elif files:
         hint = f"rename videos to a suffix of {few(sorted(VIDEO_SUFFIXES), 99)}; or write a list "
         hint += "of paths and labels, whose files may have any suffix"

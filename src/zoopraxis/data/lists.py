@@ -14,6 +14,7 @@ from zoopraxis.data.rows import LAYOUT, Rows
 from zoopraxis.data.table import COLUMNS, Table, chosen, column_name
 from zoopraxis.data.table_json import json_table
 from zoopraxis.data.table_parquet import is_parquet, parquet_table
+from zoopraxis.data.table_parts import find_parts, parts_table
 from zoopraxis.data.table_text import text_table
 from zoopraxis.data.text import few, read_text
 from zoopraxis.errors import DataError
@@ -42,7 +43,8 @@ def list_rows(path: Path, *, group: str) -> Rows | None:
     Parameters
     ----------
     path : Path
-        A file of comma, tab, semicolon or space separated text, of JSON, or Parquet.
+        A file of comma, tab, semicolon or space separated text, of JSON, or Parquet; or a folder
+        of the parts of a list in Parquet.
     group : str
         The column that holds the groups.
 
@@ -51,11 +53,15 @@ def list_rows(path: Path, *, group: str) -> Rows | None:
     DataError
         The file is not text, or a line or row cannot be read.
     """
-    table = parquet_table(path, group=group) if is_parquet(path) else _table_of_text(path)
+    table = _table(path, group=group)
     return None if table is None else _rows(table, group=group)
 
 
-def _table_of_text(path: Path) -> Table | None:
+def _table(path: Path, *, group: str) -> Table | None:
+    if path.is_dir():
+        return parts_table(find_parts(path), group=group)
+    if is_parquet(path):
+        return parquet_table(path, group=group)
     text = read_text(path, expected=LAYOUT)
     is_json = path.suffix.lower() in {".json", ".jsonl"} or _JSON.match(text)
     return json_table(path, text) if is_json else text_table(path, text)
@@ -77,7 +83,7 @@ def _rows(table: Table, *, group: str) -> Rows:
             raise DataError(f"{table.where(empty)}: the {kind} is empty", _hint_of_empty(kind))
     times = {edge: _seconds(table, column[edge], edge) for edge in _EDGES if column[edge]}
     _refuse_empty_segments(table, times)
-    located = _locator(table.path.parent)
+    located = _locator(table.folder)
     boxes = _boxes(table, [column[corner] for corner in _CORNERS])
     names = _named(given, times, boxes)
     if column["name"]:
@@ -92,7 +98,7 @@ def _rows(table: Table, *, group: str) -> Rows:
         cells=cells,
         groups=table.columns.get(wanted, given),
         names=names,
-        where=[f"{table.path}, {table.unit} {number}" for number in table.numbers],
+        where=table.wheres(),
         media={**times, **beside, **({"box": boxes} if boxes else {})},
     )
 

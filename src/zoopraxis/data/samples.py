@@ -13,11 +13,12 @@ from zoopraxis.data.hub import hub_list, is_hub
 from zoopraxis.data.indices import Label, index_labels
 from zoopraxis.data.lists import list_rows
 from zoopraxis.data.rows import LAYOUT, VIDEO_SUFFIXES, Rows
+from zoopraxis.data.table_parts import find_parts
 from zoopraxis.errors import DataError
 from zoopraxis.inputs import Media
 from zoopraxis.video import has_member, is_live
 
-__all__ = ["Label", "Sample", "SampleList", "read_samples"]
+__all__ = ["Label", "Sample", "SampleList", "is_list", "read_samples"]
 
 FOLDER_LIST = "clips.csv"  # a list inside the folder that it describes
 
@@ -57,7 +58,7 @@ class SampleList:
     labels : tuple of str
         K names, in the order of their indices.
     root : str
-        The folder, or the list's file, that it was read from.
+        The folder, or the list, that it was read from.
     """
 
     samples: tuple[Sample, ...]
@@ -139,6 +140,11 @@ class SampleList:
         return replace(self, samples=tuple(regrouped))
 
 
+def is_list(path: Path) -> bool:
+    """Whether `read_samples` reads a path as a list, and not as a folder of classes."""
+    return not path.is_dir() or (path / FOLDER_LIST).is_file() or bool(find_parts(path))
+
+
 def read_samples(
     path: str | Path,
     *,
@@ -161,7 +167,8 @@ def read_samples(
       labels.
     - A JSON list of objects with the same keys, or an object on each line.
     - A file that ends in ``.parquet``, with the same columns; several labels are a list. It needs
-      the extra ``parquet``.
+      the extra ``parquet``. A folder of such files, ``part-0.parquet`` and so on, is one list in
+      the order of the numbers in their names.
     - ``hf:owner/name@split``, a data set of the Hugging Face Hub with a column of videos
       (`zoopraxis.data.hub`). It needs the extra ``hf``.
 
@@ -218,14 +225,15 @@ def read_samples(
         )
     if root.is_dir() and (root / FOLDER_LIST).is_file():
         root = root / FOLDER_LIST
-    if root.is_dir() and group != "group":
+    is_folder = not is_list(root)
+    if is_folder and group != "group":
         raise DataError(
             f"{root} is a folder and has no column {group!r}",
             "a folder between class and clip is its group; or give a list with that column",
         )
     with _no_collection():
         known = tuple(labels or ())
-        rows = folder_rows(root, known=known) if root.is_dir() else list_rows(root, group=group)
+        rows = folder_rows(root, known=known) if is_folder else list_rows(root, group=group)
         if rows is None or not rows.paths:
             raise DataError(f"there are no videos in {root}", LAYOUT)
         return _with_indices(rows, known=known, first=first_label, root=root)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,43 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Columns of a list, under the names of its header; ``numbers`` are its lines or entries."""
+    """Columns of a list, under the names of its header.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the folder of a list in several files.
+    columns : mapping of str to sequence
+        N cells of each column.
+    numbers : sequence of int
+        Line, or entry, of each row in its file.
+    unit : str
+        What the numbers count.
+    files : sequence of Path
+        File of each row of a list in several files; else empty.
+    """
 
     path: Path
     columns: Mapping[str, Sequence[Any]]
     numbers: Sequence[int]
     unit: str = "line"
+    files: Sequence[Path] = ()
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self.path if self.files else self.path.parent
 
     def where(self, index: int) -> str:
         """File and line of a row, for messages."""
-        return f"{self.path}, {self.unit} {self.numbers[index]}"
+        return (
+            f"{self.files[index] if self.files else self.path}, {self.unit} {self.numbers[index]}"
+        )
+
+    def wheres(self) -> list[str]:
+        """File and line of every row."""
+        files = self.files or repeat(self.path)
+        return [f"{file}, {self.unit} {n}" for file, n in zip(files, self.numbers, strict=False)]
 
 
 def header_of(cells: Sequence[str], *, where: str) -> list[str] | None:

@@ -15,7 +15,14 @@ from zoopraxis.data.table import COLUMNS, Table, checked_names, chosen, column_n
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 
-__all__ = ["is_parquet", "parquet_columns", "parquet_names", "parquet_table", "write_parquet"]
+__all__ = [
+    "is_parquet",
+    "parquet_columns",
+    "parquet_kinds",
+    "parquet_names",
+    "parquet_table",
+    "write_parquet",
+]
 
 
 def is_parquet(path: Path) -> bool:
@@ -68,6 +75,34 @@ def parquet_names(path: Path) -> tuple[str, ...]:
         It is no Parquet, or pyarrow is not installed.
     """
     return tuple(_opened(path).schema_arrow.names)
+
+
+def parquet_kinds(path: Path) -> dict[str, str]:
+    """What each column holds, in words, by its name as we compare it; "" where all are empty.
+
+    Raises
+    ------
+    DataError
+        It is no Parquet, or pyarrow is not installed.
+    """
+    schema = _opened(path).schema_arrow
+    return {column_name(field.name): _kind(field.type) for field in schema}
+
+
+def _kind(kind: Any) -> str:
+    types = _pyarrow().types
+    if types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return f"lists of {_kind(kind.value_type)}"
+    words = {
+        "": (types.is_null,),
+        "text": (types.is_string, types.is_large_string, types.is_string_view),
+        "whole numbers": (types.is_integer,),
+        "fractions": (types.is_floating, types.is_decimal),
+    }
+    is_one = (word for word, tests in words.items() if any(is_kind(kind) for is_kind in tests))
+    return next(is_one, str(kind))
 
 
 def parquet_columns(path: Path) -> dict[str, list[Any]]:
