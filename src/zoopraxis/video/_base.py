@@ -144,8 +144,8 @@ class Video(abc.ABC):
             Frame indices in any order, repeated or not: a scalar or any shape, such as (T,) or
             (V, T).
         resize : int or (int, int), optional
-            Shorter side, or (height, width), in pixels. Frames are scaled bilinearly as they are
-            decoded, so that full-size frames are never held in memory.
+            Shorter side, or (height, width), in pixels. Frames are scaled bilinearly, with
+            antialiasing, as they are decoded: one full-size frame is held in memory at a time.
 
         Returns
         -------

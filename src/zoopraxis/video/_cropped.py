@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video
-from zoopraxis.video._images import resize_image
+from zoopraxis.video._resize import resize_image
 
 __all__ = ["CONTEXT", "CroppedVideo", "FrameBox", "RecentVideo", "box_problem"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video
 from zoopraxis.video._input import check_image_size
+from zoopraxis.video._resize import resize_image
 from zoopraxis.video._sequence import frames_of
 
 if TYPE_CHECKING:
@@ -185,19 +186,3 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
         raise VideoError(f"{file}: not a complete image", "copy or extract it again")
     rgb: NDArray[np.uint8] = np.ascontiguousarray(image[:, :, ::-1])
     return rgb
-
-
-def resize_image(image: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
-    """Resize (H, W, 3) bilinearly with antialiasing."""
-    if size is None or image.shape[:2] == size:
-        return image
-    import torch
-
-    batch = torch.from_numpy(image).movedim(-1, 0)[None]  # (1, 3, H, W)
-    if size == (1, 1):  # torch's kernel for uint8 fails on an output of one pixel
-        pixel = torch.nn.functional.interpolate(
-            batch.float(), size=size, mode="bilinear", antialias=True
-        )
-        return pixel[0].round().to(torch.uint8).movedim(0, -1).numpy()
-    out = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", antialias=True)
-    return out[0].movedim(0, -1).numpy()  # (H, W, 3)

@@ -17,6 +17,7 @@ from zoopraxis.video._index import FrameIndex, read_index
 from zoopraxis.video._input import Demuxer
 from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._remedies import REENCODE, command
+from zoopraxis.video._resize import resize_image
 
 __all__ = ["Colours", "PyAVVideo", "build_graph"]
 
@@ -314,8 +315,8 @@ class _FrameReader:
 class _Converter:
     """Converts decoded frames to upright RGB of one size.
 
-    Bicubic chroma upsampling by FFmpeg, then bilinear scaling of the RGB image: bit-exact with
-    torchcodec, so that the backend does not matter.
+    FFmpeg's quickest conversion to RGB, which is torchcodec's, so that the backend does not matter;
+    then the resizing of all frames.
     """
 
     def __init__(self, orientation: Orientation) -> None:
@@ -325,16 +326,13 @@ class _Converter:
 
     def image(self, frame: VideoFrame, size: Size | None) -> NDArray[np.uint8]:
         """Convert a frame to uint8 (H, W, 3), scaled to ``size`` if given."""
-        key = (frame.width, frame.height, frame.format.name, size)
+        key = (frame.width, frame.height, frame.format.name)
         if self._graph is None or key != self._built_for:
             filters = ["scale=flags=bicubic", "format=rgb24", *self._orientation.filters]
-            if size is not None:
-                filters.append(f"scale={size[1]}:{size[0]}:flags=bilinear")
             self._graph, self._built_for = build_graph(frame, filters), key
         self._graph.vpush(frame)
         made: Any = self._graph.vpull().to_ndarray()
-        image: NDArray[np.uint8] = made  # the graph ends in rgb24
-        return image
+        return resize_image(made, size)  # the graph ends in rgb24
 
 
 def build_graph(frame: VideoFrame, filters: Sequence[str]) -> Graph:

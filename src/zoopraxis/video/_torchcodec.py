@@ -13,6 +13,7 @@ from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size
 from zoopraxis.video._index import UNTIMED_FORMATS
 from zoopraxis.video._pyav import PyAVVideo
+from zoopraxis.video._resize import resize_image
 
 __all__ = ["CudaVideo", "TorchCodecVideo", "torchcodec_problem"]
 
@@ -64,7 +65,7 @@ class TorchCodecVideo(PyAVVideo):
             )
         super().__init__(video, name=name, timeout=timeout, stream=stream)
         self._video = video
-        self._decoders: dict[Size | None, Any] = {}
+        self._decoder: Any = None
         self._reject_mirrored()
         self._reject_inexact()
 
@@ -107,7 +108,7 @@ class TorchCodecVideo(PyAVVideo):
         for index in indices.tolist():
             deadline.check()
             try:
-                frame = self._decoder(size).get_frame_at(index)
+                frame = self._opened().get_frame_at(index)
             except (IndexError, RuntimeError, ValueError) as error:
                 raise VideoError(
                     f"{self.name}: frame {index} cannot be decoded: {_first_line(error)}",
@@ -121,24 +122,21 @@ class TorchCodecVideo(PyAVVideo):
                 )
             yield self._image(frame.data, size)
 
-    def _image(self, data: Any, _: Size | None) -> NDArray[np.uint8]:
-        """Take a decoded frame (3, H, W) as an array (H, W, 3)."""
-        image: NDArray[np.uint8] = data.movedim(0, -1).numpy()
-        return image
+    def _image(self, data: Any, size: Size | None) -> NDArray[np.uint8]:
+        """Make an array (H, W, 3) of a size from a decoded frame (3, H, W)."""
+        return resize_image(data.movedim(0, -1).numpy(), size)
 
-    def _decoder(self, resize: Size | None) -> Any:
-        """Get the decoder for a frame size, built on first use."""
-        if resize not in self._decoders:
+    def _opened(self) -> Any:
+        """Get torchcodec's decoder, opened on first use."""
+        if self._decoder is None:
             codec = import_module("torchcodec.decoders")
-            transforms = import_module("torchcodec.transforms")
-            self._decoders[resize] = codec.VideoDecoder(
+            self._decoder = codec.VideoDecoder(
                 self._video,
                 stream_index=self._demuxer.stream.index,
                 custom_frame_mappings=self._frame_mappings(),
-                transforms=[transforms.Resize(resize)] if resize else None,
                 device=self.device,
             )
-        return self._decoders[resize]
+        return self._decoder
 
     def _frame_mappings(self) -> str:
         """Our index as torchcodec's ``custom_frame_mappings``: it need not scan the file again."""
@@ -200,9 +198,6 @@ class CudaVideo(TorchCodecVideo):
         image: NDArray[np.uint8]
         image = x.round().clamp(0, 255).byte()[0].movedim(0, -1).cpu().numpy()
         return image
-
-    def _decoder(self, resize: Size | None) -> Any:  # noqa: ARG002 - torchcodec resizes on a CPU only
-        return super()._decoder(None)
 
 
 def _first_line(error: Exception) -> str:
