@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import av
 import cv2
@@ -28,11 +30,12 @@ from zoopraxis.theatre import (
 from zoopraxis.theatre import make as make_module
 from zoopraxis.theatre.actions import ACTS, FRAMES
 from zoopraxis.theatre.body import Pose, draw_body, solve, vec
-from zoopraxis.theatre.figure import View, draw_performer
+from zoopraxis.theatre.figure import View, draw_performer, fabric
 from zoopraxis.theatre.make import encode
 from zoopraxis.theatre.render import (
     Canvas,
     Layer,
+    Sprite,
     affine,
     compose,
     draw,
@@ -142,6 +145,16 @@ def layer_at(name, sprite, x, y, kind="object", scale=1.0):
     return Layer(name, sprite, np.array([[scale, 0, x], [0, scale, y]], float), kind)
 
 
+def test_a_pattern_fills_its_outline_and_nothing_else():
+    canvas = Canvas((0, 0, 6.0, 4.0), density=1.0, supersample=1)
+    canvas.rectangle((1, 1, 5, 3), fabric("checks", (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), 2.0))
+    red, both, blue = (1, 0, 0), (0.5, 0, 0.5), (0, 0, 1)
+
+    # Pixels have a margin of 1; a period of 2 alternates from metre to metre.
+    np.testing.assert_array_equal(canvas.color[2:4, 2:6], [[red, both] * 2, [both, blue] * 2])
+    np.testing.assert_array_equal(canvas.color.sum(axis=2), canvas.alpha)
+
+
 def test_draws_a_square_at_its_position_with_its_box():
     ground = layer_at("ground", square(40), -2, -2, "scene")
     drawn = draw([ground, layer_at("square", square(), 3.5, 5.5)], (20, 16))
@@ -151,6 +164,18 @@ def test_draws_a_square_at_its_position_with_its_box():
     assert np.argwhere(drawn.top == 1).min(axis=0).tolist() == [6, 4]
     assert (drawn.top == 1).sum() == 16
     np.testing.assert_allclose(drawn.image[8, 6], (1.0, 0.5, 0.0), atol=1e-5)
+
+
+def test_layers_are_blended_by_their_premultiplied_alpha():
+    rng = np.random.default_rng(0)
+    sprites = [rng.random((12, 9, 4), dtype=np.float32) for _ in range(3)]
+    still = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    layers = [Layer(f"{i}", Sprite(p, still), still, "scene") for i, p in enumerate(sprites)]
+
+    expected = np.zeros((12, 9, 3), np.float32)
+    for pixels in sprites:
+        expected = pixels[..., :3] + (1 - pixels[..., 3:]) * expected
+    np.testing.assert_array_equal(draw(layers, (9, 12)).image, expected)
 
 
 def test_flow_is_the_motion_of_the_topmost_layer():
@@ -276,6 +301,12 @@ def test_boxes_of_person_and_object():
     assert first[3] > last[1]  # the box was lifted
     assert (clip.person_box[:, 3] - clip.person_box[:, 1] > 40).all()
     assert np.isnan(film("walk", seed=6, performer=3, size=SMALL).object_box).all()
+
+
+def test_filming_does_not_wait_for_torch():
+    # each of its processes would load it
+    code = "import sys, zoopraxis.theatre; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_unknown_action_names_the_known_ones():

@@ -1,6 +1,7 @@
 """A performer who acts: layers and joints at any time of an act."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class Actor:
         self.view = View(self.act.heading)
         person = in_swimwear(person) if self.act.place == "pool" else person
         self.figure = Figure(person, self.view, density)
+        self._solved = cache(lambda t: solve(self.figure.body, self.act.pose(t)))
 
     def look(self, t: float) -> float:
         """Metres to the right of the performer's origin that the camera looks at."""
@@ -46,7 +48,7 @@ class Actor:
 
     def on_stage(self, t: float, shadow: Sprite | None) -> list[Layer]:
         """Layers of performer, props and shadow, from back to front."""
-        joints = solve(self.figure.body, self.act.pose(t))
+        joints = self._solved(t)
         behind, front = self.figure.layers(joints)
         return [
             *([] if shadow is None else [self._shadow(joints, shadow)]),
@@ -85,8 +87,7 @@ class Actor:
         actor : int, default=0
             Number of this actor among the layers.
         """
-        solved = solve(self.figure.body, self.act.pose(t))
-        points, facing = self.figure.keypoints(solved)
+        points, facing = self.figure.keypoints(self._solved(t))
         points = points @ to_pixels[:, :2].T + to_pixels[:, 2]  # (17, 2)
         # In a flipped image, the joint of the figure's left knee shows a right knee.
         names = [_other_side(n) if self.mirrored else n for n in COCO]

@@ -6,6 +6,7 @@ wall or the horizon meets the floor at `FLOOR`, a little higher in the frame.
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from zoopraxis.theatre.body import Array
@@ -53,7 +54,8 @@ def _mottled(rng: Rng, color: Color, contrast: float, size: float) -> Paint:
 
     def paint(x: Array, y: Array) -> Array:
         spots = np.sum([np.sin(kx * x + ky * y + phase) for kx, ky, phase in waves], axis=0)
-        return np.asarray(np.array(color) * (1 + contrast * spots[..., None] / 4))
+        shade = 1 + contrast * spots / 4  # (h, w)
+        return np.asarray(cv2.merge([part * shade for part in color]))
 
     return paint
 

@@ -2,6 +2,7 @@
 
 import colorsys
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -49,12 +50,20 @@ class View:
 
     def depth(self, point: Array) -> float:
         """Metres of a point (forward, up, left) towards the viewer."""
-        return float(point[0] * np.sin(self.heading) - point[2] * np.cos(self.heading))
+        forward, _, left = point.tolist()
+        cosine, sine = self._direction
+        return float(forward * sine - left * cosine)
 
     def project(self, point: Array) -> Array:
         """Project a point (forward, up, left) to the image plane (x right, y down), in metres."""
-        x = point[0] * np.cos(self.heading) + point[2] * np.sin(self.heading)
-        return np.array([x, -point[1] + self.tilt * self.depth(point)])
+        forward, up, left = point.tolist()
+        cosine, sine = self._direction
+        return np.array([forward * cosine + left * sine, -up + self.tilt * self.depth(point)])
+
+    @cached_property
+    def _direction(self) -> tuple[float, float]:
+        """Cosine and sine of the heading."""
+        return float(np.cos(self.heading)), float(np.sin(self.heading))
 
 
 def hue(h: float, saturation: float, value: float) -> Color:
@@ -65,13 +74,19 @@ def hue(h: float, saturation: float, value: float) -> Color:
 def fabric(kind: str, first: Color, second: Color, period: float) -> Paint:
     """Fabric of a kind in two colours, with a pattern period in metres."""
     a, b = np.array(first), np.array(second)
+    colors = np.array([a, a + 0.5 * (b - a), a + (b - a)], np.float32)  # (3, 3)
 
     def choose(x: Array, y: Array) -> Array:
-        across, down = x % period < period / 2, y % period < period / 2
-        near = np.hypot(x % period - period / 2, y % period - period / 2) < 0.3 * period
-        mixed = 0.5 * across + 0.5 * down
-        fraction = {"stripes": down, "bars": across, "checks": mixed, "dots": near}[kind]
-        return np.asarray(a + np.asarray(fraction, float)[..., None] * (b - a))
+        x, y = x % period, y % period
+        if kind == "stripes":
+            chosen = 2 * (y < period / 2)
+        elif kind == "bars":
+            chosen = 2 * (x < period / 2)
+        elif kind == "checks":
+            chosen = 1 * (x < period / 2) + (y < period / 2)
+        else:  # dots
+            chosen = 2 * (np.hypot(x - period / 2, y - period / 2) < 0.3 * period)
+        return np.asarray(colors[chosen])
 
     return first if kind == "plain" else choose
 

@@ -20,7 +20,6 @@ from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError, VideoError
-from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.theatre.actions import ACTS, FPS, REVERSED
 from zoopraxis.theatre.film import Clip, film
 from zoopraxis.workers import num_cores, run_jobs
@@ -148,21 +147,24 @@ class Job:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path.with_suffix(".npz"), _ground_truth(clip, self.settings))
             if self.settings.boxes:
-                write_boxes(path.with_suffix(".boxes.csv"), _boxes(clip))
+                _write_boxes(path.with_suffix(".boxes.csv"), clip)
             _write(path, encode(clip.frames, fps=FPS))
 
 
-def _boxes(clip: Clip) -> FrameBoxes:
-    """Boxes of performer and object, from pixel centres to the edges of pixels."""
+def _write_boxes(path: Path, clip: Clip) -> None:
+    """Write the boxes of performer and object, from pixel centres to the edges of pixels."""
+    from zoopraxis.regions import FrameBoxes, write_boxes  # torch loads here
+
     both = np.stack([clip.person_box, clip.object_box], axis=1) + 0.5  # (T, 2, 4)
     frames, things = np.nonzero(~np.isnan(both).any(axis=2))
-    return FrameBoxes.of(
+    boxes = FrameBoxes.of(
         frames,
         both[frames, things],
         labels=tuple(("person", "object")[i] for i in things),
         tracks=things,
         looked=np.arange(len(both)),
     )
+    write_boxes(path, boxes)
 
 
 def _ground_truth(clip: Clip, settings: Settings) -> bytes:

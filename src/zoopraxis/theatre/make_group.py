@@ -12,7 +12,6 @@ import numpy as np
 
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
-from zoopraxis.regions import FrameBoxes, write_boxes
 from zoopraxis.theatre.actions import ACTIONS, FPS, REVERSED
 from zoopraxis.theatre.group import GroupClip, Part, film_group
 from zoopraxis.theatre.make import check_settings, encode, run_filming
@@ -165,22 +164,25 @@ def _film(path: Path, index: int, settings: GroupSettings) -> None:
         object_boxes=clip.object_boxes,
     )
     write_atomically(path.with_suffix(".npz"), truth.getvalue())
-    write_boxes(path.with_suffix(".boxes.csv"), _boxes(clip))
+    _write_boxes(path.with_suffix(".boxes.csv"), clip)
     write_atomically(path.with_suffix(".csv"), _rows(path.name, clip, settings).encode())
     write_atomically(path, encode(clip.frames, fps=FPS))
 
 
-def _boxes(clip: GroupClip) -> FrameBoxes:
-    """Boxes of the performers, from pixel centres to the edges of pixels."""
+def _write_boxes(path: Path, clip: GroupClip) -> None:
+    """Write the boxes of the performers, from pixel centres to the edges of pixels."""
+    from zoopraxis.regions import FrameBoxes, write_boxes  # torch loads here
+
     corners = clip.person_boxes + 0.5  # (T, P, 4)
     frames, people = np.nonzero(~np.isnan(corners).any(axis=2))
-    return FrameBoxes.of(
+    boxes = FrameBoxes.of(
         frames,
         corners[frames, people],
         labels=("person",) * len(frames),
         tracks=people,
         looked=np.arange(len(corners)),
     )
+    write_boxes(path, boxes)
 
 
 def _seed(index: int, settings: GroupSettings) -> int:

@@ -4,6 +4,7 @@ Everything in the theatre is a `Sprite`, painted once and placed in each frame b
 transform. The same transforms give the exact optical flow: a pixel moves with the layer on top.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,17 +31,21 @@ __all__ = [
 ]
 
 Color = tuple[float, float, float]  # RGB in 0..1
-Pattern = Callable[[Array, Array], Array]  # x and y (n,) in metres -> RGB (n, 3)
+Pattern = Callable[[Array, Array], Array]  # x (1, w), y (h, 1) -> RGB, for (h, w, 3)
 Paint = Color | Pattern
 BOXED = ("body", "object")  # kinds of layers that get a bounding box
 _NO_BOX = np.full(4, np.nan)
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # (24, 2)
 
 Image = NDArray[np.float32]
 
 
 def affine(x_axis: Array, y_axis: Array, origin: Array) -> Array:
     """Affine transform (2, 3) of axes (1, 0), (0, 1) and origin (0, 0) to the given ones."""
-    return np.stack([x_axis, y_axis, origin], axis=1)  # (2, 3)
+    matrix = np.empty((2, 3))
+    matrix[:, 0], matrix[:, 1], matrix[:, 2] = x_axis, y_axis, origin
+    return matrix
 
 
 def compose(outer: Array, inner: Array) -> Array:
@@ -125,15 +130,13 @@ class Canvas:
         if not mask.size:
             return
         cv2.fillPoly(mask, [_fixed_point(vertices - (x0, y0))], (255,), shift=4)
-        inside = mask > 0
-        x, y = np.broadcast_arrays(self.x[:, x0:x1], self.y[y0:y1])  # (h, w)
-        self.color[y0:y1, x0:x1][inside] = paint(x[inside], y[inside])
+        painted = np.empty((*mask.shape, 3), np.float32)
+        painted[:] = paint(self.x[:, x0:x1], self.y[y0:y1])
+        cv2.copyTo(painted, mask, self.color[y0:y1, x0:x1])
 
     def ellipse(self, center: Any, radii: tuple[float, float], paint: Paint) -> None:
         """Fill an axis-aligned ellipse."""
-        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        ring = np.stack([radii[0] * np.cos(angles), radii[1] * np.sin(angles)], axis=1)  # (24, 2)
-        self.polygon(np.asarray(center) + ring, paint)
+        self.polygon(np.asarray(center) + np.asarray(radii) * _CIRCLE, paint)
 
     def rectangle(self, box: tuple[float, float, float, float], paint: Paint) -> None:
         """Fill a rectangle (x0, y0, x1, y1)."""
@@ -143,11 +146,15 @@ class Canvas:
     def shade(self, light: Any) -> None:
         """Multiply the colours by an array that broadcasts to the supersampled canvas."""
         light = np.broadcast_to(np.asarray(light, np.float32), self.alpha.shape)
-        np.clip(self.color * light[..., None], 0, 1, out=self.color)
+        self.color *= _repeated(np.ascontiguousarray(light), 3)
+        np.clip(self.color, 0, 1, out=self.color)
 
     def haze(self, color: Color, fraction: float) -> None:
         """Blend everything painted so far with a colour, as distance does."""
-        self.color += np.float32(fraction) * (np.array(color, np.float32) - self.color)
+        rows = self.color.reshape(len(self.color), -1)  # (h, w * 3): long rows are quick
+        change = np.tile(np.array(color, np.float32), self.color.shape[1]) - rows
+        change *= np.float32(fraction)
+        rows += change
 
     def finish(self, *, opacity: float = 1.0, blur: float = 0.0) -> Sprite:
         """Reduce to a sprite.
@@ -159,15 +166,27 @@ class Canvas:
         blur : float, default=0
             Standard deviation of a Gaussian blur, in metres.
         """
-        fine = np.dstack([self.color * self.alpha[..., None], self.alpha]) * opacity
+        fine: Any = cv2.cvtColor(self.color, cv2.COLOR_RGB2RGBA)  # (h, w, 4), opaque
+        fine *= _repeated(self.alpha, 4)
+        fine[..., 3] = self.alpha
+        fine *= np.float32(opacity)
         size = (self.width, self.height)
-        pixels: Any = cv2.resize(fine.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        pixels: Any = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
         if blur:
             pixels = cv2.GaussianBlur(pixels, (0, 0), blur * self.density)
         step = 1 / self.density
         # Pixel centres are integers, so the first one lies half a pixel from the corner.
         metres = affine(np.array([step, 0]), np.array([0, step]), self.corner + 0.5 * step)
         return Sprite(pixels, metres)
+
+
+def _repeated(plane: Any, channels: int) -> Any:
+    """Repeat a plane (h, w) for 3 channels, or for 4 with the last at 1: (h, w, channels).
+
+    NumPy would broadcast (h, w, 1) in a loop of three for every pixel.
+    """
+    code = cv2.COLOR_GRAY2RGB if channels == 3 else cv2.COLOR_GRAY2RGBA
+    return cv2.cvtColor(plane, code)
 
 
 @dataclass(frozen=True)
@@ -224,21 +243,22 @@ def _window(layer: Layer, matrix: Array, size: tuple[int, int]) -> tuple[int, in
     if layer.wraps:
         return 0, 0, width, height
     h, w = layer.sprite.pixels.shape[:2]
-    corners = np.array([[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]])
-    points = matrix @ corners  # (2, 4)
-    low = np.floor(points.min(axis=1)).astype(int) - 1
-    high = np.ceil(points.max(axis=1)).astype(int) + 2
-    x0, y0 = np.clip(low, 0, size)
-    x1, y1 = np.clip(high, 0, size)
-    return int(x0), int(y0), int(x1), int(y1)
+    window = []
+    for (along_x, along_y, origin), end in zip(matrix.tolist(), size, strict=True):
+        right, down = along_x * w + origin, along_y * h + origin
+        corners = origin, right, down, along_x * w + along_y * h + origin
+        low, high = math.floor(min(corners)) - 1, math.ceil(max(corners)) + 2
+        window.append((min(max(low, 0), end), min(max(high, 0), end)))
+    (x0, x1), (y0, y1) = window
+    return x0, y0, x1, y1
 
 
 def _box(solid: NDArray[np.bool_], x0: int, y0: int) -> Array:
     """Bounding box of the true pixels of a window whose corner is (x0, y0)."""
-    columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
-    if not len(columns):
+    x, y, width, height = cv2.boundingRect(solid.view(np.uint8))
+    if not width:
         return _NO_BOX
-    return np.array([x0 + columns[0], y0 + rows[0], x0 + columns[-1] + 1, y0 + rows[-1] + 1], float)
+    return np.array([x0 + x, y0 + y, x0 + x + width, y0 + y + height], float)
 
 
 def draw(layers: list[Layer], size: tuple[int, int]) -> Drawn:
@@ -252,7 +272,7 @@ def draw(layers: list[Layer], size: tuple[int, int]) -> Drawn:
         Frame size in pixels.
     """
     width, height = size
-    image = np.zeros((height, width, 3), np.float32)
+    image = np.zeros((height, width, 4), np.float32)
     top = np.zeros((height, width), np.int16)
     boxes = []
     for i, layer in enumerate(layers):
@@ -267,15 +287,16 @@ def draw(layers: list[Layer], size: tuple[int, int]) -> Drawn:
             layer.sprite.pixels, matrix, (x1 - x0, y1 - y0), borderMode=border
         )  # (h, w, 4)
         alpha = patch[..., 3]
-        # Alpha is premultiplied: new = patch + (1 - alpha) * old.
+        # Alpha is premultiplied: new = patch + (1 - alpha) * old. The frame's own is not used.
         window = image[y0:y1, x0:x1]
-        window *= 1 - alpha[..., None]
-        window += patch[..., :3]
+        window *= _repeated(1 - alpha, 4)
+        window += patch
         solid = alpha > 0.5
         if layer.kind != "shade":
-            top[y0:y1, x0:x1][solid] = i
+            np.copyto(top[y0:y1, x0:x1], i, where=solid, casting="unsafe")
         boxes.append(_box(solid, x0, y0) if layer.kind in BOXED else _NO_BOX)
-    return Drawn(image, top, boxes)
+    rgb: Any = cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)
+    return Drawn(rgb, top, boxes)
 
 
 def flow_between(now: list[Layer], later: list[Layer], top: NDArray[np.int16]) -> Image:

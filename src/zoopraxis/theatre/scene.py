@@ -131,9 +131,11 @@ class Light:
         lit = image * (self._field * np.float32(1 + self._gain(t) + self._flicker(t)))
         if self.grain:
             grain = noise.standard_normal(lit.shape, dtype=np.float32)
-            lit = lit + np.float32(self.grain) * grain
-        lit = np.clip(lit * 255 + 0.5, 0, 255)
-        return np.asarray(lit, np.uint8)
+            grain *= np.float32(self.grain)
+            lit += grain
+        lit *= 255
+        lit += 0.5
+        return np.asarray(np.clip(lit, 0, 255, out=lit), np.uint8)
 
 
 @dataclass(frozen=True)
