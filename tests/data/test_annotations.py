@@ -332,17 +332,64 @@ def test_label_studio_names_videos_in_many_ways(tmp_path, data, path):
     assert read_annotations(file, "labelstudio", fps=10).segments[0].path == path
 
 
+VIA = {
+    "file": {"1": {"fname": "a.mp4"}},
+    "view": {"1": {"fid_list": [1]}},
+    "attribute": {
+        "1": {"aname": "act", "options": {"0": "jump", "1": "run"}},
+        "2": {"aname": "said", "options": {}},
+    },
+    "metadata": {
+        "x": {"vid": "1", "z": [1.0, 2.5], "xy": [], "av": {"1": "1"}},
+        "y": {"vid": "1", "z": [1.0], "xy": [1, 2, 3], "av": {"1": "0"}},
+    },
+}
+
+
 def test_via(tmp_path):
-    project = {
-        "file": {"1": {"fname": "a.mp4"}},
-        "view": {"1": {"fid_list": [1]}},
-        "attribute": {"1": {"aname": "act", "options": {"0": "jump", "1": "run"}}},
-        "metadata": {
-            "x": {"vid": "1", "z": [1.0, 2.5], "xy": [], "av": {"1": "1"}},
-            "y": {"vid": "1", "z": [1.0], "xy": [1, 2, 3], "av": {"1": "0"}},
-        },
+    found = read_annotations(write(tmp_path, VIA), "via")
+    assert found.segments == (RUN,)
+    assert found.left_out == {"stills, and regions in one frame": 1}
+
+
+def test_via_values_are_text_or_options_of_one_attribute_or_of_all(tmp_path):
+    values = [
+        {"1": "0,1", "2": ""},
+        {"1": "", "2": "go, go"},
+        {"2": "_DEFAULT"},
+        {"1": "1", "2": "x"},
+    ]
+    metadata = {
+        str(k): {"vid": "1", "z": [k, k + 1], "xy": [], "av": av} for k, av in enumerate(values)
     }
-    assert read_annotations(write(tmp_path, project), "via").segments == (RUN,)
+    file = write(tmp_path, {**VIA, "metadata": metadata})
+    found = read_annotations(file, "via", tier="act")
+    assert times_of(found) == [("jump", 0, 1), ("run", 0, 1), ("run", 3, 4)]
+    assert found.left_out == {"segments without a label": 2}
+    found = read_annotations(file, "via")
+    assert [one.label for one in found.segments] == ["jump", "run", "go, go", "run", "x"]
+    with pytest.raises(DataError, match="no attribute 'ac'; it has act, said"):
+        read_annotations(file, "via", tier="ac")
+
+
+def test_via_csv(tmp_path):
+    rows = [
+        "# Exported using VGG Image Annotator",
+        f"# ATTRIBUTE = {json.dumps(VIA['attribute'])}",
+        "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,"
+        "metadata",
+        '"1_a","[""a.mp4""]",0,"[1.0,2.5]","[]","{""1"":""1""}"',
+        '"1_b","[""a.mp4""]",0,"[1.0]","[2,1,2,3,4]","{""1"":""0""}"',
+    ]
+    found = read_annotations(write(tmp_path, "\n".join(rows)), "via")
+    assert found.segments == (RUN,)
+    assert found.left_out == {"stills, and regions in one frame": 1}
+
+
+def test_projects_of_via_2_are_refused_by_name(tmp_path):
+    for project in ({"_via_img_metadata": {}}, {"a.jpg1": {"filename": "a.jpg", "regions": []}}):
+        with pytest.raises(DataError, match="no project of VIA 3"):
+            read_annotations(write(tmp_path, project), "via")
 
 
 def test_what_has_no_label_or_no_length_is_left_out_and_counted(tmp_path):

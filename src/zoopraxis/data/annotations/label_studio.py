@@ -48,6 +48,7 @@ def _video(data: Mapping[str, Any]) -> str:
     }
     videos = [path for path in paths.values() if Path(path).suffix.lower() in VIDEO_SUFFIXES]
     videos += [path for key, path in paths.items() if key.startswith("video")]
+    videos += [path for path in paths.values() if "/" in path]  # such as the sound of a video
     return local_path(videos[0]) if videos else ""
 
 

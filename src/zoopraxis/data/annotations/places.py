@@ -19,6 +19,7 @@ from zoopraxis.errors import DataError
 
 __all__ = ["locate"]
 
+_SUFFIXES = VIDEO_SUFFIXES | {".flac", ".m4a", ".mp3", ".ogg", ".wav"}  # of videos or their sound
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")  # before the name of a file that Label Studio keeps
 
 
@@ -94,7 +95,7 @@ def _names(video: str) -> Iterator[str]:
     """Names that the file of a video may have, the likeliest first."""
     name = unquote(video.replace("\\", "/").rstrip("/").rpartition("/")[2])
     stem, dot, suffix = name.rpartition(".")
-    stem = stem if dot and f".{suffix.lower()}" in VIDEO_SUFFIXES else name
+    stem = stem if f"{dot}{suffix.lower()}" in _SUFFIXES else name
     yield from (name, stem, f"v_{name}")
     if _UPLOADED.match(name):
         yield from (name[9:], stem[9:])
