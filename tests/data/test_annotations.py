@@ -76,6 +76,28 @@ def test_csv_of_any_columns(tmp_path):
         read_annotations(file, "csv", columns=("clip", "frm", "to", "what"))
 
 
+@pytest.mark.parametrize("row", ["a.mp4;0:01;run, fast;00:00:2.5", "a.mp4;1.0;run, fast;2,5"])
+def test_csv_of_spreadsheets_and_of_clocks(tmp_path, row):
+    file = write(tmp_path, f"clip;from;what;to\n{row}\n")
+    columns = ("clip", "from", "to", "what")
+    if "2,5" in row:
+        with pytest.raises(DataError, match=r"line 2: times '1\.0' and '2,5'"):
+            read_annotations(file, "csv", columns=columns)
+    else:
+        assert times_of(read_annotations(file, "csv", columns=columns)) == [("run, fast", 1, 2.5)]
+
+
+def test_csv_of_frames(tmp_path):
+    file = write(tmp_path, "path\tstart\tend\tlabel\na.mp4\t10\t25\trun\n")
+    assert read_annotations(file, "csv", fps=10).segments == (RUN,)
+
+
+def test_csv_that_is_damaged(tmp_path):
+    file = write(tmp_path, 'path,start,end,label\n"a.mp4"x,1,2,run\n')
+    with pytest.raises(DataError, match="not as expected of csv"):
+        read_annotations(file, "csv")
+
+
 CVAT = """<?xml version="1.0"?><annotations><version>1.1</version>
 <meta><task><name>t</name></task><source>a.mp4</source></meta>
 <track id="0" label="run"><box frame="10" outside="0"/><box frame="20" outside="0"/>
@@ -387,8 +409,9 @@ def test_via_csv(tmp_path):
 
 
 def test_projects_of_via_2_are_refused_by_name(tmp_path):
-    for project in ({"_via_img_metadata": {}}, {"a.jpg1": {"filename": "a.jpg", "regions": []}}):
-        with pytest.raises(DataError, match="no project of VIA 3"):
+    images = {"a.jpg1": {"filename": "a.jpg", "regions": []}}
+    for project in ({"_via_img_metadata": images, "_via_settings": {}}, images):
+        with pytest.raises(DataError, match="of VIA 2, which marks images"):
             read_annotations(write(tmp_path, project), "via")
 
 
@@ -406,6 +429,33 @@ def test_what_has_no_label_or_no_length_is_left_out_and_counted(tmp_path):
     file = write(tmp_path, "path,start,end,label\na.mp4,3,3,run\n")
     with pytest.raises(DataError, match="has no segments, but 1 segments of no length"):
         read_annotations(file, "csv")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "other"),
+    [
+        ("via", {"a": {"annotations": [{"segment": [1, 2], "label": "x"}]}}, "activitynet"),
+        ("activitynet", VIA, "via"),
+        ("via", label_studio(on_timeline(1, 2)), "labelstudio"),
+        ("labelstudio", VIA, "via"),
+        ("elan", CVAT, "cvat"),
+        ("cvat", ELAN, "elan"),
+        ("csv", "path,start,end\n", ""),
+    ],
+)
+def test_the_file_of_another_tool_is_recognised(tmp_path, kind, text, other):
+    fps = 10 if kind in ("cvat", "labelstudio") else None
+    with pytest.raises(DataError, match="labels") as info:
+        read_annotations(write(tmp_path, text), kind, fps=fps)
+    assert f"zoopraxis data import {other}" in info.value.hint or not other
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [("elan", {"fps": 25}), ("csv", {"tier": "x"}), ("via", {"subset": "x"})]
+)
+def test_options_of_other_formats_are_refused(tmp_path, kind, option):
+    with pytest.raises(DataError, match=f"{kind} takes no --{next(iter(option))}"):
+        read_annotations(write(tmp_path, ""), kind, **option)
 
 
 @pytest.mark.parametrize("kind", ["via", "elan", "csv"])

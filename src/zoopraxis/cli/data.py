@@ -170,9 +170,12 @@ def import_annotations(
     file: Annotated[Path, typer.Argument(help="As the tool exports it.")],
     out: Annotated[Path, typer.Argument(help="The list to write: path,start,end,label.")],
     fps: Annotated[
-        float | None, typer.Option(help="Frames per second: CVAT and Label Studio count frames.")
+        float | None,
+        typer.Option(help="Of what counts frames: CVAT, Label Studio, a CSV file."),
     ] = None,
-    tier: Annotated[str, typer.Option(help="Tier of an ELAN file. [default: all]")] = "",
+    tier: Annotated[
+        str, typer.Option(help="Tier of ELAN, or attribute of CVAT or VIA. [default: all]")
+    ] = "",
     subset: Annotated[
         str, typer.Option(help="Subset of ActivityNet's JSON, such as training. [default: all]")
     ] = "",

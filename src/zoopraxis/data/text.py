@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoopraxis.errors import DataError
 
-__all__ = ["few", "read_text", "short"]
+__all__ = ["few", "read_text", "seconds_of", "short"]
 
 # UTF-32's mark begins with UTF-16's, so it is asked first
 _MARKS = (
@@ -68,3 +68,11 @@ def few(names: Sequence[str], count: int = 5) -> str:
 def short(text: str, length: int = 80) -> str:
     """Quote a text for a message, cut where it is long."""
     return repr(text if len(text) <= length else text[: length - 3] + "...")
+
+
+def seconds_of(stamp: str) -> float:
+    """Seconds of a time, ``12.5``, ``0:12.5`` or ``00:00:12.5``; ValueError for another text."""
+    parts = [float(part) for part in stamp.split(":")]
+    if len(parts) > 3:
+        raise ValueError(f"{stamp!r} is no time")
+    return round(sum(part * 60.0**k for k, part in enumerate(reversed(parts))), 6)

@@ -4,6 +4,7 @@ Each tool has a file with a reader of what it exports; it yields segments, with 
 and what it leaves out.
 """
 
+import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,16 @@ ANNOTATION_FORMATS: Mapping[str, Reader] = {
 }
 """Readers by the name that ``zoopraxis data import`` takes."""
 
+_TAKE = {
+    "fps": ("csv", "cvat", "labelstudio"),
+    "tier": ("cvat", "elan", "via"),
+    "subset": ("activitynet",),
+}
+"""Formats for which an option says something."""
+
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, csv.Error)
+"""What readers raise where a file is not as they expect."""
+
 
 def read_annotations(
     file: Path,
@@ -64,13 +75,15 @@ def read_annotations(
     kind : str
         One of `ANNOTATION_FORMATS`.
     fps : float, optional
-        Frames per second of the videos: CVAT and Label Studio count in frames.
+        Frames per second of what counts in frames: CVAT; timelines of Label Studio, at the
+        ``framerate`` of its ``Video`` tag; columns of a CSV file, whose end is not included.
     tier : str, default=""
-        The tier of an ELAN file; empty takes every tier.
+        The tier of an ELAN file, or the attribute of a project of VIA or of tracks of CVAT; empty
+        takes every tier, every attribute, or the labels of the tracks.
     subset : str, default=""
         The subset of ActivityNet's JSON, such as "training"; empty takes every subset.
     columns : tuple of 4 str
-        Names of the columns of a CSV file: path, start, end (seconds) and label.
+        Names of the columns of a CSV file: path, start and end (seconds, or 0:00:12.5), label.
 
     Raises
     ------
@@ -82,6 +95,12 @@ def read_annotations(
         raise DataError(f"no format is called {kind!r}", did_you_mean(kind, ANNOTATION_FORMATS))
     if fps is not None and not 0 < fps < math.inf:
         raise DataError(f"{fps:g} frames per second", "give a positive number")
+    given = {"fps": fps is not None, "tier": bool(tier), "subset": bool(subset)}
+    for option in (name for name, is_given in given.items() if is_given):
+        if kind not in _TAKE[option]:
+            raise DataError(
+                f"{kind} takes no --{option}", f"leave it out; it is for {', '.join(_TAKE[option])}"
+            )
     options = Options(fps=fps, tier=tier, subset=subset, columns=columns)
     segments: list[Marked] = []
     left_out: Counter[str] = Counter()
@@ -96,15 +115,16 @@ def read_annotations(
                 left_out[f"segments {how}"] += 1
             else:
                 segments.append(one)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise DataError(
-            f"{file} is not as expected of {kind}: {error!r}", "export it again from the tool"
+            f"{file} is not as expected of {kind}: {error!r}",
+            _other(file, kind) or "export it again from the tool",
         ) from error
     if not segments:
         others = ", ".join(f"{count} {what}" for what, count in left_out.items())
         raise DataError(
             f"{file} has no segments{', but ' if others else ''}{others}",
-            f"is it an export of {kind}, with labels?",
+            _other(file, kind) or f"is it an export of {kind}, with labels?",
         )
     for one in segments:
         if not 0 <= one.start < one.end < math.inf:  # false for NaN too
@@ -113,6 +133,20 @@ def read_annotations(
                 "expected a start of 0 s or later, and an end",
             )
     return Annotations(segments=tuple(segments), left_out=left_out)
+
+
+def _other(file: Path, kind: str) -> str:
+    """Hint at the format that a file seems to be of; empty where it is none."""
+    for other in ANNOTATION_FORMATS:
+        options = Options(fps=25.0)
+        try:
+            if other != kind and any(
+                isinstance(one, Marked) for one in ANNOTATION_FORMATS[other](file, options)
+            ):
+                return f"it seems to be of {other}: zoopraxis data import {other} ..."
+        except (DataError, *_MALFORMED):
+            continue
+    return ""
 
 
 def write_segments(table: Path, segments: Sequence[Marked]) -> None:

@@ -33,7 +33,6 @@ def read_cvat(file: Path, options: Options) -> Iterator[Marked | LeftOut]:
             f"{file} is an export of CVAT for images, which has no times",
             "export it as 'CVAT for video 1.1'; tags of frames are not in it, tracks are",
         )
-    fps = options.fps_of(file)
     tasks = {task.findtext("id"): task for task in root.iterfind("meta/project/tasks/task")}
     single = next((one for one in root.iterfind("meta/*") if one.tag in ("task", "job")), root)
     attributes = {one.get("name", "") for one in root.iterfind("track/*/attribute")}
@@ -44,6 +43,7 @@ def read_cvat(file: Path, options: Options) -> Iterator[Marked | LeftOut]:
         )
     for track in root.iterfind("track"):
         task = tasks.get(track.get("task_id"), single)
+        fps = options.fps_of(file)
         video = task.findtext("source") or root.findtext("meta/source") or ""
         step = int((task.findtext("frame_filter") or "1").removeprefix("step="))
         labels = [

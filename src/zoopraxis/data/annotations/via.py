@@ -6,8 +6,8 @@
      "attribute": {"1": {"aname": "act", "type": 4, "options": {"0": "run", "1": "jump"}}},
      "view": {"1": {"fid_list": ["1"]}}, "file": {"1": {"fname": "a.mp4"}}}
 
-The CSV has the attributes in a comment, and a line for each of the metadata. A value is text, or the
-key of an option, or the keys of several; ``_DEFAULT`` where no text was written.
+The CSV has the attributes in a comment, and a line for each of the metadata. A value is text, or
+the key of an option, or the keys of several; ``_DEFAULT`` where no text was written.
 """
 
 import csv
@@ -68,9 +68,10 @@ def _labels(value: Any, attribute: Mapping[str, Any]) -> list[str]:
 
 def _project(file: Path) -> tuple[Mapping[str, Any], Iterator[_Note]]:
     project = json_of(file)
-    if "_via_img_metadata" in project or "metadata" not in project:
+    images = project.get("_via_img_metadata", project)
+    if any(isinstance(one, dict) and "regions" in one for one in images.values()):
         raise DataError(
-            f"{file} is no project of VIA 3",
+            f"{file} is of VIA 2, which marks images",
             "segments of videos are made with VIA 3, the video annotator; save its project",
         )
     files, views = project["file"], project["view"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.sets.listed import Listed, VideoSet, find_file, find_files, table_of
+from zoopraxis.data.text import seconds_of
 from zoopraxis.errors import DataError
 
 __all__ = ["EPIC_KITCHENS"]
@@ -32,7 +33,7 @@ def _listed(root: Path, *, hours: int, kind: str) -> Iterator[Listed]:
             for video, start, end, verb, noun in table_of(file, COLUMNS):
                 try:
                     pair = verbs[int(verb)], nouns[int(noun)]
-                    times = _seconds(start), _seconds(end)
+                    times = seconds_of(start), seconds_of(end)
                 except (ValueError, IndexError) as error:
                     raise DataError(
                         f"{file}: {video} from {start!r} to {end!r} has verb {verb!r} and noun "
@@ -50,12 +51,6 @@ def _listed(root: Path, *, hours: int, kind: str) -> Iterator[Listed]:
                     end=times[1],
                     group=video.partition("_")[0],
                 )
-
-
-def _seconds(stamp: str) -> float:
-    """Seconds of ``hours:minutes:seconds``."""
-    hours, minutes, seconds = stamp.split(":")
-    return round(3600 * int(hours) + 60 * int(minutes) + float(seconds), 3)
 
 
 EPIC_KITCHENS = {
