@@ -50,6 +50,19 @@ def test_pyskl_in_three_dimensions(tmp_path):
     np.testing.assert_array_equal(found[0].recording.joints, keypoint)
 
 
+def test_pyskl_without_keypoints(tmp_path):
+    # as Kinetics' annotations: the time of each box, and the joints elsewhere
+    entry = {
+        "frame_dir": "jf7RDuUTrsQ",
+        "label": 325,
+        "frame_inds": np.arange(9),
+        "valid": {0.5: 4},
+    }
+    file = write_pyskl(tmp_path / "a.pkl", [entry], {"train": ["jf7RDuUTrsQ"]})
+    with pytest.raises(DataError, match=r"jf7RDuUTrsQ has no keypoint: .* in other files"):
+        read_pyskl(file)
+
+
 def test_ddnet(tmp_path):
     pose = RNG.normal(size=(7, 15, 2))
     folder = write_ddnet(tmp_path, {("train", 1): [(pose, "golf")]})

@@ -61,6 +61,11 @@ def read_pyskl(file: Path) -> tuple[list[Annotation], dict[str, list[str]]]:
 
 
 def _annotation(entry: Mapping[str, Any]) -> Annotation:
+    if "keypoint" not in entry:
+        raise ValueError(
+            f"{entry['frame_dir']} has no keypoint: in Kinetics they are in other files, which "
+            "are not read"
+        )
     joints = entry["keypoint"].array().astype(np.float32)  # (M, T, V, C)
     if joints.ndim != 4 or joints.shape[3] not in (2, 3):
         raise ValueError(f"{entry['frame_dir']} has a keypoint of shape {joints.shape}")
