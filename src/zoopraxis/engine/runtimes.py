@@ -44,9 +44,14 @@ def onnx_bytes(model: nn.Module, clip: tuple[Tensor, ...], **metadata: str) -> b
     require("onnxscript")
     with torch.no_grad():
         program = torch.onnx.export(
-            torch.export.export(model, clip), dynamo=True, verbose=False, external_data=False
+            torch.export.export(model, clip), dynamo=True, verbose=False, optimize=False
         )
     assert program is not None  # noqa: S101  it is None only for an export to a file
+    # a third of the nodes are constants, and the optimiser compares each node with all others
+    passes = require("onnx_ir").passes
+    lift = passes.common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)
+    passes.Sequential(lift, passes.common.DeduplicateInitializersPass())(program.model)
+    program.optimize()
     proto = program.model_proto
     onnx.helper.set_model_props(proto, metadata)
     buffer = io.BytesIO()
