@@ -11,7 +11,7 @@ from zoopraxis.engine.folding import FoldedNetwork
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.models import model_spec
 
-FAMILIES = ("test_r2plus1d", "test_s3d", "test_p3d", "test_csn", "test_mc3", "test_x3d")
+FAMILIES = ("test_r2plus1d", "test_s3d", "test_p3d", "test_csn", "test_mc3", "test_x3d", "test_tsm")
 
 
 def compare(model, clip):
@@ -61,7 +61,7 @@ def test_layers_compute_the_same(layer):
     assert compare(Then(layer), torch.randn(1, 4, 9, 7, 8)) < 1e-12
 
 
-@pytest.mark.parametrize("name", ["test_r2plus1d", "test_s3d", "test_p3d", "test_csn"])
+@pytest.mark.parametrize("name", ["test_r2plus1d", "test_s3d", "test_p3d", "test_csn", "test_tsm"])
 def test_files_hold_four_dimensions_at_most(name, tmp_path):
     import onnx
 

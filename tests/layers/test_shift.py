@@ -82,3 +82,19 @@ def test_can_be_traced(requires_grad):
 def test_says_what_is_wrong_with_the_batch():
     with pytest.raises(ShapeError, match="10 images does not split into clips of 4"):
         temporal_shift(torch.zeros(10, 8, 1, 1), 4, future=1, past=1)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 8])
+@torch.no_grad()
+def test_a_file_has_the_shift_without_writes_to_parts(channels):
+    class Shift(torch.nn.Module):
+        def forward(self, x):
+            return temporal_shift(x, 3, future=channels // 8, past=channels // 2)
+
+    x = torch.randn(6, channels, 3, 5)
+    program = torch.export.export(Shift(), (x,)).run_decompositions()
+
+    assert torch.equal(program.module()(x), Shift()(x))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert not [name for name in called if "scatter" in name or "copy" in name]
+    assert all(node.meta["val"].ndim <= 4 for node in program.graph.nodes if "val" in node.meta)

@@ -9,6 +9,7 @@ form (docs/order.md; ``benchmarks/bench_shift.py``).
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoopraxis.layers.frames import split_batch
@@ -39,12 +40,26 @@ def temporal_shift(x: Tensor, num_frames: int, *, future: int, past: int) -> Ten
         The batch does not split into clips.
     """
     split_batch(x, num_frames)  # raises ShapeError
+    if torch.compiler.is_exporting():
+        return _concatenated(x, num_frames, future, past)
     # an autograd function cannot be traced, and is not needed without gradients
     traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if torch.is_grad_enabled() and x.requires_grad and not traced:
         shifted: Tensor = _Shift.apply(x, num_frames, future, past)
         return shifted
     return _moved(x, num_frames, future, past, step=1)
+
+
+def _concatenated(x: Tensor, num_frames: int, future: int, past: int) -> Tensor:
+    """Shift in the form for files: writes to a part of a tensor become scatters there.
+
+    No tensor has more than four dimensions (`zoopraxis.engine.folding`).
+    """
+    frames = split_batch(x.flatten(2), num_frames)  # (B, T, C, H * W)
+    from_next, from_previous, still = frames.tensor_split((future, future + past), dim=2)
+    from_next = F.pad(from_next[:, 1:], (0, 0, 0, 0, 0, 1))  # 1 2 3 4 becomes 2 3 4 0
+    from_previous = F.pad(from_previous[:, :-1], (0, 0, 0, 0, 1, 0))  # 1 2 3 4 becomes 0 1 2 3
+    return torch.cat((from_next, from_previous, still), dim=2).reshape(x.shape)  # (B * T, C, H, W)
 
 
 class _Shift(torch.autograd.Function):
