@@ -56,6 +56,35 @@ def test_every_frame_is_the_requested_one(kind, tmp_path):
         assert torch.equal(video.frames_at(some), together[some])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_do_not_depend_on_those_asked_for_before(kind, tmp_path):
+    count = KINDS[kind][1].get("frames", 40)
+    path = make(tmp_path, kind)
+    with open_video(path) as video:
+        together = video.frames_at(np.arange(count))
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        with open_video(path) as video:
+            for _ in range(12):  # on, back, over key frames, the last one again
+                start, stride, length = rng.integers((0, 1, 1), (count, 4, 8))
+                some = np.arange(start, count, stride)[:length]
+                assert torch.equal(video.frames_at(some), together[some])
+
+
+def test_decodes_on_from_the_last_request(tmp_path, monkeypatch):
+    one_key = {"x264-params": "bframes=3:keyint=100:scenecut=0"}
+    path = write(tmp_path / "a.mp4", options=one_key)
+    seeks = []
+    seek = Demuxer.seek
+    monkeypatch.setattr(Demuxer, "seek", lambda self, pts: seeks.append(pts) or seek(self, pts))
+    with open_video(path) as video:
+        for i in range(0, 40, 2):  # B-frames too, which could have been left out before
+            assert numbers_of(video.frames_at([i, i + 1])) == [i, i + 1]
+        assert len(seeks) == 1  # for the first frame, on opening
+        video.frames_at([10])
+        assert len(seeks) == 2
+
+
 def test_indices_keep_their_order_shape_and_repetitions(clip):
     indices = [[30, 2, 2], [39, 0, 30]]
     with open_video(clip) as video:

@@ -1,5 +1,6 @@
 """Index the frames of a stream from its packets, decoding only where packets are misleading."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -63,8 +64,12 @@ class FrameIndex:
             file order  I0 P3 B1 B2 | I6 B4 B5 P9 B7 B8
             B5 is stored after I6, and references P3 and I6: key_before(5) == 0
         """
-        i = int(np.searchsorted(self.keys, pts, side="right")) - 1
+        i = bisect_right(self.keys, pts) - 1
         return int(self.keys[i]) if i >= 0 else None
+
+    def rank(self, pts: int) -> int:
+        """Index of the frame at a presentation time, or of the first after it."""
+        return bisect_left(self.pts, pts)
 
 
 @dataclass

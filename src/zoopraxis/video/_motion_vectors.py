@@ -27,7 +27,7 @@ from zoopraxis.video._index import FrameIndex, read_index
 from zoopraxis.video._input import Demuxer
 from zoopraxis.video._motion import REMEDY, MotionFrame, Picture, Vectors, paint
 from zoopraxis.video._orientation import Orientation, orientation_of
-from zoopraxis.video._pyav import _Converter, _FrameReader
+from zoopraxis.video._pyav import _Converter, packets_from
 from zoopraxis.video._sei import nal_length_size, nal_units
 
 __all__ = ["CODECS", "MotionVideo", "read_motion"]
@@ -244,8 +244,7 @@ class MotionVideo:
         if first == 0:
             self._demuxer.rewind()
             return self._demuxer.packets()
-        reader = _FrameReader(self._demuxer, self._index, self._deadline)
-        return reader.packets_from(int(self._index.pts[first]))
+        return packets_from(self._demuxer, int(self._index.pts[first]), self._deadline)
 
     def close(self) -> None:
         """Close the file."""

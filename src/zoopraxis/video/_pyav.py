@@ -1,5 +1,6 @@
 """The default backend: FFmpeg through PyAV."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,13 +20,16 @@ from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._remedies import REENCODE, command
 from zoopraxis.video._resize import resize_image
 
-__all__ = ["Colours", "PyAVVideo", "build_graph"]
+__all__ = ["Colours", "PyAVVideo", "build_graph", "packets_from"]
 
 # Codecs in which no frame references one that is marked "non-reference". In HEVC the mark concerns
 # only frames of the same temporal layer.
 DISPOSABLE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Seeking flushes the decoder: a key frame at most this many frames ahead is decoded up to.
 MIN_SEEK = 8
+# Pixels of a frame that is kept after it was read, for whom asks for it again: as its first is of
+# a video that was opened. A large one is decoded again.
+MAX_KEPT = 2**22
 
 # Codes of transfer characteristics (ITU-T H.273) -> FFmpeg's names of those in use
 TRANSFERS = {
@@ -94,6 +98,7 @@ class PyAVVideo(Video):
         self._demuxer = Demuxer(video, name=name, timeout=timeout, stream=stream)
         try:
             self._index = read_index(self._demuxer, deadline)
+            self._reader = _FrameReader(self._demuxer, self._index)
             first = self._first_frame(name, deadline)
             orientation = orientation_of(first, name)
         except BaseException:
@@ -137,8 +142,8 @@ class PyAVVideo(Video):
                 f"{name}: the video stream holds no frame that can be decoded",
                 "copy or download it again; check that it plays in a player",
             )
-        reader = _FrameReader(self._demuxer, self._index, deadline)
-        return next(frame for _, frame in reader.frames(np.zeros(1, dtype=np.int64)))
+        ((_, frame),) = self._reader.frames(np.zeros(1, dtype=np.int64), deadline)
+        return frame
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
@@ -165,7 +170,7 @@ class PyAVVideo(Video):
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield ``(index, frame)`` for ascending indices; all are turned alike."""
         self._demuxer.check_open()
-        for i, frame in _FrameReader(self._demuxer, self._index, deadline).frames(indices):
+        for i, frame in self._reader.frames(indices, deadline):
             if frame.rotation != self._stored_rotation:
                 raise VideoError(
                     f"{self.name}: frame {i} is to be turned by {-frame.rotation % 360} degrees, "
@@ -180,23 +185,32 @@ class PyAVVideo(Video):
 
 
 class _FrameReader:
-    """Decodes requested frames of a stream, seeking where that saves work."""
+    """Decodes requested frames of a stream, seeking where that saves work.
 
-    def __init__(self, demuxer: Demuxer, index: FrameIndex, deadline: Deadline) -> None:
+    Frames that follow those of the last request are decoded from where it ended.
+    """
+
+    def __init__(self, demuxer: Demuxer, index: FrameIndex) -> None:
         self.demuxer = demuxer
         self.index = index
-        self.deadline = deadline
+        self._run: _Run | None = None
 
-    def frames(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
+    def frames(
+        self, indices: NDArray[np.int64], deadline: Deadline
+    ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield ``(index, frame)`` for ascending frame indices."""
-        return self._by_counting(indices) if self.index.counted else self._by_pts(indices)
+        if self.index.counted:
+            return self._by_counting(indices, deadline)
+        return self._by_pts(indices, deadline)
 
-    def _by_counting(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
+    def _by_counting(
+        self, indices: NDArray[np.int64], deadline: Deadline
+    ) -> Iterator[tuple[int, VideoFrame]]:
         requested = set(indices.tolist())
         self.demuxer.rewind()
         i = 0
         for packet in self.demuxer.packets():
-            self.deadline.check()
+            deadline.check()
             try:
                 frames = self.demuxer.decode(packet)
             except av.error.FFmpegError as error:
@@ -209,93 +223,40 @@ class _FrameReader:
                 i += 1
             if not requested or i > indices[-1]:
                 return
-        raise self._missing(i)
+        raise _missing(self.demuxer.name, i, self.index)
 
-    def _by_pts(self, indices: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-        times = self.index.pts[indices]
+    def _by_pts(
+        self, indices: NDArray[np.int64], deadline: Deadline
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        times = self.index.pts[indices].tolist()
+        run, self._run = self._run, None  # kept only where this request is read to its end
+        if run is not None and times and not run.leads_to(times[0]):
+            run = None
         done, failed = 0, -1  # frames yielded; value of `done` when decoding last failed
-        while done < len(indices):
-            key = self.index.key_before(int(times[done]))
-            if failed == done and key is not None:
-                key = self.index.key_before(key - 1)
+        while done < len(times):
+            is_new = run is None
+            if run is None:
+                key = self.index.key_before(times[done])
+                if failed == done and key is not None:
+                    key = self.index.key_before(key - 1)
+                run = _Run(self.demuxer, self.index, key, deadline)
             try:
-                for frame in self._decode_from(key, times[done:]):
+                for frame in run.frames(times[done:], deadline):
                     yield int(indices[done]), frame
                     done += 1
             except av.error.FFmpegError as error:
                 # In an open GOP a frame may list references from before the key frame that it
                 # does not use, and the strict decoder raises. Retry once from the key frame
                 # before that, with which these references are decoded too.
-                key = self.index.key_before(int(times[done]))
-                if failed == done or key is None or self.index.key_before(key - 1) is None:
-                    raise self._damaged(int(indices[done]), error) from error
-                failed = done
-
-    def _decode_from(self, key: int | None, times: NDArray[np.int64]) -> Iterator[VideoFrame]:
-        """Yield frames at ascending times, starting at a key frame, until a new seek pays off."""
-        requested = set(times.tolist())
-        can_skip = self.demuxer.codec in DISPOSABLE or self.demuxer.one_temporal_layer
-        done = 0
-        passed, ahead = key, None  # key frames: the last one decoded, and one that is awaited
-        for packet in self.packets_from(key):
-            self.deadline.check()
-            if ahead is not None and packet.pts != ahead:
-                continue
-            ahead = None
-            if packet.is_keyframe and packet.pts is not None:
-                passed = packet.pts
-            # Stored after the key frame but presented before it, these frames of an open GOP
-            # reference the previous GOP, which was not decoded: I6 [B4 B5] P9 B7 B8.
-            if key is not None and packet.pts is not None and packet.pts < key:
-                continue
-            # The decoder drops this packet if it is a non-reference frame: B7 and B8 on the way
-            # to a frame after P9.
-            skip = can_skip and packet.pts is not None and packet.pts not in requested
-            packet.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
-            for frame in self.demuxer.decode(packet):
-                if frame.pts is None or frame.pts < times[done]:
-                    continue
-                if frame.pts > times[done]:
-                    raise self._missing(int(np.searchsorted(self.index.pts, times[done])))
-                yield frame
-                done += 1
-                if done == len(times) or self._seek_pays_off(frame.pts, int(times[done])):
-                    return
-                following = self.index.key_before(int(times[done]))
-                if following is not None and (passed is None or following > passed):
-                    # Near, so that reading on is quicker than a seek, but what lies between need
-                    # not be decoded.
-                    self.demuxer.stream.codec_context.flush_buffers()
-                    key = ahead = following
-                    break
-        raise self._missing(int(np.searchsorted(self.index.pts, times[done])))
-
-    def _seek_pays_off(self, current: int, target: int) -> bool:
-        """Whether the key frame of a target time is far enough after the current time.
-
-        With key frames at 0, 12, 24, frame 13 needs key frame 12. From frame 3 that is 9 frames
-        ahead, more than `MIN_SEEK`: seek. From frame 8 it is 4: decode on.
-        """
-        key = self.index.key_before(target)
-        if key is None or key <= current:
-            return False
-        between = np.searchsorted(self.index.pts, key) - np.searchsorted(self.index.pts, current)
-        return bool(between > MIN_SEEK)
-
-    def packets_from(self, key: int | None) -> "Iterator[Packet[VideoStream]]":
-        """Packets from a key frame on; from the start of the file where seeking misses it."""
-        if key is not None and self.demuxer.seek(key):
-            packets = self.demuxer.packets()
-            for packet in packets:
-                self.deadline.check()
-                if packet.pts is None or (packet.is_keyframe and packet.pts > key):
-                    break  # the seek landed too late
-                if packet.is_keyframe and packet.pts == key:
-                    yield packet
-                    yield from packets
-                    return
-        self.demuxer.rewind()
-        yield from self.demuxer.packets()
+                if is_new:
+                    key = self.index.key_before(times[done])
+                    if failed == done or key is None or self.index.key_before(key - 1) is None:
+                        raise self._damaged(int(indices[done]), error) from error
+                    failed = done
+                run = None
+            else:
+                run = run if done == len(times) else None  # else a seek pays off
+        self._run = run
 
     def _damaged(self, index: int, error: av.error.FFmpegError) -> VideoError:
         return VideoError(
@@ -304,12 +265,124 @@ class _FrameReader:
             "copy or download the file again, or request only frames before the damage",
         )
 
-    def _missing(self, index: int) -> VideoError:
-        return VideoError(
-            f"{self.demuxer.name}: frame {index} of {len(self.index.pts)} cannot be decoded: "
-            "the decoder skipped it",
-            f"the file is damaged there; re-encode it: {command(REENCODE)}",
-        )
+
+class _Run:
+    """Decoding from a key frame on, as far as it is asked for; None is the start of the file."""
+
+    def __init__(
+        self, demuxer: Demuxer, index: FrameIndex, key: int | None, deadline: Deadline
+    ) -> None:
+        self._demuxer = demuxer
+        self._index = index
+        self._can_skip = demuxer.codec in DISPOSABLE or demuxer.one_temporal_layer
+        self._packets = packets_from(demuxer, key, deadline)
+        self._key = key
+        self._passed = key  # the last key frame that was decoded
+        self._ahead: int | None = None  # one that is awaited
+        self._skipped: set[int] = set()  # times of frames that were left out
+        self._decoded: deque[VideoFrame] = deque()  # and not asked for so far
+        self._last: int | None = None  # time of the last frame that was asked for
+        self._kept: VideoFrame | None = None  # that frame, unless it is large
+
+    def leads_to(self, time: int) -> bool:
+        """Whether the frame at a time is best reached by decoding on, or was the last.
+
+        With key frames at 0, 12, 24, frame 13 needs key frame 12. From frame 3 that is 9 frames
+        ahead, more than `MIN_SEEK`: seek. From frame 8 it is 4: decode on.
+        """
+        if self._last is None:
+            return True
+        if time <= self._last or time in self._skipped:
+            return time == self._last and self._kept is not None
+        key = self._index.key_before(time)
+        if key is None or key <= self._last:
+            return True
+        return self._index.rank(key) - self._index.rank(self._last) <= MIN_SEEK
+
+    def frames(self, times: Sequence[int], deadline: Deadline) -> Iterator[VideoFrame]:
+        """Yield frames at ascending times, until a new seek pays off."""
+        self._requested, self._deadline = set(times), deadline
+        self._end = times[-1]
+        for time in times:
+            if not self.leads_to(time):
+                return
+            if time == self._last and self._kept is not None:
+                yield self._kept
+                continue
+            if self._last is not None:
+                self._pass_over(self._index.key_before(time))
+            frame = self._next(time)
+            self._last = time
+            self._kept = frame if frame.width * frame.height <= MAX_KEPT else None
+            yield frame
+
+    def _pass_over(self, key: int | None) -> None:
+        """Leave out what lies before a key frame that comes: near, so that no seek pays off."""
+        if key is not None and (self._passed is None or key > self._passed):
+            self._demuxer.stream.codec_context.flush_buffers()
+            self._decoded.clear()
+            self._key = self._ahead = key
+
+    def _next(self, time: int) -> VideoFrame:
+        """Decode up to the frame at a time."""
+        while True:
+            while self._decoded:
+                frame = self._decoded.popleft()
+                if frame.pts == time:
+                    return frame
+                if frame.pts is not None and frame.pts > time:
+                    raise _missing(self._demuxer.name, self._index.rank(time), self._index)
+            packet = next(self._packets, None)
+            if packet is None:
+                raise _missing(self._demuxer.name, self._index.rank(time), self._index)
+            self._deadline.check()
+            self._decoded.extend(self._frames_of(packet))
+
+    def _frames_of(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+        time = packet.pts
+        if self._ahead is not None and time != self._ahead:
+            return []
+        self._ahead = None
+        if packet.is_keyframe and time is not None:
+            self._passed = time
+        # Stored after the key frame but presented before it, these frames of an open GOP
+        # reference the previous GOP, which was not decoded: I6 [B4 B5] P9 B7 B8.
+        if self._key is not None and time is not None and time < self._key:
+            return []
+        # The decoder drops this packet if it is a non-reference frame: B7 and B8 on the way
+        # to a frame after P9. Those after the last of a request, the next may ask for.
+        is_wanted = time is None or time > self._end or time in self._requested
+        if self._can_skip and time is not None and not is_wanted:
+            self._skipped.add(time)
+            packet.stream.codec_context.skip_frame = "NONREF"
+        else:
+            packet.stream.codec_context.skip_frame = "DEFAULT"
+        return self._demuxer.decode(packet)
+
+
+def packets_from(
+    demuxer: Demuxer, key: int | None, deadline: Deadline
+) -> "Iterator[Packet[VideoStream]]":
+    """Packets from a key frame on; from the start of the file where seeking misses it."""
+    if key is not None and demuxer.seek(key):
+        packets = demuxer.packets()
+        for packet in packets:
+            deadline.check()
+            if packet.pts is None or (packet.is_keyframe and packet.pts > key):
+                break  # the seek landed too late
+            if packet.is_keyframe and packet.pts == key:
+                yield packet
+                yield from packets
+                return
+    demuxer.rewind()
+    yield from demuxer.packets()
+
+
+def _missing(name: str, index: int, frames: FrameIndex) -> VideoError:
+    return VideoError(
+        f"{name}: frame {index} of {len(frames.pts)} cannot be decoded: the decoder skipped it",
+        f"the file is damaged there; re-encode it: {command(REENCODE)}",
+    )
 
 
 class _Converter:
