@@ -85,6 +85,18 @@ def test_decodes_on_from_the_last_request(tmp_path, monkeypatch):
         assert len(seeks) == 2
 
 
+def test_a_process_may_end_without_closing(clip):
+    code = """
+import numpy, sys
+from zoopraxis.video import open_video
+numpy.kept = open_video(sys.argv[1])  # it outlives the modules of the package
+numpy.kept.arrays_at([3])
+"""
+    command = [sys.executable, "-c", code, str(clip)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_indices_keep_their_order_shape_and_repetitions(clip):
     indices = [[30, 2, 2], [39, 0, 30]]
     with open_video(clip) as video:

@@ -339,6 +339,8 @@ def reworded_errors(name: str, video: str | bytes, timeout: float) -> Iterator[N
     """Turn FFmpeg's errors into `VideoError`."""
     try:
         yield
+    except GeneratorExit:  # no more is read: perhaps the process ends, and has no modules left
+        raise
     except (av.error.ExitError, av.error.TimeoutError) as error:
         raise VideoError(
             f"{name}: no answer within {timeout:g} s",

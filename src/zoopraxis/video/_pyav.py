@@ -181,6 +181,7 @@ class PyAVVideo(Video):
 
     def close(self) -> None:
         """Close the file."""
+        self._reader.stop()
         self._demuxer.close()
 
 
@@ -194,6 +195,10 @@ class _FrameReader:
         self.demuxer = demuxer
         self.index = index
         self._run: _Run | None = None
+
+    def stop(self) -> None:
+        """Forget where the last request ended."""
+        self._run = None
 
     def frames(
         self, indices: NDArray[np.int64], deadline: Deadline
