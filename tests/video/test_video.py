@@ -22,6 +22,7 @@ from videos import (
     WIDTH,
     X264,
     environment_for_torchcodec,
+    ffmpeg,
     make,
     numbered_frame,
     numbers_of,
@@ -158,6 +159,20 @@ def test_timestamps_are_those_of_the_file(tmp_path):
 def test_rotation_is_reported_and_applied(rotation, tmp_path):
     with open_video(make(tmp_path, f"h264-rotated-{rotation}")) as video:
         assert (video.rotation, video.width, video.height) == (rotation, WIDTH, HEIGHT)
+
+
+def test_packets_without_contents_show_the_frame_before_them(tmp_path):
+    # Theora writes an empty packet for a frame like the one before: here for every second one.
+    path, out = write(tmp_path / "a.mp4", frames=10, rate=10), tmp_path / "a.ogv"
+    words = ["-i", path, "-r", "20", "-c:v", "libtheora", "-q:v", "5", out]
+    subprocess.run([ffmpeg(), "-v", "error", *map(str, words)], check=True)
+    with av.open(str(out)) as file:
+        packets = [p for p in file.demux(video=0) if p.dts is not None]
+    times = [float(p.pts * p.time_base) for p in packets if p.size]
+    assert len(times) < 15 < len(packets)
+    with open_video(out) as video:
+        assert numbers_of(torch.stack(list(video))) == [int(10 * time + 0.1) for time in times]
+        np.testing.assert_allclose(video.timestamps, times, atol=1e-9)
 
 
 def test_undecodable_frames_after_a_cut_are_not_counted(tmp_path):

@@ -243,6 +243,8 @@ class Demuxer:
     def _decode(self, packet: "Packet[VideoStream]") -> "list[VideoFrame]":
         if packet.is_corrupt:
             raise av.error.InvalidDataError(INVALID_DATA, "part of it is missing")
+        if not packet.size and packet.dts is not None:  # of Theora: the frame before is shown on
+            return []
         if self.codec in SEI_CODECS and packet.size:
             mended = without_malformed_sei(bytes(packet), self.codec, self._nal_length_size)
             if mended is not None:
