@@ -227,16 +227,32 @@ def _packets_mislead(demuxer: Demuxer, packets: _PacketTable) -> bool:
 
 
 def _index_by_decoding(demuxer: Demuxer, packets: _PacketTable, deadline: Deadline) -> FrameIndex:
-    """Index the frames that the decoder outputs."""
-    decoded = list(_decoded_pts(demuxer, deadline))
+    """Index the frames that the decoder outputs, and those that it should have."""
+    lost: list[int | None] = []
+    decoded = list(_decoded_pts(demuxer, deadline, lost=lost))
     times = [p for p in decoded if p is not None]
     if len(times) == len(decoded) and all(a < b for a, b in pairwise(times)):
+        if lost:
+            times = _with_lost(demuxer, packets, times, lost)
         return _index(packets, np.array(times, dtype=np.int64), counted=False)
     known = sorted({p for p in packets.pts if p is not None})
     if len(known) < len(decoded):  # the file does not say when: assume a constant rate
         step = 1 / ((demuxer.declared_rate or 25) * demuxer.time_base)
         known = [round(i * step) for i in range(len(decoded))]
     return _index(packets, np.array(known[: len(decoded)], dtype=np.int64), counted=True)
+
+
+def _with_lost(
+    demuxer: Demuxer, packets: _PacketTable, times: list[int], lost: list[int | None]
+) -> list[int]:
+    """Times of frames with those of damaged packets among them: to read these frames is an error.
+
+    A decoder that holds a frame back for the sake of B-frames loses it, too, when it raises; every
+    packet after the first frame is then one to be shown.
+    """
+    if demuxer.stream.codec_context.has_b_frames:
+        lost = [p for p, h in zip(packets.pts, packets.hidden, strict=True) if not h]
+    return sorted({*times, *(p for p in lost if p is not None and p > times[0])})
 
 
 def _before_first_key(packets: _PacketTable) -> tuple[set[int | None], int]:
@@ -262,21 +278,30 @@ def _before_first_key(packets: _PacketTable) -> tuple[set[int | None], int]:
 
 
 def _decoded_pts(
-    demuxer: Demuxer, deadline: Deadline, *, until: int | None = None
+    demuxer: Demuxer,
+    deadline: Deadline,
+    *,
+    until: int | None = None,
+    lost: list[int | None] | None = None,
 ) -> Iterator[int | None]:
     """Yield the times of the frames that the decoder outputs, from the start of the file.
 
-    Packets that cannot be decoded yield nothing. Decoding stops at the first frame at or after
-    the time ``until``.
+    Packets that cannot be decoded yield nothing; ``lost`` receives the times of those after the
+    first frame, before which a stream that was cut refers to what is not there. Decoding stops at
+    the first frame at or after the time ``until``.
     """
     demuxer.rewind()
+    begun = False
     for packet in demuxer.packets():
         deadline.check()
         try:
             frames = demuxer.decode(packet)
         except av.error.FFmpegError:
+            if begun and lost is not None:
+                lost.append(packet.pts)
             continue
         for frame in frames:
+            begun = True
             yield frame.pts
             if until is not None and frame.pts is not None and frame.pts >= until:
                 return
