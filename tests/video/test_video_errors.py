@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import io
 import os
 import random
 import socket
@@ -282,6 +283,61 @@ def test_only_damaged_frames_raise(suffix, codec, options, tmp_path):
         for i in (12, 20):
             with pytest.raises(VideoError, match=rf"a.{suffix}: .*frame {i}.* is damaged"):
                 video.frames_at([0, i])
+
+
+@pytest.mark.parametrize("kind", ["mpeg4-b-mp4", "mpeg4-b-avi"])
+def test_a_frame_that_cannot_be_decoded_stays_in_the_index(kind, tmp_path):
+    # These are indexed by decoding: what raises then is not to be gone without a trace.
+    path = make(tmp_path, kind)
+    with av.open(str(path)) as file:
+        packets = [p for p in file.demux(video=0) if p.size]
+        body = bytes(next(p for p in packets[12:] if not p.is_keyframe))
+    data = path.read_bytes()
+    assert data.count(body) == 1
+    half = len(body) // 2
+    path.write_bytes(data.replace(body, body[:half] + b"\xff" * (len(body) - half)))
+
+    with open_video(path) as video:
+        assert len(video) == 40
+        assert numbers_of(video.frames_at(np.arange(9))) == list(range(9))
+        assert numbers_of(video.frames_at(np.arange(26, 40))) == list(range(26, 40))
+        with pytest.raises(VideoError, match=rf"{path.name}: .*frame 1\d,? .*damaged"):
+            list(video)
+
+
+def size_of_segment(data):
+    at = data.index(b"\x18\x53\x80\x67") + 4
+    return data[: at + 4] + b"\x7f" + data[at + 5 :], "it ends at byte .*, and at byte .* by its"
+
+
+def sum_of_tracks(data):
+    at = data.index(b"\xb0\x81\x40\xba\x81\x30")  # a width of 64 pixels, a height of 48
+    return data[: at + 2] + b"\x60" + data[at + 3 :], "the check sum at byte .* is not that"
+
+
+def element_of_cluster(data):
+    at = data.index(b"\xa3", data.index(b"\xe7", data.index(b"\x1f\x43\xb6\x75")))
+    return data[:at] + b"\xa5" + data[at + 1 :], f"no element of a cluster at byte {at:,}"
+
+
+def number_of_track(data):
+    with av.open(io.BytesIO(data)) as file:
+        body = bytes([p for p in file.demux(video=0) if p.size][20])
+    at = data.index(body) - 4  # before a number of two bytes, and one of flags
+    return data[:at] + b"\x83" + data[at + 1 :], "the frame at byte .* is of track 3"
+
+
+@pytest.mark.parametrize(
+    "spoil", [size_of_segment, sum_of_tracks, element_of_cluster, number_of_track]
+)
+def test_elements_of_matroska_that_do_not_fit_together_are_named(spoil, tmp_path):
+    path = write(tmp_path / "a.mkv", options=X264)
+    with open_video(path) as video:
+        assert len(video) == 40
+    bad, problem = spoil(path.read_bytes())
+    path.write_bytes(bad)
+    with pytest.raises(VideoError, match=f"a.mkv: the file is truncated or damaged: .*{problem}"):
+        open_video(path)
 
 
 def test_a_change_of_frame_size_raises_unless_resized(tmp_path):

@@ -6,14 +6,25 @@ lost, and a decoder builds the frames after them on wrong references, without an
 
 import io
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 __all__ = ["damage"]
 
-# Elements of Matroska (RFC 9559, section 5) whose children are looked at
+# Elements of Matroska (RFC 9559, section 5)
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+TRACK_NUMBER, SIMPLE_BLOCK, BLOCK, CRC_32 = 0xD7, 0xA3, 0xA1, 0xBF
+# Those whose children are looked at, too: the header of EBML; SeekHead and Seek; Info; Tracks, each
+# of them, and what Video says of sizes and colours; BlockGroup; Tags.
+INNER = {
+    *(0x1A45DFA3, 0x114D9B74, 0x4DBB, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x55B0, 0x55D0, 0x7670),
+    *(0x6D80, 0x6240, 0x5034, 0xA0, 0x1254C367, 0x7373, 0x63C0, 0x67C8),
+}
+# Children of a cluster: Timestamp, SilentTracks, Position, PrevSize, SimpleBlock, BlockGroup,
+# EncryptedBlock, Void, CRC-32
+IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, SIMPLE_BLOCK, 0xA0, 0xAF, 0xEC, CRC_32}
 # Children of a segment, which end a cluster of unknown size: SeekHead, Info, Tracks, Cues,
 # Attachments, Chapters, Tags
 LEVEL_1 = {
@@ -67,9 +78,10 @@ def damage(video: str | bytes, container: str) -> str:
 
 
 def _walk_matroska(file: BinaryIO, length: int) -> None:
-    """Go from element to element, down into segments and clusters."""
+    """Go from element to element, down into most of those that have others in them."""
     # (number, end) of the elements that we are in; one of unknown size ends where its parent does
     inside: list[tuple[int, float]] = [(0, math.inf)]
+    tracks: set[int] = set()
     while True:
         at = file.tell()
         while at == inside[-1][1]:
@@ -79,17 +91,39 @@ def _walk_matroska(file: BinaryIO, length: int) -> None:
         number, size = _head(file, at)
         if number in LEVEL_1 and inside[-1][0] == CLUSTER:
             inside.pop()
+        if inside[-1][0] == CLUSTER and number not in IN_CLUSTER:
+            raise _DamageError(f"there is no element of a cluster at byte {at:,}")
         end = inside[-1][1] if size is None else file.tell() + size
         if end > inside[-1][1]:
             raise _DamageError(f"the element at byte {at:,} is longer than the one that it is in")
-        if number in (SEGMENT, CLUSTER):
-            inside.append((number, end))
-        elif size is None:
+        if number == SEGMENT and length < end < math.inf:
+            raise _DamageError(f"it ends at byte {length:,}, and at byte {end:,} by its header")
+        if size is None and number not in (SEGMENT, CLUSTER):
             raise _DamageError(f"the element at byte {at:,} does not say how long it is")
+        if number in (SEGMENT, CLUSTER, *INNER):
+            inside.append((number, end))
         elif end > length:
             raise _EndError
         else:
+            # That of a cluster would refuse five seconds for the sake of one damaged frame.
+            if number == CRC_32 and inside[-1][0] in INNER and inside[-1][1] <= length:
+                _check_crc(file, at, size or 0, int(inside[-1][1]))
+            elif number == TRACK_NUMBER:
+                tracks.add(int.from_bytes(_exactly(file, size or 0), "big"))
+            elif number in (SIMPLE_BLOCK, BLOCK) and tracks:
+                track = _vint(file, at)
+                if track not in tracks:
+                    raise _DamageError(f"the frame at byte {at:,} is of track {track}, of {tracks}")
             file.seek(int(end))
+
+
+def _check_crc(file: BinaryIO, at: int, size: int, end: int) -> None:
+    """Compare the CRC-32 that stands first in an element with that of the rest of it."""
+    expected, found = int.from_bytes(_exactly(file, size), "little"), 0
+    while left := end - file.tell():
+        found = zlib.crc32(_exactly(file, min(left, 1 << 20)), found)
+    if found != expected:
+        raise _DamageError(f"the check sum at byte {at:,} is not that of what follows")
 
 
 def _head(file: BinaryIO, at: int) -> tuple[int, int | None]:
@@ -101,12 +135,17 @@ def _head(file: BinaryIO, at: int) -> tuple[int, int | None]:
     if width > 4:
         raise _DamageError(f"there is no element at byte {at:,}")
     number = int.from_bytes(first + _exactly(file, width - 1), "big")
+    return number, _vint(file, at)
+
+
+def _vint(file: BinaryIO, at: int) -> int | None:
+    """Read a size, or the number of a track, of one to eight bytes; None where it is unknown."""
     first = _exactly(file, 1)
     width = 9 - first[0].bit_length()
     if width > 8:
         raise _DamageError(f"the element at byte {at:,} does not say how long it is")
-    size = int.from_bytes(first + _exactly(file, width - 1), "big") - (1 << 7 * width)
-    return number, None if size == (1 << 7 * width) - 1 else size  # all ones: unknown
+    value = int.from_bytes(first + _exactly(file, width - 1), "big") - (1 << 7 * width)
+    return None if value == (1 << 7 * width) - 1 else value  # all ones
 
 
 def _walk_flv(file: BinaryIO, length: int) -> None:
