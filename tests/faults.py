@@ -4,7 +4,7 @@
     python tests/faults.py --kind vp9 --fault bits --seed 7  # one again
 
 Each case is read by a process that it may crash, hang or fill. The frames that come are compared
-with those of the intact file. A case is
+with those of the intact file, and of the one that it was spliced with. A case is
 
 - ``right``: every frame comes as it was;
 - ``shorter``: some frames do not come, and the file gives no sign that they ever were there (a
@@ -97,6 +97,7 @@ class Case:
     seed: int
     file: str
     intact: str  # file of its frames, (T, H, W, 3); none of a bomb
+    other: str = ""  # file of the frames of another video, of which a part was put into it
 
     def __str__(self) -> str:
         return f"--kind {self.kind} --fault '{self.fault}' --seed {self.seed}"
@@ -236,6 +237,7 @@ FAULTS: dict[str, Callable[[bytes, Random, bytes], bytes]] = {
     "text": _text,
 }
 ONCE = {"empty", "text"}  # no seed makes another of them
+SPLICED = {"splice", "tail"}  # with another file, whose frames may come as they were
 
 
 # --- bombs: small files that ask for much ---------------------------------------------------------
@@ -340,19 +342,22 @@ def cases(
         for kind in KINDS
         if kind not in unavailable()
     }
+    frames = {kind: folder / f"{kind}.npy" for kind in files}
+    for kind, file in files.items():
+        with open_video(file) as video:
+            np.save(frames[kind], video.arrays_at(range(len(video))))
     made = []
     for kind in kinds:
         others = [other for other in files if other != kind]
-        data, intact = files[kind].read_bytes(), folder / f"{kind}.npy"
-        with open_video(files[kind]) as video:
-            np.save(intact, video.arrays_at(range(len(video))))
+        data = files[kind].read_bytes()
         for number, fault in enumerate(faults):
             for seed in seeds[:1] if fault in ONCE else seeds:
                 random = np.random.default_rng([seed, list(FAULTS).index(fault)])
-                other = files[others[random.integers(len(others))]].read_bytes()
+                other = others[random.integers(len(others))]
                 file = folder / f"{kind}_{number}_{seed}{files[kind].suffix}"
-                file.write_bytes(FAULTS[fault](data, random, other))
-                made.append(Case(kind, fault, seed, str(file), str(intact)))
+                file.write_bytes(FAULTS[fault](data, random, files[other].read_bytes()))
+                spliced = str(frames[other]) if fault in SPLICED else ""
+                made.append(Case(kind, fault, seed, str(file), str(frames[kind]), spliced))
     return made
 
 
@@ -422,7 +427,7 @@ def _compare(video: Video, case: Case, reports: list) -> tuple[str, tuple[str, .
     in_order, error = _in_order(video)
     failures = _misnamed(error, case.file) if error else ()
     places = np.arange(2, video.num_frames, 5)[::-1][:8]
-    known = _digests(intact)
+    known = _digests(intact) | (_digests(np.load(case.other)) if case.other else set())
     failures += _depends(video, places, in_order, known, case.file)
     wrong = next((n for n, frame in enumerate(in_order) if _digest(frame) not in known), None)
     if error:
