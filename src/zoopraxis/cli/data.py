@@ -213,6 +213,14 @@ def import_annotations(
     print(f"{facts['segments']} segments of {len(labels)} classes in {facts['videos']} videos")
     for what, count in found.left_out.items():
         print(f"left out: {count} {what}")
+    videos = {one.path for one in found.segments if "://" not in one.path}
+    absent = sorted(path for path in videos if not (out.parent / path).exists())
+    if absent:
+        print(
+            f"not there: {len(absent)} of {len(videos)} videos, such as {absent[0]}; "
+            "--video FOLDER finds them by name",
+            file=sys.stderr,
+        )
     print(f"list: {out}")
 
 

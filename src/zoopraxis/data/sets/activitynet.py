@@ -1,7 +1,8 @@
 """ActivityNet 1.3: 200 activities in untrimmed videos.
 
 Caba Heilbron et al., ActivityNet, CVPR 2015. List: ``activity_net.v1-3.min.json``; videos are files
-``v_<id>``. Labels of the testing part are kept secret.
+``v_<id>``. Labels of the testing part are kept secret. Segments of no length, of which it has some,
+are left out.
 """
 
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 Sigurdsson et al., Hollywood in Homes, ECCV 2016, arXiv:1604.01753. Lists: ``Charades_v1_train.csv``
 and ``_test.csv``, whose ``actions`` are ``c092 11.90 21.20;c147 0.00 12.60``, and
 ``Charades_v1_classes.txt``. Protocols: "videos", all labels of a whole video, for mAP; "segments",
-one label each.
+one label each, without 7 of 66,500 that end before they start.
 """
 
 from collections.abc import Iterator
