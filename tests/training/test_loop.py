@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 
 import zoopraxis.training.run
 from zoopraxis.checkpoints.saved import open_model
+from zoopraxis.data.dataset import ClipDataset
 from zoopraxis.errors import DataError, RecipeError, TrainingError, VideoError
 from zoopraxis.training.loop import train
 from zoopraxis.training.recipe import default_recipe
+from zoopraxis.workers import num_cores
 
 BASE = [
     "clip.num_frames=4",
@@ -175,6 +177,19 @@ def test_training_on_a_cpu_keeps_its_memory(squares, tmp_path, monkeypatch):
     monkeypatch.setattr(zoopraxis.training.run, "keep_memory", lambda: asked.append(True))
     train(recipe(squares, "train.epochs=1"), tmp_path / "run", accelerator="cpu")
     assert asked == [True]
+
+
+def test_a_cache_is_filled_on_all_cores_before_the_first_step(squares, tmp_path, monkeypatch):
+    fill, filled = ClipDataset.fill, []
+
+    def counted(clips, *, threads):
+        filled.append((len(clips), threads))
+        return fill(clips, threads=threads)
+
+    monkeypatch.setattr(ClipDataset, "fill", counted)
+    train(recipe(squares, "data.cache=memory", "train.epochs=1"), tmp_path / "run")
+
+    assert filled == [(12, num_cores()), (4, num_cores())]
 
 
 def test_networks_of_frames_train_in_channels_last_too(squares, tmp_path):

@@ -38,6 +38,7 @@ from zoopraxis.models import VideoClassifier, model_spec
 from zoopraxis.training.recipe import DataPart, ModelPart, Recipe, TrainPart
 from zoopraxis.training.sampler import Shard, TrainOrder, ValOrder
 from zoopraxis.weights import find_weights, weights_of
+from zoopraxis.workers import num_cores
 
 __all__ = [
     "Fault",
@@ -259,7 +260,7 @@ class Feeds:
 def make_feeds(
     recipe: Recipe, clip: ClipSpec, train: SampleList, val: SampleList | None, *, shard: Shard
 ) -> Feeds:
-    """Make the loaders of a recipe; a cache is filled before their workers start."""
+    """Make the loaders of a recipe; a cache is filled first, on all cores or as many as workers."""
     part = recipe.train
     order = TrainOrder(
         train,
@@ -287,9 +288,9 @@ def make_feeds(
 
 
 def _loader(clips: ClipDataset, order: TrainOrder | ValOrder, data: DataPart) -> Iterable[Batch]:
-    if data.cache == "memory" and data.workers:
+    if data.cache == "memory":
         # what cannot be read is read again, and reported, in its turn
-        clips.fill(threads=data.workers)
+        clips.fill(threads=data.workers or num_cores())
     loader: DataLoader[Any] = DataLoader(
         clips,
         batch_sampler=order,
