@@ -74,6 +74,17 @@ def test_the_folder_of_a_run(squares, tmp_path):
     assert best["epoch"] == run.best_epoch
 
 
+def test_validates_at_intervals_and_at_the_end(squares, tmp_path):
+    run = train(recipe(squares, "train.val_interval=3", "train.epochs=4"), tmp_path / "run")
+
+    assert ["val_top1" in row for row in run.history] == [False, False, True, True]
+    rows = list(csv.DictReader((run.out / "log.csv").read_text().splitlines()))
+    assert [bool(row["val_loss"]) for row in rows] == [False, False, True, True]
+    assert run.best_epoch in (3, 4)
+    every = train(recipe(squares, "train.epochs=4"), tmp_path / "every")
+    assert same(weights(run), weights(every))
+
+
 def test_same_seed_same_weights_whoever_decodes(squares, tmp_path):
     changes = ("model.args.dropout=0.5", "train.mixup=0.3", "augment.brightness=0.3")
     first = train(recipe(squares, *changes), tmp_path / "first", accelerator="cpu")

@@ -30,11 +30,11 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
 
     figure = Figure(figsize=(12, 3.5))
     figure.subplots_adjust(left=0.05, right=0.98, bottom=0.14, top=0.9)
-    epochs = [row["epoch"] for row in history]
     for axes, (title, columns) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         for column in columns:
-            if column in history[0]:
-                axes.plot(epochs, [row[column] for row in history], marker=".", label=column)
+            points = [(row["epoch"], row[column]) for row in history if column in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker=".", label=column)
         axes.set(title=title, xlabel="epoch")
         axes.grid(alpha=0.3)
         axes.legend()

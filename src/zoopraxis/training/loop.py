@@ -221,7 +221,9 @@ def _train_row(run: Run) -> Row:
 
 def _validated(run: Run, watcher: Watcher) -> Row:
     """Validation columns of an epoch's row of log.csv; empty without validation."""
-    if run.feeds.val is None or run.feeds.val_samples is None:
+    part, epoch = run.recipe.train, run.progress.epoch + 1
+    due = epoch % part.val_interval == 0 or epoch == part.epochs
+    if run.feeds.val is None or run.feeds.val_samples is None or not due:
         return {}
     watcher.doing("validating")
     broadcast_buffers(run.fabric, run.network)
@@ -231,7 +233,7 @@ def _validated(run: Run, watcher: Watcher) -> Row:
         run.network,
         run.feeds.val,
         samples=run.feeds.val_samples,
-        multi_label=run.recipe.train.multi_label,
+        multi_label=part.multi_label,
         memory_format=run.memory_format,
     )
     if bad:

@@ -199,6 +199,8 @@ class TrainPart:
     freeze_norms : {"none", "all", "all_but_first"}, default="none"
         Batch norms whose statistics and parameters are frozen; TSN's partial batch norm spares the
         first.
+    val_interval : int, default=1
+        Epochs from one validation to the next; the last epoch is always validated.
     on_bad_video : {"stop", "skip"}, default="stop"
         What happens at a video that cannot be read; skipped ones are counted and reported.
     checkpoint_minutes : float, default=5
@@ -223,6 +225,7 @@ class TrainPart:
     mixup: float = 0.0
     ema: float = 0.0
     freeze_norms: Literal["none", "all", "all_but_first"] = "none"
+    val_interval: int = 1
     on_bad_video: Literal["stop", "skip"] = "stop"
     checkpoint_minutes: float = 5.0
     checkpoint_steps: int = 0
@@ -335,6 +338,7 @@ def _check(recipe: Recipe) -> None:
         "train.batch_size": (t.batch_size, 1, 10**9),
         "train.micro_batches": (t.micro_batches, 1, t.batch_size),
         "train.seed": (t.seed, 0, 2**63 - 1),
+        "train.val_interval": (t.val_interval, 1, 10**9),
         "train.label_smoothing": (t.label_smoothing, 0, 1),
         "train.focal": (t.focal, 0, 100),
         "train.logit_adjustment": (t.logit_adjustment, 0, 100),
