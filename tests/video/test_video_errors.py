@@ -305,6 +305,20 @@ def test_a_frame_that_cannot_be_decoded_stays_in_the_index(kind, tmp_path):
             list(video)
 
 
+def test_data_after_the_last_macroblock_of_h264_raise(tmp_path):
+    # Without CABAC nothing else tells that a flipped bit has ended a picture too early.
+    path = make(tmp_path, "h264-raw")
+    data = path.read_bytes()
+    starts = [at for at in range(len(data)) if data[at : at + 4] == b"\0\0\1\x41"]  # of P
+    end = data.index(b"\0\0\1", starts[3] + 4)
+    path.write_bytes(data[: end - 1] + b"\x55\x55\x80" + data[end - 1 :])
+    with (
+        pytest.raises(VideoError, match=r"h264-raw.h264: .*frame \d+,? .*damaged"),
+        open_video(path) as video,
+    ):
+        list(video)
+
+
 def size_of_segment(data):
     at = data.index(b"\x18\x53\x80\x67") + 4
     return data[: at + 4] + b"\x7f" + data[at + 5 :], "it ends at byte .*, and at byte .* by its"
