@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from damage import CAMPAIGN, Counts, damaged
 from zoopraxis.data.annotations import (
     Annotations,
     Marked,
@@ -448,6 +449,45 @@ def test_the_file_of_another_tool_is_recognised(tmp_path, kind, text, other):
     with pytest.raises(DataError, match="labels") as info:
         read_annotations(write(tmp_path, text), kind, fps=fps)
     assert f"zoopraxis data import {other}" in info.value.hint or not other
+
+
+WHOLE = {
+    "activitynet": json.dumps(
+        {"database": {"a.mp4": {"annotations": [{"segment": [1, 2.5], "label": "run"}]}}}
+    ),
+    "csv": "path,start,end,label\na.mp4,1,0:02.5,run\nb.mp4,3,4,jump\n",
+    "cvat": CVAT,
+    "elan": ELAN.replace("<ANN", '<?xml version="1.0" encoding="UTF-8"?><ANN', 1),
+    "labelstudio": json.dumps(label_studio(on_timeline(11, 25), box((1, True), framesCount=9))),
+    "via": json.dumps(VIA),
+}
+
+
+@pytest.mark.parametrize(
+    "times", [300, pytest.param(5_000, marks=pytest.mark.slow)], ids=["some", "many"]
+)
+@pytest.mark.parametrize("kind", WHOLE)
+def test_damaged_files_are_read_or_refused_by_name(tmp_path, record_property, kind, times):
+    fps = 10 if kind in ("cvat", "labelstudio") else None
+    counts = Counts()
+    for contents in damaged(WHOLE[kind].encode(), times):
+        (tmp_path / "labels").write_bytes(contents)
+        try:
+            found = read_annotations(tmp_path / "labels", kind, fps=fps)
+        except DataError as error:
+            counts.refusal(error, "labels")
+            continue
+        counts.read += 1
+        assert all(0 <= one.start < one.end and one.label for one in found.segments)
+    record_property(CAMPAIGN, f"annotations of {kind}: {counts}")
+    assert counts.read
+    assert counts.refused
+
+
+def test_an_unknown_encoding_is_refused(tmp_path):
+    file = write(tmp_path, CVAT.replace("?>", ' encoding="utfq8"?>', 1))
+    with pytest.raises(DataError, match="is not XML: unknown encoding"):
+        read_annotations(file, "cvat", fps=10)
 
 
 @pytest.mark.parametrize(

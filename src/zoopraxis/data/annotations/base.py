@@ -125,7 +125,7 @@ def xml_of(file: Path) -> Element:
     parser.CharacterDataHandler = tree.data
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # LookupError: an encoding of no name
         raise DataError(f"{file} is not XML: {error}", "export it again from the tool") from error
     return tree.close()
 

@@ -11,6 +11,7 @@ the slots between them at equal distances. An annotation that refers to another 
 several that refer to the same one divide it equally.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -62,10 +63,10 @@ def _media(root: Element) -> tuple[str, int]:
 
 def _spans(root: Element, tiers: list[Element]) -> _Spans:
     """Milliseconds of all annotations that are aligned, or refer to such."""
-    slots = {
-        slot.attrib["TIME_SLOT_ID"]: float(slot.get("TIME_VALUE", "nan"))
-        for slot in root.iter("TIME_SLOT")
-    }
+    slots: dict[str, float] = {}
+    for slot in root.iter("TIME_SLOT"):
+        time = slot.get("TIME_VALUE")
+        slots[slot.attrib["TIME_SLOT_ID"]] = math.nan if time is None else int(time)
     spans: _Spans = {}
     for tier in tiers:
         edges = [
