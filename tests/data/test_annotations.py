@@ -441,6 +441,8 @@ def test_what_has_no_label_or_no_length_is_left_out_and_counted(tmp_path):
         ("labelstudio", VIA, "via"),
         ("elan", CVAT, "cvat"),
         ("cvat", ELAN, "elan"),
+        ("elan", VIA, "via"),
+        ("labelstudio", CVAT, "cvat"),
         ("csv", "path,start,end\n", ""),
     ],
 )

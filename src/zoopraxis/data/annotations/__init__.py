@@ -50,9 +50,6 @@ _TAKE = {
 }
 """Formats for which an option says something."""
 
-_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, csv.Error)
-"""What readers raise where a file is not as they expect."""
-
 
 def read_annotations(
     file: Path,
@@ -102,6 +99,18 @@ def read_annotations(
                 f"{kind} takes no --{option}", f"leave it out; it is for {', '.join(_TAKE[option])}"
             )
     options = Options(fps=fps, tier=tier, subset=subset, columns=columns)
+    try:
+        return _read(file, kind, options)
+    except DataError as error:
+        other = _other(file, kind)
+        if not other:
+            raise
+        hint = f"it seems to be of {other}: zoopraxis data import {other} ..."
+        raise DataError(error.problem, hint) from error
+
+
+def _read(file: Path, kind: str, options: Options) -> Annotations:
+    """Read a file with the reader of its format, and check what comes."""
     segments: list[Marked] = []
     left_out: Counter[str] = Counter()
     try:
@@ -115,16 +124,15 @@ def read_annotations(
                 left_out[f"segments {how}"] += 1
             else:
                 segments.append(one)
-    except _MALFORMED as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(
-            f"{file} is not as expected of {kind}: {error!r}",
-            _other(file, kind) or "export it again from the tool",
+            f"{file} is not as expected of {kind}: {error!r}", "export it again from the tool"
         ) from error
     if not segments:
         others = ", ".join(f"{count} {what}" for what, count in left_out.items())
         raise DataError(
             f"{file} has no segments{', but ' if others else ''}{others}",
-            _other(file, kind) or f"is it an export of {kind}, with labels?",
+            f"is it an export of {kind}, with labels?",
         )
     for one in segments:
         if not 0 <= one.start < one.end < math.inf:  # false for NaN too
@@ -136,15 +144,12 @@ def read_annotations(
 
 
 def _other(file: Path, kind: str) -> str:
-    """Hint at the format that a file seems to be of; empty where it is none."""
+    """Another format that reads the file; "" where there is none."""
     for other in ANNOTATION_FORMATS:
-        options = Options(fps=25.0)
         try:
-            if other != kind and any(
-                isinstance(one, Marked) for one in ANNOTATION_FORMATS[other](file, options)
-            ):
-                return f"it seems to be of {other}: zoopraxis data import {other} ..."
-        except (DataError, *_MALFORMED):
+            if other != kind and _read(file, other, Options(fps=25.0)):
+                return other
+        except DataError:
             continue
     return ""
 
