@@ -271,7 +271,12 @@ def make_feeds(
         shard=shard,
     )
     clips = _NamedFaults(
-        train, clip, augment=recipe.augment, seed=part.seed, cache=recipe.data.cache
+        train,
+        clip,
+        by_epoch=recipe.clips_by_epoch(clip),
+        augment=recipe.augment,
+        seed=part.seed,
+        cache=recipe.data.cache,
     )
     loader = _loader(clips, order, recipe.data)
     if val is None:
