@@ -88,6 +88,11 @@ def test_csv_of_spreadsheets_and_of_clocks(tmp_path, row):
         assert times_of(read_annotations(file, "csv", columns=columns)) == [("run, fast", 1, 2.5)]
 
 
+def test_csv_with_spaces_after_commas(tmp_path):
+    file = write(tmp_path, 'path, start, end, label\na.mp4, 1, 2.5, "run"\n')
+    assert read_annotations(file, "csv").segments == (RUN,)
+
+
 def test_csv_of_frames(tmp_path):
     file = write(tmp_path, "path\tstart\tend\tlabel\na.mp4\t10\t25\trun\n")
     assert read_annotations(file, "csv", fps=10).segments == (RUN,)

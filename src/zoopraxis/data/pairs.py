@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoopraxis.data.text import read_rows
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 
@@ -44,28 +45,23 @@ def read_pairs(path: str | Path) -> tuple[VideoPair, ...]:
         It is missing or none; the error names the line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", _FORM) from error
-    rows = csv.DictReader(io.StringIO(text))
-    if not set(_COLUMNS) <= set(rows.fieldnames or ()):
-        raise DataError(f"{path} has the columns {', '.join(rows.fieldnames or ())}", _FORM)
+    rows = read_rows(path, expected=_FORM)
+    header = next(rows, (0, []))[1]
+    if not set(_COLUMNS) <= set(header):
+        raise DataError(f"{path} has the columns {', '.join(header)}", _FORM)
     pairs = []
-    for row in rows:
-        if row["same"] not in ("0", "1") or not (row["fold"] or "").isdecimal():
+    for number, cells in rows:
+        if not cells:
+            continue
+        row = dict(zip(header, cells, strict=False))
+        first, second, same, fold = (row.get(column, "") for column in _COLUMNS)
+        if not first or not second or same not in ("0", "1") or not fold.isdecimal():
             raise DataError(
-                f"{path}, line {rows.line_num}: same is {row['same']!r} and fold {row['fold']!r}",
+                f"{path}, line {number}: same is {same!r} and fold {fold!r} of {first!r} and "
+                f"{second!r}",
                 _FORM,
             )
-        pairs.append(
-            VideoPair(
-                first=row["first"],
-                second=row["second"],
-                same=row["same"] == "1",
-                fold=int(row["fold"]),
-            )
-        )
+        pairs.append(VideoPair(first=first, second=second, same=same == "1", fold=int(fold)))
     return tuple(pairs)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoopraxis.data.examine import Examined, content_hash
 from zoopraxis.data.places import path_from, path_in, place_of
 from zoopraxis.data.samples import SampleList
-from zoopraxis.data.text import read_text
+from zoopraxis.data.text import read_rows
 from zoopraxis.errors import DataError, VideoError
 from zoopraxis.files import write_atomically
 
@@ -91,7 +91,7 @@ def without_quarantined(samples: SampleList, file: Path) -> tuple[SampleList, Le
         The file is none of ours, or leaves nothing.
     """
     hint = "write one with `zoopraxis data doctor DATA --quarantine FILE`"
-    rows = list(csv.reader(io.StringIO(read_text(file, expected=hint))))
+    rows = [cells for _, cells in read_rows(file, expected=hint)]
     if rows[:1] != [HEADER] or any(len(row) != len(HEADER) for row in rows):
         raise DataError(f"{file} is no list of quarantined videos", hint)
     listed = {place_of(path_in(file.parent, path)): (sha256, why) for path, sha256, why in rows[1:]}

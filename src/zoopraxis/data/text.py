@@ -1,12 +1,14 @@
 """Text of a user's files, in the encodings that spreadsheets and editors write."""
 
 import codecs
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoopraxis.errors import DataError
 
-__all__ = ["few", "read_text", "seconds_of", "short"]
+__all__ = ["few", "read_rows", "read_text", "seconds_of", "short"]
 
 # UTF-32's mark begins with UTF-16's, so it is asked first
 _MARKS = (
@@ -58,6 +60,29 @@ def read_text(path: Path, *, expected: str) -> str:
             f"save it as UTF-8; {expected}",
         )
     return text
+
+
+def read_rows(path: Path, *, expected: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each line of comma-separated text, and its number; any line ends will do.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str
+        What should be in it, for the hint.
+
+    Raises
+    ------
+    DataError
+        As for `read_text`, or a line is damaged, such as by a quote that does not end.
+    """
+    rows = csv.reader(io.StringIO(read_text(path, expected=expected), newline=""))
+    try:
+        for cells in rows:
+            yield rows.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: {error}", expected) from error
 
 
 def few(names: Sequence[str], count: int = 5) -> str:

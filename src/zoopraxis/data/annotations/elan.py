@@ -88,12 +88,15 @@ def _spans(root: Element, tiers: list[Element]) -> _Spans:
             tier.iter("REF_ANNOTATION"), lambda note: note.attrib["ANNOTATION_REF"]
         )
     ]
-    while references:  # of references to references, those whose own is known
-        known = [(above, names) for above, names in references if above in spans]
-        for above, names in known:
-            times = np.linspace(*spans[above], len(names) + 1).tolist()
-            spans.update(zip(names, pairwise(times), strict=True))
-        references = [one for one in references if one not in known] if known else []
+    while references:  # in the order of the file, an annotation may come before its own
+        later = []
+        for above, names in references:
+            if above in spans:
+                times = np.linspace(*spans[above], len(names) + 1).tolist()
+                spans.update(zip(names, pairwise(times), strict=True))
+            else:
+                later.append((above, names))
+        references = later if len(later) < len(references) else []
     return spans
 
 

@@ -80,7 +80,7 @@ def _times(
             return [((first - 1) / fps, last / fps) for first, last in frames]
     elif isinstance(value.get("start"), int | float):
         return [(value["start"], value["end"])]
-    else:  # such as the copies of boxes that timelines get (HumanSignal/label-studio#9744)
+    else:  # such as a copy of a box, which Label Studio writes for a timeline of the same video
         return None
     fps = options.fps_of(file)
     return [((first - 1) / fps, last / fps) for first, last in frames]

@@ -17,7 +17,9 @@ def read_table(file: Path, options: Options) -> Iterator[Marked]:
     text = read_text(file, expected="expected a header and lines")
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
+    )
     names = list(rows.fieldnames or ())
     for column in options.columns:
         if column not in names:

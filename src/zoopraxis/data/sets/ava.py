@@ -23,7 +23,7 @@ from zoopraxis.data.labels import label_names
 from zoopraxis.data.rows import VIDEO_SUFFIXES
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.data.sets.listed import Listed, VideoSet, find_file, find_files, words_of
-from zoopraxis.data.text import read_text
+from zoopraxis.data.text import read_rows
 from zoopraxis.errors import DataError
 from zoopraxis.files import write_atomically
 from zoopraxis.video import FrameBox, box_problem
@@ -115,8 +115,7 @@ def read_ava(path: str | Path, *, scored: bool = False) -> AvaBoxes:
     boxes: list[FrameBox] = []
     actions: list[int] = []
     scores: list[float] = []
-    reader = csv.reader(io.StringIO(read_text(Path(path), expected=_EXPECTED), newline=""))
-    for cells in reader:
+    for number, cells in read_rows(Path(path), expected=_EXPECTED):
         if not cells or (len(cells) >= 6 and not any(cells[2:6])):
             continue
         try:
@@ -134,7 +133,7 @@ def read_ava(path: str | Path, *, scored: bool = False) -> AvaBoxes:
                 raise ValueError(f"the score is {cells[7]}")
             scores.append(score)
         except ValueError as error:
-            raise DataError(f"{path}, line {reader.line_num}: {error}", _EXPECTED) from error
+            raise DataError(f"{path}, line {number}: {error}", _EXPECTED) from error
     if not boxes:
         raise DataError(f"{path} holds no boxes", _EXPECTED)
     return AvaBoxes(
@@ -162,15 +161,14 @@ def read_excluded(path: str | Path) -> frozenset[Moment]:
         It cannot be read, or a line is no such moment.
     """
     expected = "expected video,second"
-    reader = csv.reader(io.StringIO(read_text(Path(path), expected=expected), newline=""))
     moments = set()
-    for cells in reader:
+    for number, cells in read_rows(Path(path), expected=expected):
         try:
             if cells:
                 video, second = cells
                 moments.add((video, _second(second)))
         except ValueError as error:
-            raise DataError(f"{path}, line {reader.line_num}: {error}", expected) from error
+            raise DataError(f"{path}, line {number}: {error}", expected) from error
     return frozenset(moments)
 
 

@@ -1,7 +1,5 @@
 """What a public data set of videos says of them in the files that its authors distribute."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +8,7 @@ from typing import Any
 
 from zoopraxis.data.pairs import VideoPair
 from zoopraxis.data.rows import VIDEO_SUFFIXES
-from zoopraxis.data.text import few, read_text
+from zoopraxis.data.text import few, read_rows, read_text
 from zoopraxis.errors import DataError
 from zoopraxis.video import FrameBox
 
@@ -146,9 +144,8 @@ def table_of(
     DataError
         A column is missing, or a row is short.
     """
-    text = read_text(path, expected="expected a table")
-    rows = csv.reader(io.StringIO(text))
-    header = [name.strip() for name in next(rows, [])]
+    rows = read_rows(path, expected="expected a table")
+    header = [name.strip() for name in next(rows, (0, []))[1]]
     missing = [name for name in columns if name not in header]
     if missing:
         raise DataError(
@@ -157,10 +154,10 @@ def table_of(
         )
     places = [header.index(name) for name in columns]
     more = [header.index(name) for name in optional if name in header]
-    for row in rows:
+    for number, row in rows:
         if row and len(row) <= max(places + more):
             raise DataError(
-                f"{path}, line {rows.line_num}: {len(row)} cells, expected {len(header)}",
+                f"{path}, line {number}: {len(row)} cells, expected {len(header)}",
                 "the file is cut off or edited: download it again",
             )
         if row:
