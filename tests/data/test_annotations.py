@@ -170,16 +170,34 @@ def test_cvat_actions_that_are_an_attribute_of_a_track(tmp_path):
     file = write(tmp_path, text)
     found = read_annotations(file, "cvat", fps=10, tier="act")
     assert times_of(found) == [("run", 0, 1), ("jump", 1, 1.5), ("run", 2, 3)]
-    assert found.left_out == {"tracks 'ball' without 'act'": 1}
+    assert found.left_out == {"tracks without 'act'": 1}
     with pytest.raises(DataError, match="no attribute 'ac'; it has act"):
         read_annotations(file, "cvat", fps=10, tier="ac")
 
 
-def test_cvat_for_images_is_refused_by_name(tmp_path):
-    file = write(tmp_path, cvat('<image id="0" name="frame_000000"><tag label="run"/></image>'))
-    with pytest.raises(DataError, match="CVAT for images") as info:
+def test_cvat_tags_of_the_frames_of_a_video(tmp_path):
+    tagged = {10: "run", 15: "run", 20: "run jump", 25: "jump", 40: "run"}
+    images = [
+        f'<image id="{frame}" name="frame_{frame:06d}"><box label="ball"/>'
+        + "".join(f'<tag label="{label}"/>' for label in tagged.get(frame, "").split())
+        + "</image>"
+        for frame in range(0, 50, 5)
+    ]
+    meta = "<task><frame_filter>step=5</frame_filter><source>a.mp4</source></task>"
+    found = read_annotations(write(tmp_path, cvat(*images, meta=meta)), "cvat", fps=10)
+    assert times_of(found) == [("run", 1.0, 2.5), ("run", 4.0, 4.5), ("jump", 2.0, 3.0)]
+    assert found.left_out == {"shapes in one frame": 10}
+    assert {one.path for one in found.segments} == {"a.mp4"}
+
+
+def test_cvat_images_without_tags_of_frames_are_refused(tmp_path):
+    file = write(tmp_path, cvat('<image id="0" name="frame_000000"><box label="run"/></image>'))
+    with pytest.raises(DataError, match="CVAT for images, and has no tags") as info:
         read_annotations(file, "cvat", fps=10)
     assert "CVAT for video 1.1" in info.value.hint
+    file = write(tmp_path, cvat('<image id="0" name="photo.jpg"><tag label="run"/></image>'))
+    with pytest.raises(DataError, match="but 1 images that are not frames of a video"):
+        read_annotations(file, "cvat", fps=10)
 
 
 ELAN = """<ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MEDIA_URL="file:///v/a.mp4"
