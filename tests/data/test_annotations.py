@@ -353,13 +353,18 @@ def test_label_studio_says_what_it_leaves_out(tmp_path):
     }
 
 
-def test_label_studio_json_min_and_seconds_of_sound(tmp_path):
+def test_label_studio_json_min_storages_and_seconds_of_sound(tmp_path):
     heard = {"start": 1.0, "end": 2.5, "channel": 0, "labels": ["run"]}
     task = {"id": 7, "video": "a.mp4", "annotator": 1, "lead_time": 7.5}
     file = write(tmp_path, [{**task, "what": [heard]}])
     assert read_annotations(file, "labelstudio").segments == (RUN,)
     file = write(tmp_path, [{**task, "what": [on_timeline(11, 25)["value"]]}])
     assert read_annotations(file, "labelstudio", fps=10).segments == (RUN,)
+    stored = {"result": [on_timeline(11, 25)], "task": {"id": 3, "data": {"video": "a.mp4"}}}
+    file = write(tmp_path, stored)
+    assert read_annotations(file, "labelstudio", fps=10).segments == (RUN,)
+    sent = {"annotation": {"result": stored["result"]}, "task": stored["task"]}
+    assert read_annotations(write(tmp_path, sent), "labelstudio", fps=10).segments == (RUN,)
     file = write(tmp_path, label_studio({"type": "labels", "value": heard}))
     assert read_annotations(file, "labelstudio").segments == (RUN,)
 

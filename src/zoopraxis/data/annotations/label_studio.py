@@ -6,7 +6,8 @@
         {"type": "timelinelabels", "value": {"ranges": [{"start": 11, "end": 25}],
                                              "timelinelabels": ["run"]}}, ...]}]}, ...]
 
-In JSON-MIN the values stand in the task, under the names of the controls. Videos that are labelled
+In JSON-MIN the values stand in the task, under the names of the controls; target storages get a
+file for each annotation, ``{"result": [...], "task": {"data": ...}}``. Videos that are labelled
 on the timeline of their sound have ``start`` and ``end`` in seconds. The frames are those of the
 ``framerate`` of the ``Video`` tag, 24 in a second unless it says otherwise, and not of the file.
 """
@@ -24,7 +25,7 @@ __all__ = ["read_label_studio"]
 
 def read_label_studio(file: Path, options: Options) -> Iterator[Marked | LeftOut]:
     """Read ranges of ``TimelineLabels``, times of ``VideoRectangle`` and of ``Labels``."""
-    for task in json_of(file):
+    for task in _tasks(json_of(file)):
         video = _video(task.get("data", task))
         for value in _values(task):
             if isinstance(value, LeftOut):
@@ -37,6 +38,13 @@ def read_label_studio(file: Path, options: Options) -> Iterator[Marked | LeftOut
             for start, end in times:
                 for label in value.get("timelinelabels") or value.get("labels") or [""]:
                     yield Marked(path=video, start=start, end=end, label=label)
+
+
+def _tasks(content: Any) -> list[Mapping[str, Any]]:
+    """Tasks of an export; or that of the one annotation that a file in a target storage holds."""
+    if isinstance(content, list):
+        return content
+    return [{"data": content["task"]["data"], "annotations": [content.get("annotation", content)]}]
 
 
 def _video(data: Mapping[str, Any]) -> str:
