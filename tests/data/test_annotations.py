@@ -342,13 +342,14 @@ def test_label_studio_says_what_it_leaves_out(tmp_path):
     copy["type"] = "timelinelabels"  # without ranges
     choice = {"type": "choices", "value": {"choices": ["good"]}}
     link = {"type": "relation", "from_id": "a", "to_id": "b"}
-    results = (on_timeline(11, 25), box((11, True), **boxed), copy, choice, link)
+    hidden = box((3, False), **boxed, labels=["person"])
+    results = (on_timeline(11, 25), box((11, True), **boxed), hidden, copy, choice, link)
     tasks = label_studio(*results) + label_studio(on_timeline(1, 2), was_cancelled=True)
     found = read_annotations(write(tmp_path, tasks), "labelstudio", fps=10)
     assert found.segments == (RUN,)
     assert found.left_out == {
         "segments without a label": 1,
-        "results without times": 3,
+        "results without times": 4,
         "tasks that the annotator skipped": 1,
     }
 

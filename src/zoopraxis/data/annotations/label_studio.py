@@ -32,7 +32,7 @@ def read_label_studio(file: Path, options: Options) -> Iterator[Marked | LeftOut
                 yield value
                 continue
             times = _times(file, value, options)
-            if times is None:
+            if not times:
                 yield LeftOut("results without times")
                 continue
             for start, end in times:
@@ -74,10 +74,8 @@ def _values(task: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | LeftOut]:
             yield from (result.get("value", {}) for result in work["result"])
 
 
-def _times(
-    file: Path, value: Mapping[str, Any], options: Options
-) -> list[tuple[float, float]] | None:
-    """Seconds of the segments of a result; None where it has no times."""
+def _times(file: Path, value: Mapping[str, Any], options: Options) -> list[tuple[float, float]]:
+    """Seconds of the segments of a result; none where it has no times, or is never shown."""
     if "ranges" in value:
         frames = [(part["start"], part["end"]) for part in value["ranges"]]
     elif "sequence" in value and "timelinelabels" not in value:
@@ -89,7 +87,7 @@ def _times(
     elif isinstance(value.get("start"), int | float):
         return [(value["start"], value["end"])]
     else:  # such as a copy of a box, which Label Studio writes for a timeline of the same video
-        return None
+        return []
     fps = options.fps_of(file)
     return [((first - 1) / fps, last / fps) for first, last in frames]
 
