@@ -111,6 +111,14 @@ def test_openpose_has_a_file_for_each_frame(tmp_path):
     )
 
 
+def test_openpose_of_the_first_versions(tmp_path):
+    people = RNG.random((2, 18, 3)) * [160, 120, 1]
+    folder = write_openpose(tmp_path / "clip", {0: list(people)})
+    (file,) = folder.iterdir()
+    file.write_text(file.read_text().replace("pose_keypoints_2d", "pose_keypoints"))
+    np.testing.assert_allclose(read_recording(folder).joints[:, 0], people)
+
+
 def test_a_recording_says_what_it_expected(tmp_path):
     recording = read_recording(write_msr(tmp_path / "a.txt", kinect1()))
 

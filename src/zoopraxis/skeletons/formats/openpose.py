@@ -1,9 +1,9 @@
 """OpenPose's output: a folder with one JSON file per frame.
 
-``people`` lists the persons of a frame, each with ``pose_keypoints_2d``: x, y and score of every
-joint (OpenPose documentation, "Output"). Coordinates are pixels; where OpenPose was run with
-``--keypoint_scale 3`` they are in [0, 1] of the frame, and become [-0.5, 0.5] as those of
-Kinetics-skeleton. People have no identity from frame to frame.
+``people`` lists the persons of a frame, each with ``pose_keypoints_2d`` (``pose_keypoints`` in the
+first versions): x, y and score of every joint (OpenPose documentation, "Output"). Coordinates are
+pixels; where OpenPose was run with ``--keypoint_scale 3`` they are in [0, 1] of the frame, and
+become [-0.5, 0.5] as those of Kinetics-skeleton. People have no identity from frame to frame.
 """
 
 import json
@@ -79,10 +79,11 @@ def _people(file: Path) -> list[NDArray[np.float64]]:
     """Joints (J, 3) of each person in a frame."""
     try:
         people: list[Any] = json.loads(file.read_text(encoding="utf-8"))["people"]
-        return [
-            np.asarray(person["pose_keypoints_2d"], dtype=np.float64).reshape(-1, 3)
+        joints = [
+            person["pose_keypoints" if "pose_keypoints" in person else "pose_keypoints_2d"]
             for person in people
         ]
+        return [np.asarray(numbers, dtype=np.float64).reshape(-1, 3) for numbers in joints]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise VideoError(
             f"{file}: no frame of OpenPose: {error!r:.200}",
