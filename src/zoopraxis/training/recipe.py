@@ -291,9 +291,9 @@ class Recipe:
                 f"{clip.input.kind!r}",
                 "leave train.sizes out",
             )
-        # 5 epochs, sizes 40 and 56: 40 40 40 56 56
-        stages = [clip.change(input=clip.input.at_size(size)) for size in sizes]
-        return tuple(stages[epoch * len(sizes) // epochs] for epoch in range(epochs))
+        # 5 epochs, sizes 40 and 56: 40 40 56 56 56; the last epoch has the last size, always
+        stages = [clip.change(input=clip.input.at_size(size)) for size in reversed(sizes)]
+        return tuple(stages[left * len(sizes) // epochs] for left in reversed(range(epochs)))
 
 
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -397,11 +397,6 @@ def _check_together(recipe: Recipe) -> None:
                 f"augment.{name} = [{low}, {high}] is not a range within (0, {highest}]",
                 "write the lower value first",
             )
-    if len(t.sizes) > t.epochs:
-        raise RecipeError(
-            f"train.sizes has {len(t.sizes)} stages for {t.epochs} epochs",
-            "give as many sizes as epochs, or fewer",
-        )
     if not a.scales:
         raise RecipeError("augment.scales is empty", "name one scale at least: [1.0]")
     if 1.0 in o.betas:
