@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from zoopraxis.data.neighbours import whole
 from zoopraxis.data.samples import Label, SampleList
 from zoopraxis.errors import VideoError
 from zoopraxis.inputs import ClipSpec, Inputs
 from zoopraxis.inputs.augment import Augment
-from zoopraxis.inputs.base import concatenate, train_indices, view_indices
+from zoopraxis.inputs.base import train_indices, view_indices
 
 __all__ = ["BadVideo", "Batch", "Clip", "ClipDataset", "collate"]
 
@@ -170,8 +170,17 @@ def collate(items: Sequence[Clip | BadVideo]) -> Batch:
     """Join the clips of a batch and set the unreadable ones apart."""
     clips = [item for item in items if isinstance(item, Clip)]
     return Batch(
-        inputs=concatenate([c.inputs for c in clips]) if clips else torch.empty(0),
+        inputs=_joined([c.inputs for c in clips]) if clips else torch.empty(0),
         labels=tuple(c.label for c in clips),
         indices=tuple(c.sample for c in clips),
         bad=tuple(item for item in items if isinstance(item, BadVideo)),
     )
+
+
+def _joined(clips: list[Inputs]) -> Inputs:
+    """Join clips along the batch: in a worker, where the training process can read the result."""
+    parts = [clip if isinstance(clip, tuple) else (clip,) for clip in clips]
+    joined = tuple(
+        default_collate([tensor[0] for tensor in tensors]) for tensors in zip(*parts, strict=True)
+    )
+    return joined if isinstance(clips[0], tuple) else joined[0]

@@ -26,6 +26,7 @@ from zoopraxis.data.hub import is_hub
 from zoopraxis.data.labels import label_names
 from zoopraxis.data.samples import SampleList, read_samples
 from zoopraxis.data.splits import split_by_group
+from zoopraxis.engine.allocator import keep_memory
 from zoopraxis.errors import (
     DataError,
     RecipeError,
@@ -301,7 +302,7 @@ def _loader(clips: ClipDataset, order: TrainOrder | ValOrder, data: DataPart) ->
         batch_sampler=order,
         collate_fn=collate,
         num_workers=data.workers,
-        worker_init_fn=_leave_connections,
+        worker_init_fn=_start_worker,
         persistent_workers=data.workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
@@ -352,8 +353,9 @@ def _fault(error: Exception, index: int, path: str) -> Fault:
     )
 
 
-def _leave_connections(_: int) -> None:
-    """Leave it to the training process, in a worker, to say that a connection broke off."""
+def _start_worker(_: int) -> None:
+    """Keep memory for clip after clip; leave it to the training process to say what broke off."""
+    keep_memory()
     shown = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
