@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pages import TAGS, elements
 from videos import X264, write
 from zoopraxis.cli.data import data
 from zoopraxis.errors import DataError
@@ -50,6 +51,19 @@ def test_the_page_shows_videos_and_remedies(folder: Path, tmp_path: Path) -> Non
     assert "<b>&.mp4" not in text
     links = re.findall("(?:src|href)=[\"'](.{5})", text)
     assert all(link.startswith(("data:", "#")) for link in links)  # self-contained
+
+
+def test_names_of_files_and_classes_are_no_html(folder: Path, tmp_path: Path) -> None:
+    evil = folder / "<script>alert(1)<"
+    evil.mkdir()
+    content = (folder / "run" / "a.mp4").read_bytes()
+    for name in ('"onerror="alert(2)" <img src=x onerror=alert(3)>.mp4', "' onload='x.mp4"):
+        (evil / name).write_bytes(content)
+    (evil / "<h1>torn.mp4").write_bytes(content[:99])
+    page = tmp_path / "found.html"
+    doctor(folder, "--page", page, "--read", "headers")
+    assert elements(page.read_text()) <= TAGS
+    assert "&lt;script&gt;alert(1)&lt;/&lt;h1&gt;torn.mp4" in page.read_text()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])

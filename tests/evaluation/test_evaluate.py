@@ -8,10 +8,12 @@ import torch
 from torch import nn
 
 from colours import opened
+from pages import TAGS, elements
 from videos import write_frames
 from zoopraxis.data.samples import read_samples
 from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.evaluation.evaluate import evaluate
+from zoopraxis.evaluation.page import plain_text
 from zoopraxis.evaluation.report import worst_clips, write_report
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.inputs import RGB, ClipSpec, Regions, Sampling
@@ -386,6 +388,16 @@ def test_precision_recall_and_support_of_each_class(tmp_path):
     cells = "<td>b</td><td>100.0 %</td><td>33.3 %</td><td>50.0 %</td><td>3</td>"
     assert cells in page
     assert page.index(cells) < page.index("<td>a</td>")  # the lowest F1 first
+
+
+def test_names_of_classes_are_neither_html_nor_formulas(tmp_path):
+    labels = ("<script>alert(1)</script>", r"costs $\frac 1$ or $_$", "long " * 99)
+    result = fake(np.eye(3)[:, None], (0, 1, 1), labels=labels, names=("<b>", "'\"", "&lt;"))
+    page = write_report(result, tmp_path / "page.html").read_text()
+    assert elements(page) <= TAGS
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert plain_text(labels[1]) == r"costs \$\frac 1\$ or \$_\$"
+    assert len(plain_text(labels[2])) == 40
 
 
 def test_classes_of_videos_with_several_labels(tmp_path):

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from zoopraxis.errors import DataError
-from zoopraxis.evaluation.page import COLOURS
+from zoopraxis.evaluation.page import COLOURS, plain_text
 from zoopraxis.evaluation.paired import Paired, holm, paired, wilson
 from zoopraxis.evaluation.result import Evaluation
 from zoopraxis.evaluation.runs import aligned
@@ -240,7 +240,8 @@ def draw_comparison(comparison: Comparison) -> Figure:
 
     Of many classes, the 40 that change most are drawn.
     """
-    others = range(1, len(comparison.names))
+    names = [*map(plain_text, comparison.names)]
+    others = range(1, len(names))
     changes = [comparison.by_class(run) for run in others]
     shown = [
         sorted(
@@ -249,7 +250,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
         )
         for change in changes
     ]
-    heights = 0.8 + 0.24 * max(len(change) for change in shown), 1.2 + 0.3 * len(comparison.names)
+    heights = 0.8 + 0.24 * max(len(change) for change in shown), 1.2 + 0.3 * len(names)
     figure = Figure(figsize=(5.2 * len(shown), sum(heights)))
     figure.set_layout_engine("constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
@@ -260,16 +261,16 @@ def draw_comparison(comparison: Comparison) -> Figure:
         values = [100 * c.pairs.change for c in change]
         colours = [COLOURS["accent" if value < 0 else "calm"] for value in values]
         axes.barh(range(len(change)), values, color=colours)
-        stars = [c.label + (" *" if c.p_value < 0.05 else "") for c in change]
+        stars = [plain_text(c.label) + (" *" if c.p_value < 0.05 else "") for c in change]
         axes.set_yticks(range(len(change)), stars, fontsize=8)
         axes.axvline(0, color=COLOURS["ink"], linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("change of accuracy, points")
-        axes.set_title(f"{comparison.names[run]} against {comparison.names[0]}", fontsize=9)
+        axes.set_title(f"{names[run]} against {names[0]}", fontsize=9)
     axes = below.subplots()
-    counts = [len(comparison.alone(run)) for run in range(len(comparison.names))]
+    counts = [len(comparison.alone(run)) for run in range(len(names))]
     axes.barh(range(len(counts)), counts, color=COLOURS["calm"])
-    axes.set_yticks(range(len(counts)), comparison.names, fontsize=8)
+    axes.set_yticks(range(len(counts)), names, fontsize=8)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(f"videos of {len(comparison.videos)} that it alone gets right")

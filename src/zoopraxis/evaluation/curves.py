@@ -17,6 +17,7 @@ from sklearn.preprocessing import normalize
 
 from zoopraxis.errors import DataError
 from zoopraxis.evaluation.features import FeatureSet
+from zoopraxis.evaluation.page import plain_text
 from zoopraxis.evaluation.probe import Probing, linear_svm
 from zoopraxis.evaluation.protocols import Round
 from zoopraxis.files import write_atomically
@@ -128,7 +129,9 @@ def draw_dimensions(curves: Sequence[DimensionCurve], path: Path) -> Path:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for curve in curves:
-        axes.plot(curve.dims, [100 * v for v in curve.top1], marker="o", label=curve.name)
+        axes.plot(
+            curve.dims, [100 * v for v in curve.top1], marker="o", label=plain_text(curve.name)
+        )
     axes.set(xscale="log", xlabel="dimensions after PCA", ylabel="top-1 accuracy (%)")
     _dress(axes, sorted({d for curve in curves for d in curve.dims}))
     return _write(figure, path)
@@ -143,7 +146,9 @@ def draw_shots(results: Sequence[Probing], path: Path) -> Path:
     for result in results:
         points = sorted(result.points, key=lambda p: p.shots or np.inf)
         x = [p.shots or last for p in points]
-        (line,) = axes.plot(x, [100 * p.top1 for p in points], marker="o", label=result.name)
+        (line,) = axes.plot(
+            x, [100 * p.top1 for p in points], marker="o", label=plain_text(result.name)
+        )
         low = [100 * (p.top1 if p.low is None else p.low) for p in points]
         high = [100 * (p.top1 if p.high is None else p.high) for p in points]
         axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2)
@@ -201,7 +206,7 @@ def draw_map(
         edge = {"edgecolor": colours[classes[n]], "linewidth": 2}
         axes.add_artist(AnnotationBbox(frame, (a, b), pad=0.05, bboxprops=edge))
     for k, label in enumerate(features.labels):
-        axes.scatter([], [], color=colours[k], marker="s", label=label)
+        axes.scatter([], [], color=colours[k], marker="s", label=plain_text(label))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=6, frameon=False, fontsize=8)
     return _write(figure, path)
 

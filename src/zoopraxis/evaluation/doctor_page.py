@@ -108,8 +108,8 @@ def _summary(
     values = {
         "videos": str(len(examined)),
         "unreadable": str(sum(bool(one.problem) for one in examined)),
-        "hours": f"{sum(one.duration for one in examined) / 3600:.2f}",
-        "GB": f"{sum(one.bytes for one in examined) / 1e9:.2f}",
+        **_in_units(sum(one.duration for one in examined), {"hours": 3600, "minutes": 60}),
+        **_in_units(sum(one.bytes for one in examined), {"GB": 1e9, "MB": 1e6}),
     }
     values |= {"classes": str(len(classes))} if classes else {}
     now, then = cost.told()
@@ -120,13 +120,24 @@ def _summary(
         for one in findings
     )
     body = tiles(values)
-    body += f"<table>{lines}</table>" if lines else "<p>Nothing is wrong with them.</p>"
+    body += (
+        f"<div class=table><table>{lines}</table></div>"
+        if lines
+        else "<p>Nothing is wrong with them.</p>"
+    )
     if cost.worth_resizing:
         body += (
             f"<p class=remedy>Decoding would take about {then} after "
             f"<code>{html.escape(remedy)}</code>.</p>"
         )
     return body
+
+
+def _in_units(value: float, units: Mapping[str, float]) -> dict[str, str]:
+    """Show a value in the first unit, the largest, of which it has a tenth or more; or the last."""
+    fit = (name for name, size in units.items() if value >= size / 10)
+    name = next(fit, [*units][-1])
+    return {name: _told(value / units[name])}
 
 
 def _sizes(examined: Sequence[Examined]) -> str:
@@ -156,7 +167,8 @@ def _finding(one: Finding, strips: Mapping[str, str]) -> str:
     shown = one.videos[:_SHOWN]
     for line, videos in zip(one.where[: len(shown)], shown, strict=True):
         told = "" if line in videos or len(videos) > 1 else f"<p>{html.escape(line)}</p>"
-        body += told + "".join(strips[video] for video in videos)
+        frames = "".join(strips[video] for video in videos)
+        body += f"<div class=pair>{frames}</div>" if len(videos) > 1 else told + frames
     if one.videos and len(one.where) <= _SHOWN:
         return body
     few = not one.videos and len(one.where) <= _LISTED

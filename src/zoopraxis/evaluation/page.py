@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = [
     "image",
     "new_axes",
     "percent",
+    "plain_text",
     "quarantined",
     "section",
     "side_by_side",
@@ -30,26 +32,46 @@ __all__ = [
 
 COLOURS = {"ink": "#222831", "soft": "#8a94a3", "accent": "#e4572e", "calm": "#2e86ab"}
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222831; max-width: 60rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #dde1e7; }
-.sub, figcaption { color: #667080; } img { max-width: 100%; } figure { margin: 1.2rem 0; }
+:root { color-scheme: light dark; --ink: #222831; --paper: #fff; --soft: #5d6776; --line: #dde1e7;
+        --tile: #f3f5f8; --fail: #c0392b; --warn: #8a6100; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7ec; --paper: #15181c; --soft: #9ba5b3; --line: #363c45; --tile: #22272e;
+          --fail: #ff8a70; --warn: #e0b040; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+       max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+h1 { margin-bottom: 0; line-height: 1.2; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+.sub, figcaption, summary { color: var(--soft); } summary { cursor: pointer; }
+img { max-width: 100%; border-radius: .4rem; } figure { margin: 1.2rem 0; }
 .tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; }
-.tile { background: #f3f5f8; border-radius: .6rem; padding: .8rem 1.2rem; min-width: 7rem; }
-.tile b { display: block; font-size: 1.7rem; } .tile span { color: #667080; }
-.strip img { border-radius: .4rem; width: 100%; image-rendering: auto; }
-.row { display: flex; flex-wrap: wrap; gap: 1rem; } .row figure { margin: 0; }
-.row img { height: 11rem; } .remedy { border-left: .25rem solid; padding-left: .8rem; }
-.fail { color: #e4572e; } .warn { color: #b8860b; } summary { cursor: pointer; color: #667080; }
-li, figcaption, td { overflow-wrap: anywhere; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: left; }
+.tile { background: var(--tile); border-radius: .6rem; padding: .8rem 1.2rem; min-width: 6.5rem; }
+.tile b { display: block; font-size: 1.5rem; line-height: 1.3; } .tile span { color: var(--soft); }
+.strip img { width: 100%; }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1.2rem; } .row figure { margin: 0; }
+.row img { height: 11rem; }
+.pair { border-left: .25rem solid var(--line); padding-left: .8rem; margin: 1.6rem 0; }
+.pair figure { margin: .4rem 0; } .remedy { border-left: .25rem solid; padding-left: .8rem; }
+.fail { color: var(--fail); } .warn { color: var(--warn); }
+.table { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; }
+td, th { padding: .2rem .6rem; text-align: left; vertical-align: top; }
+th, td + td { overflow-wrap: break-word; } .numbers { font-size: .9rem; }
+.numbers td:first-child { min-width: 6rem; }
+.numbers th + th, .numbers td + td { text-align: right; }
+.numbers td + td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+@media (max-width: 30rem) {
+  td, th { padding: .2rem .3rem; } .numbers { font-size: .8rem; } .row img { height: auto; } }
 """
+# Numbers, fractions and intervals: 12.5, 8.3 %, +0.0 (-9.2 to +9.2), 3.6e-04
+_NUMBERS = re.compile(r"(?:[-+\d.,e%() ]|to)*|undefined")
+_LONGEST = 40  # characters of a name in a picture
 
 
 def write_page(path: str | Path, title: str, parts: Iterable[str]) -> Path:
     """Write a page of HTML parts; it needs no other file."""
     path = Path(path)
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
+    page = "<!doctype html><html lang=en><meta charset=utf-8>"
+    page += "<meta name=viewport content='width=device-width'>"
+    page += f"<title>{html.escape(title)}</title>"
     page += f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, page.encode())
@@ -71,13 +93,16 @@ def tiles(values: Mapping[str, str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Make a table of plain text; an empty head is left out."""
+    """Make a table of plain text; an empty head is left out. A narrow window scrolls it."""
+    rows = [*rows]
     titles = "".join(f"<th>{html.escape(title)}</th>" for title in head)
     lines = [f"<tr>{titles}</tr>"] if head else []
     lines += [
         f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     ]
-    return f"<table>{''.join(lines)}</table>"
+    numbers = all(_NUMBERS.fullmatch(cell) for row in rows for cell in row[1:])
+    of = " class=numbers" if numbers else ""
+    return f"<div class=table><table{of}>{''.join(lines)}</table></div>"
 
 
 def side_by_side(parts: Iterable[str]) -> str:
@@ -131,3 +156,12 @@ def new_axes(width: float, height: float) -> tuple[Figure, Any]:
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def plain_text(name: str) -> str:
+    """Prepare a name of somebody's for a picture: shortened, and without formulas.
+
+    Matplotlib takes what stands between two dollar signs for one, and fails where it is none.
+    """
+    short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    return short.replace("$", r"\$")

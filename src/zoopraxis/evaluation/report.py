@@ -20,6 +20,7 @@ from zoopraxis.evaluation.page import (
     image,
     new_axes,
     percent,
+    plain_text,
     quarantined,
     section,
     table,
@@ -152,7 +153,7 @@ def _draw_classes(evaluation: Evaluation, mode: str | None) -> Figure:
     places = range(len(worst_first))
     figure, axes = new_axes(6, 0.6 + 0.24 * len(places))
     axes.barh(places, [100 * accuracy for _, accuracy in worst_first], color=COLOURS["calm"])
-    axes.set_yticks(places, [label for label, _ in worst_first])
+    axes.set_yticks(places, [plain_text(label) for label, _ in worst_first])
     axes.set(xlabel="accuracy, %", xlim=(0, 100))
     return figure
 
@@ -182,7 +183,7 @@ def _draw_confusion(evaluation: Evaluation, mode: str | None) -> Figure:
     axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     named = len(counts) <= 60  # more names would be illegible
     ticks = range(len(counts)) if named else []
-    labels = list(evaluation.labels) if named else []
+    labels = [*map(plain_text, evaluation.labels)] if named else []
     axes.set_xticks(ticks, labels, rotation=90)
     axes.set_yticks(ticks, labels)
     axes.set(xlabel="predicted", ylabel="true")

@@ -13,6 +13,7 @@ from zoopraxis.evaluation.page import (
     figure_image,
     new_axes,
     percent,
+    plain_text,
     quarantined,
     section,
     table,
@@ -43,7 +44,7 @@ def draw_timeline(truth: Sequence[Truth], found: Sequence[Segment]) -> Figure:
         axes.barh(
             row[one.label] - 0.2, length, 0.34, one.start, color=COLOURS["accent"], alpha=shade
         )
-    axes.set_yticks(list(row.values()), list(row))
+    axes.set_yticks(list(row.values()), [*map(plain_text, row)])
     axes.set(xlabel="seconds", ylim=(-0.6, len(labels) - 0.4))
     axes.set_xlim(left=0)
     return figure

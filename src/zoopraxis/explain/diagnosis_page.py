@@ -10,6 +10,7 @@ from zoopraxis.evaluation.page import (
     COLOURS,
     figure_image,
     new_axes,
+    plain_text,
     section,
     table,
     tiles,
@@ -155,7 +156,7 @@ def draw_classes(diagnosis: Diagnosis) -> Figure:
     axes = figure.subplots()
     axes.imshow(values[chosen], cmap="RdBu", vmin=-100, vmax=100, aspect="auto")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [*map(plain_text, labels)])
     for (row, column), value in np.ndenumerate(values[chosen]):
         colour = "white" if abs(value) > 60 else COLOURS["ink"]
         axes.text(column, row, f"{value:+.0f}", ha="center", va="center", color=colour, fontsize=8)
