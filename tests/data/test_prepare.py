@@ -220,6 +220,22 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("name", ["ssv2", "jester"])
+def test_the_test_part_has_the_answers_that_are_given(name, tmp_path):
+    SETS[name](tmp_path / "in")
+    for file in (tmp_path / "in").glob("jester-v1-*.csv"):
+        file.rename(file.with_name(file.name.removeprefix("jester-v1-")))  # as of today
+    label = {"ssv2": "Holding something", "jester": "Swiping Left"}[name]
+    text(tmp_path / "in", "labels/test-answers.csv", f"9;{label}")
+    text(tmp_path / "in", "labels/test.csv", "9")
+    frames(tmp_path / "in", "frames/9")
+
+    done = prepare_videos(name, tmp_path / "in", tmp_path / "out")
+
+    assert done.parts["test.csv"] == Count(listed=1, found=1)
+    assert [row["label"] for row in rows(tmp_path / "out" / "test.csv")] == [label]
+
+
 def test_every_set_is_tried():
     assert SETS.keys() == VIDEO_SETS.keys()
 
