@@ -88,7 +88,7 @@ def test_onnx_opens_with_onnx_runtime_alone(net, tmp_path):
 
 
 @pytest.mark.parametrize("name", list_models("test_*"))
-@pytest.mark.parametrize("to", ["onnx", "torch"])
+@pytest.mark.parametrize("to", ["onnx", "openvino", "torch"])
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # exporters warn about themselves
 def test_every_family_exports(name, to, tmp_path):

@@ -121,8 +121,8 @@ class FrameGate(Gate):
         before, now, after = maps[:, :, 0::3], maps[:, :, 1::3], maps[:, :, 2::3]
         total = now + self.bias[:, None, None]  # (B, T, 2, H, W)
         # frame t adds the first tap of frame t - 1 and the last tap of frame t + 1
-        total[:, 1:] += before[:, :-1]
-        total[:, :-1] += after[:, 1:]
+        total = total + F.pad(before[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
+        total = total + F.pad(after[:, 1:], (0, 0, 0, 0, 0, 0, 0, 1))
         return total.flatten(0, 1).tanh()  # (B * T, 2, H, W)
 
 

@@ -52,7 +52,10 @@ def roi_align(maps: Tensor, boxes: Tensor, *, stride: float, size: int = 7) -> T
 
     rois = _numbered(maps, boxes)  # (M * N, 5)
     out = ops.roi_align(maps, rois, size, spatial_scale=1 / stride, aligned=True)
-    return out.unflatten(0, boxes.shape[:2])  # type: ignore[no-any-return]
+    # of a box without area torchvision makes 0, and OpenVINO the mean of no samples: NaN
+    empty = (boxes[..., 2:] <= boxes[..., :2]).any(dim=2)  # (M, N)
+    out = out.unflatten(0, boxes.shape[:2])  # (M, N, C, size, size)
+    return out.masked_fill(empty[..., None, None, None], 0)  # type: ignore[no-any-return]
 
 
 def roi_max_pool(maps: Tensor, boxes: Tensor, *, stride: float, size: int = 7) -> Tensor:
