@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from damage import CAMPAIGN
 from videos import write_frames
 
 HERE = Path(__file__).parent
@@ -46,16 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what became of the damaged files of each campaign."""
-    counts = [
-        text
-        for report in terminalreporter.getreports("passed")
-        for name, text in report.user_properties
-        if name == CAMPAIGN and report.when == "call"
-    ]
-    if counts:
-        terminalreporter.section("campaigns of damage")
-        for text in sorted(counts):
+    """Print what tests recorded, such as what became of damaged files: a section a property."""
+    sections: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call":
+            for title, text in report.user_properties:
+                sections.setdefault(title, []).append(text)
+    for title, texts in sections.items():
+        terminalreporter.section(title)
+        for text in sorted(texts):
             terminalreporter.line(text)
 
 

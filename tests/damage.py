@@ -12,7 +12,7 @@ from zoopraxis.errors import ZoopraxisError
 
 __all__ = ["CAMPAIGN", "Counts", "damaged"]
 
-CAMPAIGN = "campaign"  # property of a test that `conftest` prints
+CAMPAIGN = "campaigns of damage"  # what a test records under it, `conftest` prints
 
 
 class Counts:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from videos import write
 from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.engine.compiled import SUFFIXES
-from zoopraxis.engine.export import export_model, open_exported
+from zoopraxis.engine.export import export_files, export_model, open_exported
 from zoopraxis.errors import CheckpointError, ShapeError, ZoopraxisError
 from zoopraxis.models import list_models
 
@@ -87,13 +88,33 @@ def test_onnx_opens_with_onnx_runtime_alone(net, tmp_path):
     assert about["clip"]["input"].keys() >= {"mean", "std", "size"}
 
 
-@pytest.mark.parametrize("name", list_models("test_*"))
-@pytest.mark.parametrize("to", ["onnx", "openvino", "torch"])
+def test_formats_written_together_are_those_written_alone(net, tmp_path):
+    paths = {to: tmp_path / f"net{suffix}" for to, suffix in SUFFIXES.items()}
+    errors = export_files(net, paths)
+
+    assert errors.keys() == SUFFIXES.keys()
+    assert max(errors.values()) < 1e-5
+    clip = net.clip.example(seed=2)
+    with torch.no_grad():
+        expected = net.model(clip)
+        program = torch.export.load(paths["torch"]).module()
+        for run in (program, *(open_exported(paths[to]).model for to in ("onnx", "openvino"))):
+            torch.testing.assert_close(run(clip), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ZoopraxisError, match="--fold is for onnx"):
+        export_files(net, paths, fold="4d")
+
+
+@pytest.mark.parametrize("name", [*list_models("test_*"), *list_models()])
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # exporters warn about themselves
-def test_every_family_exports(name, to, tmp_path):
-    torch.manual_seed(0)
-    assert export_model(open_model(name), tmp_path / f"net{SUFFIXES[to]}", to=to) < 1e-4
+def test_every_network_exports(name, tmp_path, record_property):
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:  # pytest keeps what is in tmp_path
+        paths = {to: Path(folder) / f"net{suffix}" for to, suffix in SUFFIXES.items()}
+        errors = export_files(open_model(name), paths)
+    shown = ", ".join(f"{to} {error:.1e}" for to, error in errors.items())
+    record_property("parity of exported networks", f"{name}: {shown}")
+    assert errors.keys() == SUFFIXES.keys()
+    assert max(errors.values()) < 1e-4
 
 
 def test_what_cannot_be_written_leaves_nothing(net, tmp_path, monkeypatch):

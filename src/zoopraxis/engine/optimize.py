@@ -11,7 +11,7 @@ from torch import nn
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.engine.compiled import COMPILERS
 from zoopraxis.engine.fast_forms import in_fast_forms
-from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes
+from zoopraxis.engine.runtimes import RuntimeNetwork, onnx_bytes, trace
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import Inputs
 
@@ -68,7 +68,7 @@ def optimize(
             torch.set_num_threads(threads)
         return in_fast_forms(model)
     clip = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
-    data = onnx_bytes(copy.deepcopy(model).eval(), clip)
+    data = onnx_bytes(trace(copy.deepcopy(model).eval(), clip))
     return RuntimeNetwork(COMPILERS[engine](data, precision=precision, threads=threads))
 
 

@@ -4,10 +4,11 @@ import io
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from zoopraxis.engine.compiled import Compiled, require
 
-__all__ = ["RuntimeNetwork", "onnx_bytes"]
+__all__ = ["RuntimeNetwork", "onnx_bytes", "trace"]
 
 
 class RuntimeNetwork(nn.Module):
@@ -28,8 +29,8 @@ class RuntimeNetwork(nn.Module):
         return torch.from_numpy(self.compiled(*(x.contiguous().numpy() for x in inputs)))
 
 
-def onnx_bytes(model: nn.Module, clip: tuple[Tensor, ...], **metadata: str) -> bytes:
-    """Write a network as ONNX, for clips of one shape.
+def trace(model: nn.Module, clip: tuple[Tensor, ...]) -> ExportedProgram:
+    """Trace a network for clips of one shape.
 
     Parameters
     ----------
@@ -37,22 +38,32 @@ def onnx_bytes(model: nn.Module, clip: tuple[Tensor, ...], **metadata: str) -> b
         In evaluation mode.
     clip : tuple of Tensor
         What it is called with, one clip as the batch.
+    """
+    with torch.no_grad():
+        return torch.export.export(model, clip)
+
+
+def onnx_bytes(program: ExportedProgram, **metadata: str) -> bytes:
+    """Write a network as ONNX.
+
+    Parameters
+    ----------
+    program : ExportedProgram
+        Its `trace`.
     metadata : str
         Texts to put into the file's ``metadata_props``.
     """
     onnx = require("onnx")
     require("onnxscript")
     with torch.no_grad():
-        program = torch.onnx.export(
-            torch.export.export(model, clip), dynamo=True, verbose=False, optimize=False
-        )
-    assert program is not None  # noqa: S101  it is None only for an export to a file
+        made = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False)
+    assert made is not None  # noqa: S101  it is None only for an export to a file
     # a third of the nodes are constants, and the optimiser compares each node with all others
     passes = require("onnx_ir").passes
     lift = passes.common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)
-    passes.Sequential(lift, passes.common.DeduplicateInitializersPass())(program.model)
-    program.optimize()
-    proto = program.model_proto
+    passes.Sequential(lift, passes.common.DeduplicateInitializersPass())(made.model)
+    made.optimize()
+    proto = made.model_proto
     onnx.helper.set_model_props(proto, metadata)
     buffer = io.BytesIO()
     onnx.save_model(proto, buffer)
