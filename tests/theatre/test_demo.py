@@ -9,7 +9,7 @@ from zoopraxis.theatre.demo import run_demo
 from zoopraxis.training.recipe import recipe_path
 from zoopraxis.video import open_video
 
-RECIPE = recipe_path("theatre_r2plus1d")
+RECIPE = recipe_path("demo")
 
 
 @pytest.mark.slow

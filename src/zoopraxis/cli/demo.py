@@ -25,7 +25,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of all files.")] = Path("zoopraxis-demo"),
     recipe: Annotated[
         str, typer.Option(help="How to train: a recipe by name or file.")
-    ] = "theatre_r2plus1d",
+    ] = "demo",
     clips_per_class: Annotated[int, typer.Option(min=2, help="Size of the theatre.")] = 70,
 ) -> None:
     """Film a theatre, train on it, test on unseen performers, and predict an action."""
