@@ -86,6 +86,18 @@ def test_decodes_on_from_the_last_request(tmp_path, monkeypatch):
         assert len(seeks) == 2
 
 
+def test_counts_on_from_the_last_request(tmp_path, monkeypatch):
+    rewinds = []
+    rewind = Demuxer.rewind
+    with open_video(make(tmp_path, "h264-avi")) as video:
+        monkeypatch.setattr(Demuxer, "rewind", lambda self: rewinds.append(1) or rewind(self))
+        for i in range(0, 40, 2):
+            assert numbers_of(video.frames_at([i, i + 1])) == [i, i + 1]
+        assert not rewinds
+        assert numbers_of(video.frames_at([39, 10])) == [39, 10]
+        assert len(rewinds) == 1
+
+
 def test_a_process_may_end_without_closing(clip):
     code = """
 import numpy, sys

@@ -195,10 +195,11 @@ class _FrameReader:
         self.demuxer = demuxer
         self.index = index
         self._run: _Run | None = None
+        self._count: _Count | None = None
 
     def stop(self) -> None:
         """Forget where the last request ended."""
-        self._run = None
+        self._run = self._count = None
 
     def frames(
         self, indices: NDArray[np.int64], deadline: Deadline
@@ -211,24 +212,18 @@ class _FrameReader:
     def _by_counting(
         self, indices: NDArray[np.int64], deadline: Deadline
     ) -> Iterator[tuple[int, VideoFrame]]:
-        requested = set(indices.tolist())
-        self.demuxer.rewind()
-        i = 0
-        for packet in self.demuxer.packets():
-            deadline.check()
-            try:
-                frames = self.demuxer.decode(packet)
-            except av.error.FFmpegError as error:
-                # The index skipped what cannot be decoded, but a frame requested now may
-                # reference it.
-                raise self._damaged(i, error) from error
-            for frame in frames:
-                if i in requested:
-                    yield i, frame
-                i += 1
-            if not requested or i > indices[-1]:
-                return
-        raise _missing(self.demuxer.name, i, self.index)
+        numbers = indices.tolist()
+        count, self._count = self._count, None
+        if count is None or (numbers and not count.leads_to(numbers[0])):
+            self.demuxer.rewind()
+            count = _Count(self.demuxer, self.index)
+        try:
+            yield from zip(numbers, count.frames(numbers, deadline), strict=True)
+        except av.error.FFmpegError as error:
+            # The index skipped what cannot be decoded, but a frame requested now may
+            # reference it.
+            raise self._damaged(count.done, error) from error
+        self._count = count
 
     def _by_pts(
         self, indices: NDArray[np.int64], deadline: Deadline
@@ -318,7 +313,7 @@ class _Run:
                 self._pass_over(self._index.key_before(time))
             frame = self._next(time)
             self._last = time
-            self._kept = frame if frame.width * frame.height <= MAX_KEPT else None
+            self._kept = _unless_large(frame)
             yield frame
 
     def _pass_over(self, key: int | None) -> None:
@@ -363,6 +358,45 @@ class _Run:
         else:
             packet.stream.codec_context.skip_frame = "DEFAULT"
         return self._demuxer.decode(packet)
+
+
+class _Count:
+    """Decoding from the start of a file whose frames are known by their number alone."""
+
+    def __init__(self, demuxer: Demuxer, index: FrameIndex) -> None:
+        self._demuxer = demuxer
+        self._index = index
+        self._packets = demuxer.packets()
+        self._decoded: deque[VideoFrame] = deque()  # and not counted so far
+        self._kept: VideoFrame | None = None  # the last that was asked for, unless it is large
+        self.done = 0  # frames that were counted
+
+    def leads_to(self, number: int) -> bool:
+        """Whether a frame is still to come, or was the last."""
+        return number >= self.done or (number == self.done - 1 and self._kept is not None)
+
+    def frames(self, numbers: Sequence[int], deadline: Deadline) -> Iterator[VideoFrame]:
+        """Yield frames of ascending numbers."""
+        for number in numbers:
+            frame = self._kept
+            while self.done <= number or frame is None:
+                frame = self._next(deadline)
+                self.done += 1
+            self._kept = _unless_large(frame)
+            yield frame
+
+    def _next(self, deadline: Deadline) -> VideoFrame:
+        while not self._decoded:
+            packet = next(self._packets, None)
+            if packet is None:
+                raise _missing(self._demuxer.name, self.done, self._index)
+            deadline.check()
+            self._decoded.extend(self._demuxer.decode(packet))
+        return self._decoded.popleft()
+
+
+def _unless_large(frame: VideoFrame) -> VideoFrame | None:
+    return frame if frame.width * frame.height <= MAX_KEPT else None
 
 
 def packets_from(
