@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import av
@@ -16,6 +17,7 @@ from zoopraxis.errors import VideoError
 from zoopraxis.video._base import Deadline, Size, Video, frame_rate
 from zoopraxis.video._index import FrameIndex, read_index
 from zoopraxis.video._input import Demuxer
+from zoopraxis.video._known import Identity, Known, identity
 from zoopraxis.video._orientation import Orientation, orientation_of
 from zoopraxis.video._remedies import REENCODE, command
 from zoopraxis.video._resize import resize_image
@@ -56,12 +58,34 @@ class Colours(NamedTuple):
     matrix: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What opening a video finds out by reading it."""
+
+    index: FrameIndex
+    can_seek: bool
+    only_from_key: bool
+    size: Size  # as stored
+    rotation: int  # of the first frame as FFmpeg has it, before rounding
+    orientation: Orientation
+    colours: Colours
+    interlaced: bool
+
+    def __len__(self) -> int:
+        return len(self.index.pts)
+
+
+# Of the streams that were opened last, two million frames in all: 16 MB
+KNOWN: Known[_Facts] = Known(2**21)
+
+
 class PyAVVideo(Video):
     """A video file, URL or bytes.
 
     Opening reads the packets once, without decoding them, to index every frame and the key
     frame to start from (1 to 5 ms for a clip of 300 frames). Where packets are unreliable (AVI
-    with B-frames, raw streams), opening decodes.
+    with B-frames, raw streams), opening decodes. A file that did not change since it was opened
+    last is not read again for it.
 
     Parameters
     ----------
@@ -94,23 +118,24 @@ class PyAVVideo(Video):
     def __init__(
         self, video: str | bytes, *, name: str, timeout: float, stream: int | None = None
     ) -> None:
-        deadline = Deadline(name, timeout)
+        key = identity(video, stream)
         self._demuxer = Demuxer(video, name=name, timeout=timeout, stream=stream)
         try:
-            self._index = read_index(self._demuxer, deadline)
-            self._reader = _FrameReader(self._demuxer, self._index)
-            first = self._first_frame(name, deadline)
-            orientation = orientation_of(first, name)
+            facts = KNOWN.get(key)
+            if facts is None:
+                facts = self._examine(key, Deadline(name, timeout))
+            else:
+                self._demuxer.can_seek = facts.can_seek
+                self._demuxer.only_from_key = facts.only_from_key
+                self._reader = _FrameReader(self._demuxer, facts.index)
         except BaseException:
             self._demuxer.close()
             raise
-        size, aspect = (first.height, first.width), self._demuxer.sample_aspect_ratio
-        if orientation.rotation % 180:
-            size, aspect = (first.width, first.height), 1 / aspect
+        self._index, self.orientation, self.colours = facts.index, facts.orientation, facts.colours
+        size, aspect = facts.size, self._demuxer.sample_aspect_ratio
+        if facts.orientation.rotation % 180:
+            size, aspect = size[::-1], 1 / aspect
         self.pts, self.time_base = self._index.pts, self._demuxer.time_base
-        self.orientation = orientation
-        codec = self._demuxer.stream.codec_context
-        self.colours = Colours(codec.color_primaries, codec.color_trc, codec.colorspace)
         pts, time_base = self.pts, float(self.time_base)
         timestamps = (pts - pts[0]) * time_base
         super().__init__(
@@ -120,30 +145,52 @@ class PyAVVideo(Video):
             duration=(self._index.end - int(pts[0])) * time_base,
             size=size,
             codec=self._demuxer.stream.codec.canonical_name,
-            rotation=orientation.rotation,
-            mirrored=orientation.mirrored,
+            rotation=facts.orientation.rotation,
+            mirrored=facts.orientation.mirrored,
             sample_aspect_ratio=aspect,
             transfer=TRANSFERS.get(self.colours.transfer, "unspecified"),
-            interlaced=first.interlaced_frame,
+            interlaced=facts.interlaced,
             timeout=timeout,
         )
-        self._stored_rotation = first.rotation  # before rounding
-        self._converter = _Converter(orientation)
+        self._stored_rotation = facts.rotation
+        self._converter = _Converter(facts.orientation)
+
+    def _examine(self, key: Identity | None, deadline: Deadline) -> "_Facts":
+        """Index the frames, and decode the first: only it knows its size and rotation for certain.
+
+        What was found out is kept, unless FFmpeg learned in the meantime where to seek.
+        """
+        demuxer = self._demuxer
+        listed = len(demuxer.stream.index_entries)
+        index = read_index(demuxer, deadline)
+        is_same = len(demuxer.stream.index_entries) == listed
+        if len(index.pts) == 0:
+            raise VideoError(
+                f"{demuxer.name}: the video stream holds no frame that can be decoded",
+                "copy or download it again; check that it plays in a player",
+            )
+        self._reader = _FrameReader(demuxer, index)
+        ((_, first),) = self._reader.frames(np.zeros(1, dtype=np.int64), deadline)
+        codec = demuxer.stream.codec_context
+        facts = _Facts(
+            index=index,
+            can_seek=demuxer.can_seek,
+            only_from_key=demuxer.only_from_key,
+            size=(first.height, first.width),
+            rotation=first.rotation,
+            orientation=orientation_of(first, demuxer.name),
+            colours=Colours(codec.color_primaries, codec.color_trc, codec.colorspace),
+            interlaced=first.interlaced_frame,
+        )
+        if is_same:
+            index.pts.setflags(write=False)  # shared by all who open it again
+            KNOWN.put(key, facts)
+        return facts
 
     @property
     def keys(self) -> NDArray[np.int64]:
         """Indices of the key frames, ascending."""
         return np.flatnonzero(np.isin(self._index.pts, self._index.keys))
-
-    def _first_frame(self, name: str, deadline: Deadline) -> VideoFrame:
-        """Decode the first frame: only a frame knows its size and rotation for certain."""
-        if len(self._index.pts) == 0:
-            raise VideoError(
-                f"{name}: the video stream holds no frame that can be decoded",
-                "copy or download it again; check that it plays in a player",
-            )
-        ((_, frame),) = self._reader.frames(np.zeros(1, dtype=np.int64), deadline)
-        return frame
 
     def _decode(
         self, indices: NDArray[np.int64], size: Size | None, deadline: Deadline
