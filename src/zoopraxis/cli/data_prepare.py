@@ -38,7 +38,7 @@ def sets(
 
 
 def prepare(
-    name: Annotated[str, typer.Argument(help="A name of ``zoopraxis data sets``.")],
+    name: Annotated[str, typer.Argument(help="A name of `zoopraxis data sets`.")],
     root: Annotated[Path, typer.Option(help="Folder of its videos and official lists.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder to fill. [default: lists, in ROOT]")
