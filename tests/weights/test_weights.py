@@ -1,5 +1,6 @@
 """The published checkpoints: that each can be asked for, downloaded, converted and used."""
 
+import re
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -50,6 +51,12 @@ def test_a_checkpoint_can_be_had(weights):
     assert not file_of(weights).is_absolute()
     assert set(weights.sha256) <= set("0123456789abcdef")
     assert not weights.sha256 or len(weights.sha256) >= 8
+
+
+def test_a_data_set_has_one_name():
+    # pictures and tables group checkpoints by it
+    names = {part for weights in WEIGHTS for part in re.split(r", then |, | and ", weights.dataset)}
+    assert len({re.sub(r"\W", "", name).lower() for name in names}) == len(names)
 
 
 def test_no_two_checkpoints_share_a_file():

@@ -55,8 +55,8 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 }
 
 _DATA = {  # name, prefix of the file, classes, labels
-    "ssv1": ("something-something-v1", "something-v1", 174, "ssv1_sorted"),
-    "diving48": ("diving48", "diving48", 48, "diving48"),
+    "ssv1": ("Something-Something v1", "something-v1", 174, "ssv1_sorted"),
+    "diving48": ("Diving48", "diving48", 48, "diving48"),
 }
 
 

@@ -19,8 +19,8 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 _OTHERS: Mapping[str, tuple[str, int, str]] = {
     "k400": ("Kinetics-400", 400, "kinetics400"),
     "gym99": ("FineGym, 99 classes", 99, "gym99"),
-    "k400_ft_ucf101_1": ("Kinetics-400, then UCF-101 split 1", 101, "ucf101"),
-    "k400_ft_hmdb51_1": ("Kinetics-400, then HMDB-51 split 1", 51, "hmdb51"),
+    "k400_ft_ucf101_1": ("Kinetics-400, then UCF-101, split 1", 101, "ucf101"),
+    "k400_ft_hmdb51_1": ("Kinetics-400, then HMDB-51, split 1", 51, "hmdb51"),
     "diving48": ("Diving48", 48, "diving48"),
 }
 _VIEWS = "10 clips of 48 uniform segments, each also flipped"

@@ -66,7 +66,7 @@ _DATA = {
     # tag: data set, K, label list, views of the test
     "ssv1": ("Something-Something v1", 174, "", "1 clip, centre crop 224"),
     "ssv2": ("Something-Something v2", 174, "ssv2", "1 clip, centre crop 224"),
-    "k400": ("kinetics400", 400, "kinetics400", "10 clips x 3 crops"),
+    "k400": ("Kinetics-400", 400, "kinetics400", "10 clips x 3 crops"),
 }
 
 

@@ -70,9 +70,9 @@ _UNIFORM = "1 clip of uniform segments, 1 centre crop"
 _DENSE = "10 dense clips x 3 crops of the full resolution"
 _TWICE = "2 clips x 3 crops of the full resolution"
 _DATA = {  # name, classes, labels
-    "k400": ("kinetics400", 400, "kinetics400"),
-    "ssv1": ("something-something-v1", 174, "ssv1_sorted"),
-    "ssv2": ("something-something-v2", 174, "ssv2"),
+    "k400": ("Kinetics-400", 400, "kinetics400"),
+    "ssv1": ("Something-Something v1", 174, "ssv1_sorted"),
+    "ssv2": ("Something-Something v2", 174, "ssv2"),
 }
 
 

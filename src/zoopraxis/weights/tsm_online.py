@@ -28,7 +28,7 @@ WEIGHTS = (
             "https://hanlab.mit.edu/projects/tsm/models/mobilenetv2_jester_online.pth.tar",
         ),
         source="tsm",
-        dataset="jester",
+        dataset="Jester",
         num_classes=27,
         labels="jester_sorted",
         licence="MIT (code)",

@@ -51,7 +51,7 @@ def _published(model: str, source: str, folder: str, top1: float) -> Weights:
         page=f"https://drive.google.com/drive/folders/{folder}",
         file="model_best.pth.tar",  # as its code saves it
         source=source,
-        dataset="ucf101",
+        dataset="UCF-101, split 1",
         num_classes=101,
         labels="ucf101",
         licence="MIT",
