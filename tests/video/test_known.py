@@ -1,6 +1,7 @@
 """What is known of a file that was opened before, and when it is not believed."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +72,16 @@ def test_a_changed_file_is_read_again(tmp_path, examined):
     with pytest.raises(VideoError, match="no frame that can be decoded"):
         open_video(path)
     assert len(examined) == 3
+
+
+def test_a_file_that_was_replaced_by_one_of_its_size_and_time_is_read_again(tmp_path, examined):
+    path = make(tmp_path, "h264-b")
+    for times in (1, 2):
+        path.write_bytes(path.read_bytes())
+        os.utime(path, LONG_AGO)
+        open_video(path).close()
+        assert len(examined) == times
+        time.sleep(0.05)  # a file system's clock has steps
 
 
 def test_a_file_that_was_just_written_is_not_believed(tmp_path, examined):

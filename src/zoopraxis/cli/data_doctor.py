@@ -42,7 +42,8 @@ def doctor(
         typer.Option(help="Keep what is found in this .jsonl or .parquet; a stopped run resumes."),
     ] = None,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Write the unreadable videos here, for `train` and `evaluate`.")
+        Path | None,
+        typer.Option(help="Write the unreadable videos here, for `train` and `evaluate`."),
     ] = None,
     page: Annotated[
         Path | None, typer.Option(help="Write what is found here, with frames, as one HTML page.")

@@ -23,9 +23,7 @@ def demo(
         list[str] | None, typer.Argument(help="section.key=value for the recipe.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of all files.")] = Path("zoopraxis-demo"),
-    recipe: Annotated[
-        str, typer.Option(help="How to train: a recipe by name or file.")
-    ] = "demo",
+    recipe: Annotated[str, typer.Option(help="How to train: a recipe by name or file.")] = "demo",
     clips_per_class: Annotated[int, typer.Option(min=2, help="Size of the theatre.")] = 70,
 ) -> None:
     """Film a theatre, train on it, test on unseen performers, and predict an action."""

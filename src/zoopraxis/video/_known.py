@@ -42,8 +42,9 @@ def identity(video: str | bytes, stream: int | None) -> Identity | None:
         return None
     if time.time() - status.st_mtime < SETTLED:
         return None
-    size, changed = status.st_size, status.st_mtime_ns
-    return (video, stream, status.st_dev, status.st_ino, size, changed)
+    # a copy may bring its old time of writing with it; the time of its last change it cannot set
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return (video, stream, status.st_dev, status.st_ino, status.st_size, *times)
 
 
 class Known(Generic[T]):
