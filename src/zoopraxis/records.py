@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zoopraxis.errors import RecipeError, ZoopraxisError, did_you_mean
@@ -12,6 +12,8 @@ __all__ = ["build", "change", "convert"]
 
 T = TypeVar("T")
 Error = type[ZoopraxisError]
+
+_hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 
 def build(
@@ -86,7 +88,7 @@ def _checked(
     also: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Values of a table, converted to the types of a dataclass's fields."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = [f.name for f in fields(kind)]
     values = {}
     for key, value in table.items():

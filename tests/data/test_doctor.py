@@ -1,6 +1,8 @@
 """Bad, repeated and look-alike videos are named, sound ones are not; quarantine leaves them out."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,37 @@ def test_the_index_is_kept_until_the_content_changes(folder: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     (second,) = examine_videos([str(path)], workers=1, index=index)
     assert (first.frames, second.frames) == (40, 20)
+
+
+@pytest.mark.parametrize("every", [0.0, 1e9])
+def test_the_index_is_kept_as_the_work_proceeds(folder: Path, every: float) -> None:
+    paths, index = (
+        [str(folder / "run" / "empty.mp4"), str(folder / "run" / "cut.mp4")],
+        "found.jsonl",
+    )
+    # killed, not interrupted
+    script = f"""
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zoopraxis.data import examine
+if __name__ == "__main__":
+    examine.SAVE_EVERY, examine.SAVING = {every}, 1.0
+    stop = lambda done, of: done == 1 and os._exit(9)
+    examine.examine_videos({paths}, workers=1, index=Path({index!r}), progress=stop)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=folder, check=False)
+    assert ran.returncode == 9
+    kept = [one.path for one in examine.read_index(folder / index)]
+    assert kept == (paths[:1] if every == 0 else [])
+
+
+def test_an_index_that_cannot_be_written_is_told_before_the_work(folder: Path) -> None:
+    path = str(folder / "run" / "a.mp4")
+    for index in (folder / "run" / "a.mp4" / "found.jsonl", folder / "run" / "a.mp4" / "b.parquet"):
+        with pytest.raises(DataError, match=f"{index} cannot be written"):
+            examine_videos([path], workers=1, index=index, progress=pytest.fail)
 
 
 def test_an_index_is_told_from_a_list(folder: Path) -> None:

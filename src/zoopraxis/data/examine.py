@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -61,9 +61,9 @@ SIDE = 12  # pixels of the small pictures of them
 CLIP, STRIDE, SHORT = 16, 2, 256  # a clip as many recipes read it, to time
 TIMED = 32  # videos of which a clip is timed
 SECONDS = 300.0  # time limit of a video
-# Videos between two times that the index is written; or a twentieth of it, where that is more:
-# an index of a million videos takes longer to write than some hundred take to examine.
-SAVE_EVERY = 200
+# The index is written every so many seconds, or in a twentieth of the time where that is longer: of
+# a hundred thousand videos it takes seconds.
+SAVE_EVERY, SAVING = 10.0, 1 / 20
 KEYS = frozenset({"path", "sha256", "level"})  # which every line or row of an index has
 ALMOST_FLAT = 4.0  # standard deviation in grey levels: nothing to see
 
@@ -177,7 +177,7 @@ def examine_videos(
     Raises
     ------
     DataError
-        The index is not one.
+        The index is not one, or cannot be written.
     """
     kept = {place_of(one.path): one for one in _kept(index)}
     places = [place_of(path) for path in paths]
@@ -188,18 +188,18 @@ def examine_videos(
     ]
     found: dict[int, Examined] = {}
 
-    def save() -> None:
+    def save() -> float:
+        began = time.monotonic()
         if index:
             write_index(index, (kept | {places[k]: found[k] for k in sorted(found)}).values())
+        ended = time.monotonic()
+        return ended + max(SAVE_EVERY, (ended - began) / SAVING)
 
-    save()  # what cannot be written is known before the work
-    due = SAVE_EVERY
+    due = save()  # what cannot be written is known before the work
     try:
         for number, one in run_isolated(jobs, workers=workers or num_cores(), seconds=seconds + 30):
             found[number] = _lost(paths[number], level, one) if isinstance(one, Lost) else one
-            if len(found) >= due:
-                save()
-                due = len(found) + max(SAVE_EVERY, (len(kept) + len(found)) // 20)
+            due = save() if time.monotonic() >= due else due
             if progress is not None:
                 progress(len(found), len(paths))
     finally:
@@ -230,14 +230,24 @@ def write_index(index: Path, examined: Iterable[Examined]) -> None:
     """Write findings: a row of Parquet each, by the name of the file, or a line of JSON.
 
     Paths are relative to the folder of the index, as in a list; addresses stay.
+
+    Raises
+    ------
+    DataError
+        It cannot be written there, or pyarrow is not installed, for Parquet.
     """
-    index.parent.mkdir(parents=True, exist_ok=True)
-    tables = [asdict(one) | {"path": path_from(index.parent, one.path)} for one in examined]
-    if is_parquet(index):
-        names = [field.name for field in fields(Examined)]
-        write_parquet(index, {name: [table[name] for table in tables] for name in names})
-        return
-    write_atomically(index, "".join(json.dumps(table) + "\n" for table in tables).encode())
+    tables = [vars(one) | {"path": path_from(index.parent, one.path)} for one in examined]
+    try:
+        index.parent.mkdir(parents=True, exist_ok=True)
+        if is_parquet(index):
+            names = [field.name for field in fields(Examined)]
+            write_parquet(index, {name: [table[name] for table in tables] for name in names})
+        else:
+            write_atomically(index, "".join(json.dumps(table) + "\n" for table in tables).encode())
+    except OSError as error:
+        raise DataError(
+            f"{index} cannot be written: {error.strerror}", "choose another place for the index"
+        ) from error
 
 
 def is_index(path: Path) -> bool:
