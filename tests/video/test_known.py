@@ -113,5 +113,10 @@ def test_those_opened_longest_ago_are_forgotten():
     assert known.get(("b",)) == known.get(("c",)) == [0] * 4
     known.put(("large",), [0] * 11)
     assert [known.get((key,)) for key in ("a", "b", "c", "large")] == [None] * 4
+    known.put(("d",), [0] * 10)
+    known.clear()
+    assert known.get(("d",)) is None
+    known.put(("e",), [0] * 10)
+    assert known.get(("e",)) == [0] * 10
     known.put(None, [0])
     assert known.get(None) is None

@@ -170,10 +170,11 @@ def _check_complete(demuxer: Demuxer, last_second: float, *, found: int) -> None
         raise _truncated(
             name, f"its packet table points to byte {declared_size}, but it ends at byte {size}"
         )
-    # An entry without contents repeats the frame before it.
-    listed = sum(entry.size > 0 for entry in stream.index_entries)
-    if container.format.name in TABLE_FORMATS and found < listed:
-        raise _truncated(name, f"its packet table lists {listed} packets, but {found} are there")
+    if container.format.name in TABLE_FORMATS:
+        # An entry without contents repeats the frame before it.
+        listed = sum(entry.size > 0 for entry in stream.index_entries)
+        if found < listed:
+            raise _truncated(name, f"its packet table lists {listed} packets; {found} are there")
     if container.format.name in HEADER_DURATION_FORMATS and container.duration:
         declared = (container.duration + max(container.start_time or 0, 0)) / 1e6
         if declared - last_second > 0.5 + 0.02 * declared:

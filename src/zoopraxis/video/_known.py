@@ -80,6 +80,12 @@ class Known(Generic[T]):
             while self._room < 0:
                 self.remove(next(iter(self._kept)))
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            for key in list(self._kept):
+                self.remove(key)
+
     def remove(self, key: Identity) -> None:
         """Forget a stream."""
         if key in self._kept:
