@@ -119,6 +119,19 @@ def frame_labels(
     """Label of every frame by the segment that covers its time; the later one where two do.
 
     # [0, 2) a, [3, 4) b at times 0 1 2 3:  a a background b
+
+    Parameters
+    ----------
+    segments : sequence of Segment, or of (start, end, label)
+        Of one video; start and end in seconds.
+    times : sequence of N float
+        Of the frames, in seconds, ascending.
+    background : str
+        The label of frames in no segment.
+
+    Returns
+    -------
+    list of N str
     """
     labels = [background] * len(times)
     for one in segments:

@@ -64,7 +64,18 @@ def planes(flow: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def compute_flow(frames: Iterable[Tensor], method: FlowMethod) -> Tensor:
-    """Compute the flow from each frame to the next, (N-1, 2, H, W): `flow_fields`, stacked."""
+    """Compute the flow from each frame to the next: `flow_fields`, stacked.
+
+    Parameters
+    ----------
+    frames, method
+        As for `flow_fields`, and so are the errors.
+
+    Returns
+    -------
+    Tensor of shape (N-1, 2, H, W)
+        float32, in pixels of the frames, x (to the right) then y (downwards).
+    """
     return torch.stack(list(flow_fields(frames, method)))
 
 

@@ -138,6 +138,16 @@ def save_detector(path: str | Path, network: nn.Module, config: DetectorConfig) 
         What `create_detector` returned for ``config``, trained.
     config : DetectorConfig
         Which it is.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        The file has another suffix.
     """
     path = Path(path)
     if path.suffix != ".safetensors":

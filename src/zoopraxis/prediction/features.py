@@ -155,6 +155,18 @@ def stages(model: nn.Module, clip: ClipSpec) -> tuple[str, ...]:
     """Names of the parts of a network, or of its backbone, that give maps, in running order.
 
     # r2plus1d_18: stem, layer1, layer2, layer3, layer4
+
+    Parameters
+    ----------
+    model : nn.Module
+        A network of the zoo; it is run once.
+    clip : ClipSpec
+        Its clip.
+
+    Returns
+    -------
+    tuple of str
+        Modules that run once and give a map (B, C, T, H, W), or (B * T, C, H, W).
     """
     backbone = getattr(model, "backbone", None)
     inner, parts = (True, backbone) if isinstance(backbone, nn.Module) else (False, model)

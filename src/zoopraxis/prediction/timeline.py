@@ -34,7 +34,17 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A part of a video, [start, end) in seconds, in which one class is predicted."""
+    """A part of a video, [start, end) in seconds, in which one class is predicted.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds from the start of the video.
+    label : str
+        The class.
+    score : float
+        The mean over its windows: a probability, unless the mode gives something else.
+    """
 
     start: float
     end: float

@@ -47,7 +47,19 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: Size) -> Tensor:
-    """Clip boxes (..., 4) to a frame of a height and width; those outside lose their area."""
+    """Clip boxes to a frame; those outside lose their area.
+
+    Parameters
+    ----------
+    boxes : Tensor of shape (..., 4)
+        x1, y1, x2, y2 in pixels.
+    size : (float, float)
+        Height and width of the frame, in pixels.
+
+    Returns
+    -------
+    Tensor of shape (..., 4)
+    """
     height, width = size
     return boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
 

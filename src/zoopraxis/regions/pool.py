@@ -59,7 +59,11 @@ def roi_align(maps: Tensor, boxes: Tensor, *, stride: float, size: int = 7) -> T
 
 
 def roi_max_pool(maps: Tensor, boxes: Tensor, *, stride: float, size: int = 7) -> Tensor:
-    """Take the maximum of each region's features in size x size bins; as `roi_align` otherwise."""
+    """Take the maximum of each region's features in size x size bins of whole cells.
+
+    Girshick, Fast R-CNN, ICCV 2015, section 2.1. Parameters, shapes and errors are those of
+    `roi_align`.
+    """
     from torchvision import ops
 
     out = ops.roi_pool(maps, _numbered(maps, boxes), size, spatial_scale=1 / stride)
