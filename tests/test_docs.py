@@ -122,6 +122,14 @@ def test_links_lead_somewhere(page):
             assert not section or section in anchors(linked), target
 
 
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_tables_have_heads_and_even_rows(page):
+    for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
+        first, rule, *rest = [re.sub(r"`[^`]*`", "", row).count("|") for row in table.splitlines()]
+        assert re.fullmatch(r"[|-]+", table.splitlines()[1]), table
+        assert {first, *rest} <= {rule}, table
+
+
 def test_the_index_names_every_page_extra_and_script():
     index = INDEX.read_text(encoding="utf-8")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
