@@ -114,6 +114,21 @@ def test_a_recipes_arguments_come_on_top_of_a_files(saved):
     assert tuned.clip == config.clip
 
 
+def test_what_started_from_weights_of_timm_opens_without_them(tmp_path):
+    args = {"backbone": "resnet10t", "num_frames": 4}
+    config = ModelConfig(
+        name="tsn_timm",
+        args={**args, "pretrained": True},
+        clip=model_spec("tsn_timm").clip.change(num_frames=4),
+        labels=("sit", "stand"),
+    )
+    model = create_model("tsn_timm", num_classes=2, **args)  # as after a download
+
+    net = open_model(save_model(tmp_path / "tsn.safetensors", model, config))
+
+    assert net.config.args == args
+
+
 def test_classes_are_those_of_the_run(saved):
     model, tuned = start_network(ModelPart(name=TINY, weights=str(saved[2])), labels=("x", "y"))
 

@@ -57,8 +57,13 @@ class ModelConfig:
         )
 
     def of_weights(self, state: Mapping[str, Tensor]) -> "ModelConfig":
-        """Return the identity of the same network with these weights."""
-        return replace(self, sha256=hash_weights(state))
+        """Return the identity of the same network with these weights.
+
+        Of its arguments ``pretrained`` is left out: it names the weights from which the network
+        started, and who opens these should not download those.
+        """
+        args = {key: value for key, value in self.args.items() if key != "pretrained"}
+        return replace(self, args=args, sha256=hash_weights(state))
 
     @property
     def key(self) -> str:
