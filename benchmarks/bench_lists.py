@@ -27,6 +27,7 @@ from pathlib import Path
 from zoopraxis.data.samples import Sample, read_samples
 from zoopraxis.data.splits import split_by_group
 from zoopraxis.data.write import write_list
+from zoopraxis.explain.latency import processor_name
 
 
 def floor(text: str) -> None:
@@ -76,6 +77,7 @@ def main() -> None:
         for _ in range(args.rounds):
             for name, call in steps.items():
                 best[name] = min(best[name], seconds(call))
+    print(processor_name())
     for name, took in best.items():
         micro = 1e6 * took / args.lines
         print(f"{name:14} {took / best['floor']:5.2f} x the floor, {micro:6.2f} us a line")

@@ -18,6 +18,8 @@ import subprocess
 import sys
 import time
 
+from zoopraxis.explain.latency import processor_name
+
 SETTINGS = (None, "1000")
 
 
@@ -63,6 +65,7 @@ def main() -> None:
     if args.train is not None:
         print(train_for(args.train))
         return
+    print(processor_name())
     for processes in (1, 2):
         best = {setting: [0.0] for setting in SETTINGS}
         for _ in range(args.rounds):

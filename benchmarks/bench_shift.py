@@ -26,6 +26,7 @@ from torch import Tensor
 
 from peers import published_shift
 from zoopraxis import create_model
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.models import gsm, tsm
 
 Forms = Mapping[str, AbstractContextManager[object]]
@@ -114,7 +115,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     clip = torch.randn(1, 3, 8, options.pixels, options.pixels)
     size, threads = f"8 frames of {options.pixels} pixels", f"{options.threads} thread(s)"
-    print(f"{size}, {threads}, best of {options.rounds}")
+    print(f"{processor_name()}: {size}, {threads}, best of {options.rounds}")
     for (name, (bare, ours, forms)), train in itertools.product(CASES.items(), (False, True)):
         best = seconds(steps(bare, ours, forms, clip, train=train), options.rounds)
         base = best["2D network"]

@@ -24,6 +24,7 @@ from zoopraxis.data.frames import extract_frames
 from zoopraxis.data.resize import resize_videos
 from zoopraxis.data.samples import Sample, SampleList
 from zoopraxis.data.shards import write_shards
+from zoopraxis.explain.latency import processor_name
 from zoopraxis.video import Encoding, file_of, open_video
 from zoopraxis.video.extraction import places
 
@@ -80,6 +81,7 @@ def main() -> None:
                 place = random.Random(f"{number} {k}").random()
                 for form, paths in forms.items():
                     total[form] += seconds_of(paths[k], place)
+        print(processor_name())
         for form, paths in forms.items():
             clip = total[form] / args.rounds / len(videos)
             print(f"{form:12} {1000 * clip:6.1f} ms a clip, {size_of(paths) / 1e6:6.1f} MB")
