@@ -7,6 +7,7 @@ same numbers,
 - a kernel (t, 1, 1) is a 2D convolution (t, 1) over (1, C, T, H * W);
 - a kernel (t, k, k) is the sum of t 2D convolutions of the frames, each of them shifted in time;
 - poolings are those of the frames, then those over time;
+- parts of an axis are parts of where that axis is;
 - what acts on elements or channels stays as it is.
 """
 
@@ -44,6 +45,13 @@ class FoldedNetwork(nn.Module):
 
     def __init__(self, model: nn.Module, clip: tuple[Tensor, ...]) -> None:
         super().__init__()
+        for x in clip:
+            if x.ndim != 5:
+                raise ZoopraxisError(
+                    f"only clips have a form in four dimensions, and the network takes an input of "
+                    f"shape {tuple(x.shape)} too",
+                    "leave --fold out",
+                )
         with torch.no_grad():
             program = torch.export.export(model, clip).run_decompositions()
         self.graph = program.graph
@@ -83,8 +91,11 @@ class FoldedNetwork(nn.Module):
     def _called(self, node: fx.Node, known: dict[fx.Node, Any]) -> Any:
         args: Any = fx.map_arg(node.args, lambda one: known[one])
         function: Any = node.target
-        if not any(_is_clip(one) for one in (node, *node.all_input_nodes)):
+        clips = [one for one in (node, *node.all_input_nodes) if _is_clip(one)]
+        if not clips:
             return function(*args, **node.kwargs)
+        if any(one.name not in self.kept and _value(one).shape[0] > 1 for one in clips):
+            raise self._unfit(node)  # something else than the batch is in its place
         if function in SAME:
             return function(*args, **node.kwargs)
         if function in FORMS:
@@ -103,9 +114,14 @@ class FoldedNetwork(nn.Module):
 
 def _is_clip(node: fx.Node) -> bool:
     """Whether a node gives five dimensions."""
-    value = node.meta.get("val")
-    value = value[0] if isinstance(value, tuple | list) else value
+    value = _value(node)
     return isinstance(value, Tensor) and value.ndim == 5
+
+
+def _value(node: fx.Node) -> Any:
+    """Return the tensor that a node gives, the first of several, without its numbers."""
+    value = node.meta.get("val")
+    return value[0] if isinstance(value, tuple | list) else value
 
 
 def _shaped(node: fx.Node, x: Tensor) -> Tensor:
@@ -132,17 +148,40 @@ def _permute(node: fx.Node, x: Tensor, axes: Sequence[int]) -> Tensor:
     return x.transpose(0, 1)
 
 
-def _mean(node: fx.Node, x: Tensor, axes: Sequence[int], keepdim: bool = False) -> Tensor:
-    places = [place for axis in axes if (place := AXES[axis % 5]) is not None]
-    x = x.mean(places, keepdim=True)
-    return x if keepdim else _shaped(node, x.transpose(0, 1))
+def _reduction(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the form of a function that reduces axes."""
+
+    def reduced(node: fx.Node, x: Tensor, axes: Sequence[int], keepdim: bool = False) -> Tensor:
+        places = [place for axis in axes if (place := AXES[axis % 5]) is not None]
+        x = reduce(x, places, keepdim=True) if places else x
+        return x if keepdim else _shaped(node, x.transpose(0, 1))
+
+    return reduced
 
 
-def _cat(node: fx.Node, parts: Sequence[Tensor], axis: int = 0) -> Tensor:
+def _place(node: fx.Node, axis: int) -> int:
+    """Return where an axis of a clip is, which is not the batch."""
     place = AXES[axis % 5]
     if place is None:
         raise FoldedNetwork._unfit(node)
-    return torch.cat(list(parts), place)
+    return place
+
+
+def _cat(node: fx.Node, parts: Sequence[Tensor], axis: int = 0) -> Tensor:
+    return torch.cat(list(parts), _place(node, axis))
+
+
+def _slice(node: fx.Node, x: Tensor, axis: int = 0, *bounds: int | None) -> Tensor:
+    sliced: Tensor = aten.slice.Tensor(x, _place(node, axis), *bounds)
+    return sliced
+
+
+def _split(node: fx.Node, x: Tensor, sizes: Sequence[int], axis: int = 0) -> Sequence[Tensor]:
+    return x.split(list(sizes), _place(node, axis))
+
+
+def _choose(node: fx.Node, x: Tensor, axis: int, indices: Tensor) -> Tensor:
+    return x.index_select(_place(node, axis), indices)
 
 
 def _pad(node: fx.Node, x: Tensor, amounts: Sequence[int], value: float = 0.0) -> Tensor:
@@ -242,6 +281,11 @@ def _mean_pooling(
     return _over_time(x, lambda y: F.avg_pool2d(y, (t, 1), (t_stride, 1), (t_pad, 0)))
 
 
+def _adaptive_pooling(_: fx.Node, x: Tensor, bins: Sequence[int]) -> Tensor:
+    x = F.adaptive_avg_pool2d(x, bins[1:])
+    return _over_time(x, lambda y: F.adaptive_avg_pool2d(y, (bins[0], y.shape[3])))
+
+
 def _item(_: fx.Node, parts: Sequence[Any], index: int) -> Any:
     return parts[index]
 
@@ -253,6 +297,7 @@ SAME = {  # on elements and channels
     aten.tanh.default,
     aten.hardtanh.default,
     aten.clamp.default,
+    aten.alias.default,
     aten.clone.default,
     aten.add.Tensor,
     aten.sub.Tensor,
@@ -264,8 +309,13 @@ FORMS: dict[Any, Callable[..., Any]] = {
     aten.convolution.default: _convolution,
     aten.max_pool3d_with_indices.default: _max_pooling,
     aten.avg_pool3d.default: _mean_pooling,
-    aten.mean.dim: _mean,
+    aten._adaptive_avg_pool3d.default: _adaptive_pooling,
+    aten.mean.dim: _reduction(torch.mean),
+    aten.amax.default: _reduction(torch.amax),
     aten.cat.default: _cat,
+    aten.slice.Tensor: _slice,
+    aten.split_with_sizes.default: _split,
+    aten.index_select.default: _choose,
     aten.constant_pad_nd.default: _pad,
     aten.permute.default: _permute,
     aten.view.default: _reshape,
