@@ -1,14 +1,14 @@
 """Files for other programs: PyTorch's .pt2, ONNX and OpenVINO, with labels and clip inside."""
 
-import io
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from zoopraxis.checkpoints.config import ModelConfig
@@ -108,15 +108,21 @@ def export_files(
     with torch.no_grad():
         expected = net.model(*clip)
         for to, path in paths.items():
-            run = program.module() if to == "torch" else RuntimeNetwork(COMPILERS[to](data))
-            errors[to] = float((run(*clip) - expected).abs().max() / expected.abs().max())
-            _hold(errors[to], path)
-            if to == "torch":
-                write_atomically(path, _saved(program, texts))
-            elif to == "onnx":
-                write_atomically(path, data)
-            else:
-                _write_openvino(require("openvino").Core().read_model(data), texts, path)
+            with _unfinished(path) as unfinished:
+                if to == "torch":
+                    files: dict[str, Any] = {f"{key}.json": text for key, text in texts.items()}
+                    torch.export.save(program, unfinished, extra_files=files)
+                    run: nn.Module = torch.export.load(unfinished).module()
+                else:
+                    if to == "onnx":
+                        unfinished.write_bytes(data)
+                    else:
+                        _save_openvino(
+                            require("openvino").Core().read_model(data), texts, unfinished
+                        )
+                    run = RuntimeNetwork(COMPILERS[to](unfinished))
+                errors[to] = float((run(*clip) - expected).abs().max() / expected.abs().max())
+                _hold(errors[to], path)
     return errors
 
 
@@ -158,7 +164,8 @@ def export_quantized(
         onnx.helper.set_model_props(proto, texts)
         write_atomically(path, proto.SerializeToString())
     else:
-        _write_openvino(quantize_by_openvino(data, shown), texts, path)
+        with _unfinished(path) as unfinished:
+            _save_openvino(quantize_by_openvino(data, shown), texts, unfinished)
 
 
 def _check_place(path: Path, to: Format) -> None:
@@ -188,14 +195,6 @@ def _traced(net: OpenModel, fold: Literal["4d"] | None) -> tuple[ExportedProgram
     return trace(FoldedNetwork(model, clip).eval(), frames), texts | {FOLD: fold}
 
 
-def _saved(program: ExportedProgram, texts: Mapping[str, str]) -> bytes:
-    """Return what a .pt2 file holds."""
-    buffer = io.BytesIO()
-    files: dict[str, Any] = {f"{key}.json": text for key, text in texts.items()}
-    torch.export.save(program, buffer, extra_files=files)
-    return buffer.getvalue()
-
-
 def _hold(error: float, path: Path) -> None:
     """Refuse a file that computes something else."""
     if not error <= PARITY:  # NaN neither
@@ -205,17 +204,23 @@ def _hold(error: float, path: Path) -> None:
         )
 
 
-def _write_openvino(model: Any, texts: Mapping[str, str], path: Path) -> None:
-    """Write the .bin and then the .xml, each whole."""
-    openvino = require("openvino")
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Give a place to write a file to, which is then put where it belongs, whole."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
+        yield Path(folder) / path.name
+        for suffix in (".bin", path.suffix):  # the weights of OpenVINO's file first
+            part = (Path(folder) / path.name).with_suffix(suffix)
+            if part.is_file():
+                flush(part)
+                part.replace(path.with_suffix(suffix))
+
+
+def _save_openvino(model: Any, texts: Mapping[str, str], path: Path) -> None:
+    """Write the .xml, and the .bin beside it."""
     for key, text in texts.items():
         model.set_rt_info(text, [key])
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
-        unfinished = Path(folder) / path.name
-        openvino.save_model(model, unfinished, compress_to_fp16=False)
-        for suffix in (".bin", ".xml"):
-            flush(unfinished.with_suffix(suffix))
-            unfinished.with_suffix(suffix).replace(path.with_suffix(suffix))
+    require("openvino").save_model(model, path, compress_to_fp16=False)
 
 
 def open_exported(

@@ -177,7 +177,8 @@ def _slice(node: fx.Node, x: Tensor, axis: int = 0, *bounds: int | None) -> Tens
 
 
 def _split(node: fx.Node, x: Tensor, sizes: Sequence[int], axis: int = 0) -> Sequence[Tensor]:
-    return x.split(list(sizes), _place(node, axis))
+    parts: Sequence[Tensor] = aten.split_with_sizes(x, list(sizes), _place(node, axis))
+    return parts
 
 
 def _choose(node: fx.Node, x: Tensor, axis: int, indices: Tensor) -> Tensor:
@@ -282,8 +283,9 @@ def _mean_pooling(
 
 
 def _adaptive_pooling(_: fx.Node, x: Tensor, bins: Sequence[int]) -> Tensor:
-    x = F.adaptive_avg_pool2d(x, bins[1:])
-    return _over_time(x, lambda y: F.adaptive_avg_pool2d(y, (bins[0], y.shape[3])))
+    t, height, width = bins
+    x = F.adaptive_avg_pool2d(x, (height, width))
+    return _over_time(x, lambda y: F.adaptive_avg_pool2d(y, (t, y.shape[3])))
 
 
 def _item(_: fx.Node, parts: Sequence[Any], index: int) -> Any:
