@@ -103,6 +103,18 @@ def test_files_within_tar_files_differ(tmp_path):
     assert identity(f"file:{tmp_path / 'missing.mp4'}", None) is None
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads
+def test_a_forked_process_is_not_locked_out():
+    known = Known(room=10)
+    known.put(("a",), [0])
+    with known._lock:  # as if another thread had it
+        child = os.fork()
+        if not child:
+            os._exit(0 if known.get(("a",)) == [0] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_those_opened_longest_ago_are_forgotten():
     known = Known(room=10)
     for key in ("a", "b", "a"):

@@ -59,6 +59,11 @@ class Known(Generic[T]):
     def __init__(self, room: int) -> None:
         self._room = room
         self._kept: OrderedDict[Identity, T] = OrderedDict()  # the last is last
+        self._unlock()
+        if hasattr(os, "register_at_fork"):  # while another thread holds the lock
+            os.register_at_fork(after_in_child=self._unlock)
+
+    def _unlock(self) -> None:
         self._lock = Lock()
 
     def get(self, key: Identity | None) -> T | None:
