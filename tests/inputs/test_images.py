@@ -47,6 +47,12 @@ def test_resize_averages_where_it_shrinks():
     assert (small.float() - 100).abs().max() <= 15
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
+def test_resize_to_single_pixels(size):
+    x = torch.randint(0, 255, (2, 3, 8, 8), dtype=torch.uint8)
+    assert (resize_frames(x, size) - resize_frames(x.float(), size)).abs().max() <= 1
+
+
 def test_resize_to_the_same_size_is_nothing():
     x = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     assert resize_frames(x, (4, 4)) is x
