@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zoopraxis.errors import RecipeError, ShapeError
 from zoopraxis.inputs import RGB, Flow, Grey, Media, RGBDiff, RGBFlow
@@ -47,10 +48,14 @@ def test_resize_averages_where_it_shrinks():
     assert (small.float() - 100).abs().max() <= 15
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
-def test_resize_to_single_pixels(size):
-    x = torch.randint(0, 255, (2, 3, 8, 8), dtype=torch.uint8)
-    assert (resize_frames(x, size) - resize_frames(x.float(), size)).abs().max() <= 1
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (3, 4)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_resize_is_that_of_pillow(size, dtype):
+    x = torch.randint(0, 255, (2, 1, 8, 8), dtype=torch.uint8)
+    images = [Image.fromarray(image[0].numpy()) for image in x]
+    pillows = [image.resize(size[::-1], Image.Resampling.BILINEAR) for image in images]
+    expected = torch.from_numpy(np.stack([np.array(image) for image in pillows]))[:, None]
+    assert (resize_frames(x.to(dtype), size).float() - expected).abs().max() <= 1
 
 
 def test_resize_to_the_same_size_is_nothing():

@@ -37,6 +37,8 @@ def resize_batch(x: "Tensor", size: Size) -> "Tensor":
     """Resize (N, C, H, W) likewise; bytes stay bytes, and are several times faster than floats."""
     import torch
 
-    if size == (1, 1) and x.dtype == torch.uint8:  # torch's kernel for bytes fails on one pixel
+    if size[1] == 1 < size[0]:  # torch repeats the first row of floats in a column of one pixel
+        return resize_batch(x.mT, (1, size[0])).mT
+    if size == (1, 1) and x.dtype == torch.uint8:  # its kernel for bytes fails on one pixel
         return resize_batch(x.float(), size).round().to(torch.uint8)
     return torch.nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
