@@ -34,14 +34,6 @@ def test_a_draw_depends_on_seed_epoch_and_number_alone(samples):
         assert not torch.equal(dataset(samples, seed=seed)[epoch, 3].inputs, first.inputs)
 
 
-def test_the_clip_of_an_epoch_may_have_another_size(samples):
-    small = CLIP.change(input=CLIP.input.at_size(16))
-    for cache in ("none", "memory"):
-        clips = dataset(samples, by_epoch=[small, CLIP], cache=cache)
-        assert clips[0, 3].inputs.shape == (1, 3, 4, 16, 16)
-        assert torch.equal(clips[1, 3].inputs, dataset(samples, cache=cache)[1, 3].inputs)
-
-
 def test_workers_do_not_change_what_is_read(samples):
     keys = [[(1, 5), (1, 2)], [(1, 0), (1, 9)], [(2, 5), (2, 2)]]
     batches = [

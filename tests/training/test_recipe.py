@@ -4,7 +4,6 @@ import pytest
 
 from zoopraxis.errors import RecipeError
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
-from zoopraxis.models import model_spec
 from zoopraxis.training.recipe import default_recipe, read_recipe, recipe_text
 
 TEXT = """
@@ -75,28 +74,6 @@ def test_clip_changes_only_what_is_named(path):
     assert clip.input.resize == (72, 96)
 
 
-def test_clips_grow_in_stages_of_equal_length(path):
-    base = ClipSpec(sampling=Sampling(num_frames=8), input=RGB(resize=(64, 72), size=56))
-    recipe = read_recipe(path, ["train.sizes=[40, 56]", "train.epochs=5"])
-
-    clips = recipe.clips_by_epoch(base)
-
-    assert [clip.input.size for clip in clips] == [40, 40, 56, 56, 56]
-    assert clips[0].input.resize == (46, 51)
-    assert clips[-1] == base
-    assert clips[0].change(input=base.input) == base  # nothing else differs
-    assert RGB(resize=128, size=112).at_size(56) == RGB(resize=64, size=56)
-    assert read_recipe(path).clips_by_epoch(base) == ()
-    (once,) = read_recipe(path, ["train.sizes=[40, 56]", "train.epochs=1"]).clips_by_epoch(base)
-    assert once == base
-
-
-def test_skeletons_have_no_size_to_grow(path):
-    recipe = read_recipe(path, ["train.sizes=[40]", "model.name=stgcn_small_msr"])
-    with pytest.raises(RecipeError, match="are of images, and stgcn_small_msr takes 'skeleton'"):
-        recipe.clips_by_epoch(model_spec("stgcn_small_msr").clip)
-
-
 def test_overrides(path):
     recipe = read_recipe(
         path,
@@ -132,8 +109,6 @@ def test_overrides(path):
         ("optim=3", "optim = 3 is not a table"),
         ("train.epochs=0", "train.epochs = 0 is not between 1"),
         ("train.batch_size=0", "train.batch_size = 0 is not between 1"),
-        ("train.val_interval=0", "train.val_interval = 0 is not between 1"),
-        ("train.sizes=[56, 0]", "train.sizes[1] = 0 is not between 1"),
         ("optim.momentum=2", "optim.momentum = 2.0 is not between 0 and 1"),
         ("optim.weight_decay=-1", "optim.weight_decay = -1.0 is not between 0"),
         ("optim.betas=[0.9, 2]", "optim.betas[1] = 2.0 is not between 0 and 1"),

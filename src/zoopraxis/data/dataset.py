@@ -64,8 +64,6 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         The videos, or segments of videos.
     clip : ClipSpec
         The clip that the model expects.
-    by_epoch : sequence of ClipSpec, default=()
-        The clip of each epoch, where that differs from ``clip`` in size.
     augment : Augment or None, default=None
         How training clips vary; None gives the one centre clip of validation.
     seed : int, default=0
@@ -81,14 +79,12 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         samples: SampleList,
         clip: ClipSpec,
         *,
-        by_epoch: Sequence[ClipSpec] = (),
         augment: Augment | None = None,
         seed: int = 0,
         cache: Literal["none", "memory"] = "none",
     ) -> None:
         self.samples = samples
         self.clip = clip
-        self.by_epoch = by_epoch
         self.augment = augment
         self.seed = seed
         self.cache = cache
@@ -103,22 +99,20 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         rng = np.random.default_rng([self.seed, epoch, index])
         try:
             with self._open(index) as track:
-                if self.augment is None:
-                    return self._centre(track, index)
-                clip = self.by_epoch[epoch] if self.by_epoch else self.clip
-                return self._train(track, index, clip, self.augment, rng=rng)
+                return (
+                    self._train(track, index, rng) if self.augment else self._centre(track, index)
+                )
         except VideoError as error:
             return self._bad(index, error)
 
-    def _train(
-        self, track: Any, index: int, clip: ClipSpec, augment: Augment, *, rng: np.random.Generator
-    ) -> Clip:
+    def _train(self, track: Any, index: int, rng: np.random.Generator) -> Clip:
         """Draw indices and augmentation; frames are decoded at the size drawn."""
-        kind, sample = clip.input, self.samples[index]
-        indices = train_indices(track, sample, clip.sampling, rng=rng)  # (1, T)
-        draw = kind.draw(track, augment, rng=rng)
+        assert self.augment is not None  # noqa: S101 - for the type checker
+        kind, sample = self.clip.input, self.samples[index]
+        indices = train_indices(track, sample, self.clip.sampling, rng=rng)  # (1, T)
+        draw = kind.draw(track, self.augment, rng=rng)
         inputs = kind.prepare(kind.read(track, indices, draw), draw)
-        swap = partial(augment.relabel, flipped=draw.flip)
+        swap = partial(self.augment.relabel, flipped=draw.flip)
         label = sample.label
         label = tuple(map(swap, label)) if isinstance(label, tuple) else swap(label)
         return Clip(inputs, label, index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from zoopraxis.errors import RecipeError, ShapeError
 from zoopraxis.inputs.augment import Augment, Draw, draw_augment
@@ -121,17 +121,6 @@ class ImageInput(Input[T, Draw], Generic[T]):
     def scaled(self, size: Size) -> Size:
         """Height and width to which testing resizes images of a size."""
         return scaled_size(size, self.resize)
-
-    def at_size(self, size: int) -> Self:
-        """Return the input of another size, for which frames are resized in proportion.
-
-        # size 56 of frames resized to (64, 72): size 40 of frames resized to (46, 51)
-        """
-        factor = size / self.size
-        if isinstance(self.resize, int):
-            return self.change(size=size, resize=round(factor * self.resize))
-        height, width = self.resize
-        return self.change(size=size, resize=(round(factor * height), round(factor * width)))
 
     def normalise(self, x: Tensor) -> Tensor:
         """Normalise (T, C, S, S), whose values lie in [0, 1], by mean and deviation."""

@@ -272,12 +272,7 @@ def make_feeds(
         shard=shard,
     )
     clips = _NamedFaults(
-        train,
-        clip,
-        by_epoch=recipe.clips_by_epoch(clip),
-        augment=recipe.augment,
-        seed=part.seed,
-        cache=recipe.data.cache,
+        train, clip, augment=recipe.augment, seed=part.seed, cache=recipe.data.cache
     )
     loader = _loader(clips, order, recipe.data)
     if val is None:

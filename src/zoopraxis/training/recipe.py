@@ -9,7 +9,6 @@ from typing import Any, Literal
 from zoopraxis.errors import RecipeError, did_you_mean
 from zoopraxis.inputs import KINDS, ClipSpec, Sampling, change_clip
 from zoopraxis.inputs.augment import Augment
-from zoopraxis.inputs.images import LARGEST, ImageInput
 from zoopraxis.records import build
 from zoopraxis.training.toml import dump, override, parse
 
@@ -168,10 +167,6 @@ class TrainPart:
         Passes over the training list.
     batch_size : int, default=8
         Clips of one step, over all devices and micro-batches.
-    sizes : list of int, default=[]
-        S in pixels of the training clips in stages of equal length, such as ``[40, 56]``, for
-        frames resized in proportion: progressive resizing (Tan and Le, EfficientNetV2, ICML 2021,
-        section 4). Validation is at the clip's own size; empty trains at it too.
     micro_batches : int, default=1
         Micro-batches into which each device splits its shard of the batch, to save memory.
     precision : {"32", "bf16-mixed", "16-mixed"}, default="32"
@@ -216,7 +211,6 @@ class TrainPart:
 
     epochs: int = 30
     batch_size: int = 8
-    sizes: tuple[int, ...] = ()
     micro_batches: int = 1
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     channels_last: bool = False
@@ -273,27 +267,6 @@ class Recipe:
             A change to a field that the clip does not have, or of a wrong type.
         """
         return change_clip(base, self.clip)
-
-    def clips_by_epoch(self, clip: ClipSpec) -> tuple[ClipSpec, ...]:
-        """Clip of each epoch's training, where ``train.sizes`` changes it; else none.
-
-        Raises
-        ------
-        RecipeError
-            The clip's input has no size in pixels.
-        """
-        sizes, epochs = self.train.sizes, self.train.epochs
-        if not sizes:
-            return ()
-        if not isinstance(clip.input, ImageInput):
-            raise RecipeError(
-                f"train.sizes = {list(sizes)} are of images, and {self.model.name} takes "
-                f"{clip.input.kind!r}",
-                "leave train.sizes out",
-            )
-        # 5 epochs, sizes 40 and 56: 40 40 56 56 56; the last epoch has the last size, always
-        stages = [clip.change(input=clip.input.at_size(size)) for size in reversed(sizes)]
-        return tuple(stages[left * len(sizes) // epochs] for left in reversed(range(epochs)))
 
 
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -376,7 +349,6 @@ def _check(recipe: Recipe) -> None:
         "augment.flip": (a.flip, 0, 1),
         "augment.max_distort": (a.max_distort, 0, 1000),
     }
-    limits |= {f"train.sizes[{i}]": (size, 1, LARGEST) for i, size in enumerate(t.sizes)}
     limits |= {f"optim.betas[{i}]": (beta, 0, 1) for i, beta in enumerate(o.betas)}
     limits |= {f"optim.lr_scale.{key}": (value, 0, 1e6) for key, value in o.lr_scale.items()}
     limits |= {f"augment.{key}": (getattr(a, key), 0, 1) for key in COLOURS}
