@@ -5,7 +5,7 @@ import torch
 
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.layers.nonlocal_block import PooledNonLocal
-from zoopraxis.layers.resnet2d import Bottleneck2d
+from zoopraxis.layers.resnet2d import Bottleneck2d, ResNet2d
 from zoopraxis.models import tsm
 from zoopraxis.models.tsm import InPlaceBottleneck, TSMBottleneck
 from zoopraxis.testing import count_macs, count_params, noise_clip
@@ -130,3 +130,15 @@ def test_parameters_and_multiply_adds_of_the_authors_code(name, params, macs):
 
     assert count_params(model) == params
     assert count_macs(model, (1, 3, 8, 224, 224)) == macs
+
+
+@torch.no_grad()
+def test_nonlocal_blocks_begin_as_the_identity():
+    backbone = ResNet2d(50, block=tsm.nonlocal_shift("embedded_gaussian"), width=4)
+    blocks = [one for one in backbone.modules() if isinstance(one, PooledNonLocal)]
+
+    assert len(blocks) == 5
+    for block in blocks:
+        x = torch.randn(1, block.out.out_channels, 2, 4, 4)
+        assert torch.equal(block.eval()(x), x)
+        assert block.theta.weight.std() < 0.02

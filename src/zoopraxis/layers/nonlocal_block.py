@@ -65,9 +65,10 @@ class NonLocalBlock(nn.Module):
             self.weigh = nn.Conv1d(2 * inner, 1, 1, bias=False)
         self.out = nn.Conv3d(inner, channels, 1)  # W_z
         self.norm = nn.BatchNorm3d(channels)
-        self._initialise()
+        self.initialise()
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
+        """Draw the convolutions from N(0, 0.01), and begin as the identity."""
         for module in self.modules():
             if isinstance(module, nn.Conv3d | nn.Conv1d):
                 nn.init.normal_(module.weight, std=0.01)

@@ -1,5 +1,6 @@
 """The residual skeleton of the 3D networks; each paper chooses the convolution in its blocks."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch.nn.functional as F
@@ -209,8 +210,11 @@ def set_norms(model: nn.Module, **values: float) -> None:
 
 
 def initialise(model: nn.Module) -> None:
-    """Initialise convolutions He-normal (fan out), batch norms (1, 0), linear layers N(0, 0.01)."""
-    for module in model.modules():
+    """Initialise convolutions He-normal (fan out), batch norms (1, 0), linear layers N(0, 0.01).
+
+    Modules with a method ``initialise`` of their own, such as non-local blocks, keep what it set.
+    """
+    for module in _without_own(model):
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
@@ -222,3 +226,11 @@ def initialise(model: nn.Module) -> None:
             nn.init.normal_(module.weight, std=0.01)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def _without_own(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield a network and its modules, but those that initialise themselves."""
+    yield model
+    for child in model.children():
+        if not hasattr(child, "initialise"):
+            yield from _without_own(child)
