@@ -27,9 +27,10 @@ FAMILIES = (
     "test_eco",
 )
 FACTORISED = ("r2plus1d", "r2plus1d_variants", "csn", "p3d", "s3d", "x3d", "tsm", "tsm_online")
+REFUSED = {"s3dg_howto100m"}  # its stem makes space and time channels, in eight dimensions
 UNFOLDED = {
     "test_cnn3d",
-    "test_collaborative_spatiotemporal",
+    "test_cost",
     "test_fstcn",
     "test_gsm",
     "test_repflow",
@@ -122,6 +123,10 @@ def test_files_hold_four_dimensions_at_most(name, tmp_path):
 def test_every_factorised_network_has_four_dimensions(name, tmp_path, record_property):
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:  # pytest keeps what is in tmp_path
         path = Path(folder) / "net.onnx"
+        if name in REFUSED:
+            with pytest.raises(ZoopraxisError, match="no form in four dimensions"):
+                export_model(open_model(name), path, to="onnx", fold="4d")
+            return
         error = export_model(open_model(name), path, to="onnx", fold="4d")
         assert_four_dimensions(path)
     record_property("parity of folded networks", f"{name}: onnx {error:.1e}")
@@ -155,8 +160,13 @@ def test_what_has_no_form_is_named(tmp_path):
         def forward(self, x):
             return x.view(3, 4, 1, 2, 2).relu().flatten()[None]
 
-    with pytest.raises(ZoopraxisError, match=r"no form in four dimensions: .*view"):
-        compare(Batched(), torch.randn(1, 4, 3, 2, 2))
+    class Divided(nn.Module):
+        def forward(self, x):
+            return x.view(1, 2, 2, 3, 2, 2).transpose(1, 2).flatten(1)
+
+    for model in (Batched(), Divided()):
+        with pytest.raises(ZoopraxisError, match=r"no form in four dimensions: .*view"):
+            compare(model, torch.randn(1, 4, 3, 2, 2))
     with pytest.raises(ZoopraxisError, match=r"an input of shape \(1, 3, 2, 4\) too"):
         FoldedNetwork(Batched(), (torch.zeros(1, 4, 3, 2, 2), torch.zeros(1, 3, 2, 4)))
 

@@ -109,19 +109,8 @@ def export_files(
         expected = net.model(*clip)
         for to, path in paths.items():
             with _unfinished(path) as unfinished:
-                if to == "torch":
-                    files: dict[str, Any] = {f"{key}.json": text for key, text in texts.items()}
-                    torch.export.save(program, unfinished, extra_files=files)
-                    run: nn.Module = torch.export.load(unfinished).module()
-                else:
-                    if to == "onnx":
-                        unfinished.write_bytes(data)
-                    else:
-                        _save_openvino(
-                            require("openvino").Core().read_model(data), texts, unfinished
-                        )
-                    run = RuntimeNetwork(COMPILERS[to](unfinished))
-                errors[to] = float((run(*clip) - expected).abs().max() / expected.abs().max())
+                logits = _written(program, data, texts, unfinished)(*clip)
+                errors[to] = float((logits - expected).abs().max() / expected.abs().max())
                 _hold(errors[to], path)
     return errors
 
@@ -193,6 +182,21 @@ def _traced(net: OpenModel, fold: Literal["4d"] | None) -> tuple[ExportedProgram
         return trace(model, clip), texts
     frames = tuple(x[0].transpose(0, 1).contiguous() for x in clip)
     return trace(FoldedNetwork(model, clip).eval(), frames), texts | {FOLD: fold}
+
+
+def _written(
+    program: ExportedProgram, data: bytes, texts: Mapping[str, str], path: Path
+) -> nn.Module:
+    """Write the file of a trace or of its ONNX, and return it as a network."""
+    if path.suffix == SUFFIXES["torch"]:
+        files: dict[str, Any] = {f"{key}.json": text for key, text in texts.items()}
+        torch.export.save(program, path, extra_files=files)
+        return torch.export.load(path).module()
+    if path.suffix == SUFFIXES["onnx"]:
+        path.write_bytes(data)
+        return RuntimeNetwork(COMPILERS["onnx"](path))
+    _save_openvino(require("openvino").Core().read_model(data), texts, path)
+    return RuntimeNetwork(COMPILERS["openvino"](path))
 
 
 def _hold(error: float, path: Path) -> None:

@@ -92,6 +92,8 @@ class FoldedNetwork(nn.Module):
         args: Any = fx.map_arg(node.args, lambda one: known[one])
         function: Any = node.target
         clips = [one for one in (node, *node.all_input_nodes) if _is_clip(one)]
+        if isinstance(_value(node), Tensor) and _value(node).ndim > 5:
+            raise self._unfit(node)
         if not clips:
             return function(*args, **node.kwargs)
         if any(one.name not in self.kept and _value(one).shape[0] > 1 for one in clips):

@@ -1,7 +1,5 @@
 """What a runtime computes, behind the face of a network; and networks as ONNX, for runtimes."""
 
-import io
-
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -65,6 +63,5 @@ def onnx_bytes(program: ExportedProgram, **metadata: str) -> bytes:
     made.optimize()
     proto = made.model_proto
     onnx.helper.set_model_props(proto, metadata)
-    buffer = io.BytesIO()
-    onnx.save_model(proto, buffer)
-    return buffer.getvalue()
+    data: bytes = proto.SerializeToString()
+    return data
