@@ -73,6 +73,13 @@ def test_all_families_fold_but_these(name, tmp_path):
         assert compare(net.model, net.clip.example(seed=1)) < 1e-11
 
 
+class OverPositions(nn.Linear):
+    """A linear layer at every position, as heads with windows have."""
+
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
 class Then(nn.Module):
     """A layer whose outputs are put in a row, as a network's are."""
 
@@ -96,6 +103,7 @@ class Then(nn.Module):
         nn.MaxPool3d((2, 3, 3), stride=2, ceil_mode=True),
         nn.AvgPool3d((3, 2, 2), stride=(2, 1, 1), padding=(1, 0, 0)),
         nn.AdaptiveAvgPool3d((3, 7, 4)),
+        OverPositions(4, 6),
         nn.ConstantPad3d((1, 2, 0, 1, 2, 0), 3.0),
     ],
 )

@@ -143,6 +143,15 @@ def _reshape(node: fx.Node, x: Tensor, *_: Any) -> Tensor:
     return _shaped(node, _in_order(node.all_input_nodes[0], x))
 
 
+def _expand(node: fx.Node, x: Tensor, *_: Any) -> Tensor:
+    shape, source = _value(node).shape, node.all_input_nodes[0]
+    if not _is_clip(source):
+        return x.expand(shape[1:]).transpose(0, 1)  # a linear layer's weights, for all positions
+    if _value(source).shape != shape:
+        raise FoldedNetwork._unfit(node)
+    return x
+
+
 def _permute(node: fx.Node, x: Tensor, axes: Sequence[int]) -> Tensor:
     if axes[0] % 5:
         raise FoldedNetwork._unfit(node)  # the batch leaves its place
@@ -322,6 +331,7 @@ FORMS: dict[Any, Callable[..., Any]] = {
     aten.index_select.default: _choose,
     aten.constant_pad_nd.default: _pad,
     aten.permute.default: _permute,
+    aten.expand.default: _expand,
     aten.view.default: _reshape,
     aten._unsafe_view.default: _reshape,
     aten.unsqueeze.default: _reshape,
