@@ -18,7 +18,7 @@ checkpoints in `src/zoopraxis/weights/`. Parameters in millions; GMACs are billi
 of convolutions and matrix products for one clip of the input given; `order` says whether the order
 of the frames changes the output; `sources` are the code bases whose checkpoints it loads.
 Accuracies are the published ones of the checkpoint, in percent, with their protocol; they were not
-measured here. `zoopraxis models 'r2*'`, `--family tsm`, `--sort size` and `--weights` print parts
+measured here. `zoopraxis models 'r2*'`, `--family tsm`, `--sort macs` and `--weights` print parts
 of this page, and `zoopraxis info NAME` prints an entry.
 
 ## Which network?
