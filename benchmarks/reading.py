@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from zoopraxis import open_video
 from zoopraxis.explain.latency import processor_name
 from zoopraxis.theatre.film import film
+from zoopraxis.video import torchcodec_problem
 from zoopraxis.video._pyav import KNOWN
 
 Frames = NDArray[np.uint8]
@@ -178,6 +179,8 @@ def _opencv(path: Path, indices: NDArray[np.int64]) -> Frames:
 
 
 def _torchcodec() -> Read:
+    if problem := torchcodec_problem():
+        raise RuntimeError(problem)
     decoders: Any = importlib.import_module("torchcodec.decoders")
     transforms: Any = importlib.import_module("torchcodec.transforms")
 
