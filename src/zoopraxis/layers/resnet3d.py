@@ -212,7 +212,8 @@ def set_norms(model: nn.Module, **values: float) -> None:
 def initialise(model: nn.Module) -> None:
     """Initialise convolutions He-normal (fan out), batch norms (1, 0), linear layers N(0, 0.01).
 
-    Modules with a method ``initialise`` of their own, such as non-local blocks, keep what it set.
+    Modules with a method ``initialise`` of their own, such as non-local blocks and
+    shifting filters, keep what it set.
     """
     for module in _without_own(model):
         if isinstance(module, nn.Conv2d | nn.Conv3d):

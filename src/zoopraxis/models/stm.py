@@ -71,10 +71,10 @@ class TemporalFilters(nn.Module):
         self.conv = nn.Conv2d(
             channels, channels, (3, 1), padding=(1, 0), groups=channels, bias=False
         )
-        self.initialise_as_shift()
+        self.initialise()
 
     @torch.no_grad()
-    def initialise_as_shift(self) -> None:
+    def initialise(self) -> None:
         """Let a quarter of the channels take the previous frame, and a quarter the next."""
         # C = 8: taps 0 0 1 1 1 1 2 2; tap 0 is the previous frame, 1 this one, 2 the next
         quarter = len(self.conv.weight) // 4
@@ -149,9 +149,6 @@ class STM(SegmentNetwork):
     ) -> None:
         backbone_fn = partial(ResNet2d, depth, block=everywhere(self.block), width=width)
         super().__init__(backbone_fn, num_classes=num_classes, dropout=dropout)
-        for module in self.modules():
-            if isinstance(module, TemporalFilters):
-                module.initialise_as_shift()  # the backbone initialised all convolutions at random
 
 
 _CLIP = ClipSpec(sampling=Sampling(num_frames=8, mode="segments"), input=RGB())

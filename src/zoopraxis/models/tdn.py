@@ -71,9 +71,6 @@ class DifferenceResNet(nn.Module):
         self.difference_layer1 = first_stage(DEPTHS[depth][0], width)
         self.num_features = self.resnet.num_features
         initialise(self)
-        for module in self.modules():
-            if isinstance(module, ShiftFilters):
-                module.initialise_as_shift()
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Map segments (B * T, 5 C, H, W) to features (B * T, F, H/32, W/32); N = B * T."""
@@ -170,7 +167,7 @@ class ShiftFilters(TemporalFilters):
     """
 
     @torch.no_grad()
-    def initialise_as_shift(self) -> None:
+    def initialise(self) -> None:
         """Let an eighth of the channels take the next segment, an eighth the previous."""
         # C = 8: taps 2 0 1 1 1 1 1 1; tap 0 is the previous segment, 1 this one, 2 the next
         eighth = len(self.conv.weight) // 8
