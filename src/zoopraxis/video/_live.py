@@ -11,10 +11,10 @@ import numpy as np
 from zoopraxis.errors import VideoError
 from zoopraxis.video._address import as_file, is_live, parse_address
 from zoopraxis.video._base import Deadline, Size
+from zoopraxis.video._convert import Converter
 from zoopraxis.video._images import ArrayVideo
 from zoopraxis.video._input import OPTIONS, demuxed, reworded_errors
 from zoopraxis.video._orientation import orientation_of
-from zoopraxis.video._pyav import _Converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def live_frames(
 
     device, address = _address(video)
     first: float | None = None
-    converter: _Converter | None = None
+    converter: Converter | None = None
     with (
         reworded_errors(video, address, timeout),
         av.open(address, "r", format=device, timeout=timeout, options=OPTIONS) as container,
@@ -68,7 +68,7 @@ def live_frames(
             for frame in packet.decode():
                 now = float(frame.time or 0.0)
                 first = now if first is None else first
-                converter = converter or _Converter(orientation_of(frame, video))
+                converter = converter or Converter(orientation_of(frame, video))
                 image = torch.from_numpy(converter.image(frame, resize))  # (H, W, 3)
                 yield now - first, image.movedim(-1, 0)
 

@@ -22,12 +22,13 @@ from zoopraxis.errors import VideoError
 from zoopraxis.video._address import parse_address
 from zoopraxis.video._archive import address_of
 from zoopraxis.video._base import Deadline, frame_rate
+from zoopraxis.video._convert import Converter
 from zoopraxis.video._h264 import reference_frames
 from zoopraxis.video._index import FrameIndex, read_index
 from zoopraxis.video._input import Demuxer
 from zoopraxis.video._motion import REMEDY, MotionFrame, Picture, Vectors, paint
 from zoopraxis.video._orientation import Orientation, orientation_of
-from zoopraxis.video._pyav import _Converter, packets_from
+from zoopraxis.video._reader import packets_from
 from zoopraxis.video._sei import nal_length_size, nal_units
 
 __all__ = ["CODECS", "MotionVideo", "read_motion"]
@@ -143,7 +144,7 @@ class MotionVideo:
         self.fps = frame_rate(self.timestamps, self._demuxer.declared_rate)
         self.duration = (self._index.end - int(pts[0])) * time_base
         self.height, self.width = self._demuxer.stream.height, self._demuxer.stream.width
-        self._converter = _Converter(Orientation())
+        self._converter = Converter(Orientation())
 
     def _read_index(self) -> FrameIndex:
         if self._demuxer.codec not in CODECS:

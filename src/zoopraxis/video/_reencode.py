@@ -18,7 +18,8 @@ from zoopraxis.errors import VideoError, ZoopraxisError
 from zoopraxis.files import UNFINISHED, flush
 from zoopraxis.video._address import as_file
 from zoopraxis.video._base import Size, Video
-from zoopraxis.video._pyav import PyAVVideo, build_graph
+from zoopraxis.video._convert import build_graph
+from zoopraxis.video._pyav import PyAVVideo
 from zoopraxis.video._write import TICKS
 
 __all__ = ["CODECS", "Encoding", "reencode"]
