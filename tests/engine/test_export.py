@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,14 @@ def test_formats_written_together_are_those_written_alone(net, tmp_path):
             torch.testing.assert_close(run(clip), expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ZoopraxisError, match="--fold is for onnx"):
         export_files(net, paths, fold="4d")
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_2d_features_of_eco_are_averaged_over_time_in_files(tmp_path):
+    # maps of 1 x 2 x 2, from 4 x 2 x 2: ONNX has no adaptive pooling in 3D
+    net = open_model("test_eco")
+    short = OpenModel(net.model, replace(net.config, clip=net.clip.change(num_frames=4)))
+    assert export_model(short, tmp_path / "net.onnx", to="onnx") < 1e-4
 
 
 @pytest.mark.parametrize("name", [*list_models("test_*"), *list_models()])
