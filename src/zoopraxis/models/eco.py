@@ -20,7 +20,6 @@ concatenates the streams at the length of the 3D one, averaging the 2D features 
 frames: the mean over the clip is the same if N is a multiple of 4.
 """
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,7 +86,8 @@ class ECOFull(VideoClassifier):
         low, flat = self.lower.forward_levels(merge_time(x), num_frames)
         deep = self.upper(split_time(low, num_frames))  # (B, 512, T/4, H/32, W/32)
         flat = split_time(flat, num_frames)  # (B, 1024, T, H/32, W/32)
-        flat = _pooled(flat, deep.shape[2:])  # (B, 1024, T/4, H/32, W/32)
+        _, _, time, height, width = deep.shape
+        flat = _pooled(flat, (time, height, width))  # (B, 1024, T/4, H/32, W/32)
         return torch.cat((flat, deep), dim=1)  # (B, 1536, T/4, H/32, W/32)
 
     def forward_head(self, x: Tensor) -> Tensor:
@@ -274,7 +274,7 @@ class PreActivatedResNet3d(VideoClassifier):
         return F.relu(self.norm(x), inplace=True)
 
 
-def _pooled(x: Tensor, size: torch.Size) -> Tensor:
+def _pooled(x: Tensor, size: tuple[int, int, int]) -> Tensor:
     """Average a volume (B, C, T, H, W) to a size, in plain bins where it divides: for ONNX."""
     if any(whole % part for whole, part in zip(x.shape[2:], size, strict=True)):
         return F.adaptive_avg_pool3d(x, size)
