@@ -145,7 +145,9 @@ def test_pairs_in_a_file(tmp_path):
         ("a,b\n1,2\n", "has the columns a, b"),
         ("", "has the columns"),
         ("first,second,same,fold\nx,y,1,0\nx,z,maybe,0\n", "line 3: same is 'maybe'"),
-        ("first,second,same,fold\nx,y,1\n", "line 2: .*fold ''"),
+        ("first,second,same,fold\nx,y,1\n", "line 2: 3 cells under 4 columns"),
+        ("first,second,same,fold\nx,y,1,0,2\n", "line 2: 5 cells under 4 columns"),
+        ("first,second,same,fold\nx,y,1,\n", "line 2: .*fold ''"),
     ],
 )
 def test_files_that_hold_no_pairs(tmp_path, text, said):

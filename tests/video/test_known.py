@@ -103,7 +103,7 @@ def test_files_within_tar_files_differ(tmp_path):
     assert identity(f"file:{tmp_path / 'missing.mp4'}", None) is None
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads
 def test_a_forked_process_is_not_locked_out():
     known = Known(room=10)

@@ -374,7 +374,10 @@ def test_torchcodec_gives_the_same_pixels(tmp_path):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NVDEC needs a GPU")
-@pytest.mark.skipif(bool(torchcodec_problem()), reason="torchcodec is not here")
+@pytest.mark.skipif(
+    bool(torchcodec_problem()),
+    reason="NVDEC is used through torchcodec, which is not installed or finds no FFmpeg",
+)
 @pytest.mark.parametrize("kind", ["h264-b", "h264-open-gop"])
 @pytest.mark.parametrize("resize", [None, 32])
 def test_a_gpu_decodes_the_same_frames(kind, resize, tmp_path):

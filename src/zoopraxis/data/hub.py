@@ -42,8 +42,8 @@ def hub_list(address: str) -> Path:
     Returns
     -------
     Path
-        A list in our cache (`zoopraxis.files.cache_folder`). A run that was stopped goes on where
-        it was; a data set that has changed is written anew.
+        A list in the cache (`zoopraxis.files.cache_folder`). An interrupted run resumes; a data
+        set that has changed is written again.
 
     Raises
     ------

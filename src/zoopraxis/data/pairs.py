@@ -53,8 +53,12 @@ def read_pairs(path: str | Path) -> tuple[VideoPair, ...]:
     for number, cells in rows:
         if not cells:
             continue
-        row = dict(zip(header, cells, strict=False))
-        first, second, same, fold = (row.get(column, "") for column in _COLUMNS)
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}, line {number}: {len(cells)} cells under {len(header)} columns", _FORM
+            )
+        row = dict(zip(header, cells, strict=True))
+        first, second, same, fold = (row[column] for column in _COLUMNS)
         if not first or not second or same not in ("0", "1") or not fold.isdecimal():
             raise DataError(
                 f"{path}, line {number}: same is {same!r} and fold {fold!r} of {first!r} and "

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +81,7 @@ class Table:
 
     def wheres(self) -> list[str]:
         """File and line of every row."""
-        files = self.files or repeat(self.path)
-        return [f"{file}, {self.unit} {n}" for file, n in zip(files, self.numbers, strict=False)]
+        return [self.where(index) for index in range(len(self.numbers))]
 
 
 def header_of(cells: Sequence[str], *, where: str) -> list[str] | None:
