@@ -124,7 +124,8 @@ def test_training_and_validation_read_each_persons_square(halves, augment, cache
     assert len(samples) == 2
     assert samples.missing() == ()
     for index, channel in ((0, 0), (1, 2)):
-        mean = data[0, index].inputs.mean(dim=(0, 2, 3, 4))  # (3,)
+        (inputs,) = clip.input.unpack(data[0, index].inputs)
+        mean = inputs.mean(dim=(0, 2, 3, 4))  # (3,)
         assert int(mean.argmax()) == channel
         assert mean[channel] > 0.9
         assert mean.sum() - mean[channel] < 0.1

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +37,8 @@ from zoopraxis.inputs import (
     clip_to_dict,
 )
 from zoopraxis.inputs._flow_computed import ComputedFlow
-from zoopraxis.inputs.augment import Augment
-from zoopraxis.inputs.base import segment_range, train_indices, view_indices
+from zoopraxis.inputs.augment import Augment, Draw
+from zoopraxis.inputs.base import map_inputs, segment_range, train_indices, view_indices
 from zoopraxis.video import open_video
 
 EXAMPLES = [
@@ -150,6 +151,34 @@ def test_a_draw_is_a_function_of_the_generator(kind, media):
     assert all(torch.equal(x, y) for x, y in zip(out[0], out[1], strict=True))
     assert not torch.equal(out[0][0], out[2][0])
     assert out[0][0].shape == (1, *kind.shape(2))
+
+
+@pytest.mark.parametrize("colours", [0.0, 0.4])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last_3d])
+def test_what_is_packed_unpacks_to_what_is_prepared(kind, media, colours, order):
+    if colours and not getattr(kind, "has_colours", False):
+        return  # refused, which tests of training hold
+    augment = Augment(brightness=colours, contrast=colours, saturation=colours)
+    with kind.open(media) as track:
+        draw = kind.draw(track, augment, rng=np.random.default_rng(5))
+        raw = kind.read(track, np.array([[0, 3, 5], [1, 2, 6]]), draw)
+        prepared_, packed = as_tuple(kind.prepare(raw, draw)), as_tuple(kind.pack(raw, draw))
+
+    unpacked = map_inputs(packed, torch.device("cpu"), order, packed=kind)
+    for x, y in zip(unpacked, prepared_, strict=True):
+        assert torch.equal(x, y)
+        assert x.ndim != 5 or x.is_contiguous(memory_format=order)
+
+
+def test_frames_are_packed_as_bytes():
+    frames = torch.randint(0, 256, (1, 2, 3, 12, 12), dtype=torch.uint8)
+    kind, draw = RGB(resize=12, size=8), Draw(scaled=(12, 12), box=(1, 2, 8, 8), flip=True)
+    bytes_, brighter = (
+        kind.pack(frames, d) for d in (draw, replace(draw, colour=(("brightness", 1.2),)))
+    )
+
+    assert torch.equal(bytes_, frames[..., 1:9, 2:10].flip(-1).transpose(1, 2))
+    assert brighter.dtype == kind.pack(frames.float(), draw).dtype == torch.float32
 
 
 def test_crops_of_a_view_stand_together(kind, media):

@@ -21,7 +21,10 @@ __all__ = ["BadVideo", "Batch", "Clip", "ClipDataset", "collate"]
 
 
 class Clip(NamedTuple):
-    """One clip as a batch of one, (1, C, T, S, S), its label, and the index of its sample."""
+    """One clip as a batch of one, (1, C, T, S, S), its label, and the index of its sample.
+
+    The clip is packed: `zoopraxis.inputs.base.Input.unpack` makes the network's input of it.
+    """
 
     inputs: Inputs
     label: Label
@@ -43,7 +46,7 @@ class BadVideo(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Clips (B, C, T, S, S) with their labels and indices, and the samples that gave none."""
+    """Packed clips (B, C, T, S, S), their labels and indices, and the samples that gave none."""
 
     inputs: Inputs
     labels: tuple[Label, ...]
@@ -111,7 +114,7 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         kind, sample = self.clip.input, self.samples[index]
         indices = train_indices(track, sample, self.clip.sampling, rng=rng)  # (1, T)
         draw = kind.draw(track, self.augment, rng=rng)
-        inputs = kind.prepare(kind.read(track, indices, draw), draw)
+        inputs = kind.pack(kind.read(track, indices, draw), draw)
         swap = partial(self.augment.relabel, flipped=draw.flip)
         label = sample.label
         label = tuple(map(swap, label)) if isinstance(label, tuple) else swap(label)
@@ -122,7 +125,7 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         kind, sample = self.clip.input, self.samples[index]
         indices = view_indices(track, sample, self.clip.sampling)  # (1, T)
         (draw,) = kind.crops(track, 1)
-        return Clip(kind.prepare(kind.read(track, indices, draw), draw), sample.label, index)
+        return Clip(kind.pack(kind.read(track, indices, draw), draw), sample.label, index)
 
     def fill(self, *, threads: int) -> tuple[BadVideo, ...]:
         """Decode every video into the cache, in threads; return those that cannot be read.

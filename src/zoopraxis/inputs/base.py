@@ -222,6 +222,19 @@ class Input(abc.ABC, Generic[TrackT, DrawT]):
     def prepare(self, raw: Any, draw: DrawT) -> Inputs:
         """Turn raw items into the network's input, V clips in the first axis."""
 
+    def pack(self, raw: Any, draw: DrawT) -> Inputs:
+        """Prepare raw items in as few bytes as they have: `unpack` does the rest.
+
+        The workers of a loader pack, and the process that trains unpacks: to a quarter of the
+        memory where pixels stay bytes until then. ``unpack(pack(raw, draw))`` is
+        ``prepare(raw, draw)``, to the bit.
+        """
+        return self.prepare(raw, draw)
+
+    def unpack(self, *packed: Tensor) -> tuple[Tensor, ...]:
+        """Turn what `pack` made, on any device, into the arguments the network is called with."""
+        return packed
+
     def prepare_crops(self, raw: Any, draws: Sequence[DrawT]) -> Inputs:
         """Prepare every crop of every view: all crops of the first view, then of the second."""
         import torch
@@ -409,20 +422,19 @@ def concatenate(parts: Sequence[Inputs]) -> Inputs:
 
 
 def map_inputs(
-    inputs: Inputs, device: torch.device, memory_format: torch.memory_format
+    inputs: Inputs,
+    device: torch.device,
+    memory_format: torch.memory_format,
+    *,
+    packed: Input[Any, Any] | None = None,
 ) -> tuple[Tensor, ...]:
     """Move inputs to a device, volumes (B, C, T, H, W) in a memory format, as call arguments.
 
-    From pinned memory the copy runs beside the work of the device.
+    From pinned memory the copy runs beside the work of the device. With ``packed``, the kind of
+    input that packed them, they are unpacked there.
     """
-    import torch
-
     tensors = inputs if isinstance(inputs, tuple) else (inputs,)
-    return tuple(
-        tensor.to(
-            device,
-            non_blocking=tensor.is_pinned(),
-            memory_format=memory_format if tensor.ndim == 5 else torch.preserve_format,
-        )
-        for tensor in tensors
-    )
+    moved = tuple(x.to(device, non_blocking=x.is_pinned()) for x in tensors)
+    if packed is not None:
+        moved = packed.unpack(*moved)
+    return tuple(x.contiguous(memory_format=memory_format) if x.ndim == 5 else x for x in moved)

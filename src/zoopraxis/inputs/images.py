@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-__all__ = ["ImageInput", "ImageTrack", "apply_draw", "resize_frames"]
+__all__ = ["ImageInput", "ImageTrack", "apply_draw", "cut", "resize_frames", "to_unit"]
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of red, green and blue
 LARGEST = 1 << 14  # pixels of a side
@@ -128,7 +128,8 @@ class ImageInput(Input[T, Draw], Generic[T]):
 
         std = torch.tensor(self.std, dtype=torch.float64)[:, None, None]
         mean = torch.tensor(self.mean, dtype=torch.float64)[:, None, None]
-        return (x * (self.value_range / std).float()).sub_((mean / std).float())
+        scale, shift = (self.value_range / std).float(), (mean / std).float()
+        return (x * scale.to(x.device)).sub_(shift.to(x.device))
 
 
 def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
@@ -148,21 +149,28 @@ def apply_draw(images: Tensor, draw: Draw, *, size: int) -> Tensor:
     Tensor of shape (T, C, S, S), float32
         uint8 images are scaled to [0, 1].
     """
-    import torch
+    x = to_unit(cut(images, draw, size=size))
+    for name, factor in draw.colour:
+        x = _COLOURS[name](x, factor)
+    return x
 
+
+def cut(images: Tensor, draw: Draw, *, size: int) -> Tensor:
+    """Resize, crop and flip the images (T, C, H, W) of one clip: (T, C, S, S), as they are."""
     top, left, height, width = draw.box
     x = resize_frames(images, draw.scaled)  # (T, C, H', W')
     x = x[..., top : top + height, left : left + width]  # (T, C, h, w)
     x = resize_frames(x, (size, size))  # (T, C, S, S)
-    is_uint8 = x.dtype == torch.uint8
     # Decoded memory runs along C, the network's along (C, T, S, S): cheaper to transpose as bytes.
     x = x.transpose(0, 1).contiguous().transpose(0, 1)
-    if draw.flip:
-        x = x.flip(-1)
-    x = x.float().div_(255) if is_uint8 else x.float()
-    for name, factor in draw.colour:
-        x = _COLOURS[name](x, factor)
-    return x
+    return x.flip(-1) if draw.flip else x
+
+
+def to_unit(x: Tensor) -> Tensor:
+    """Make floats of images; uint8 are scaled to [0, 1]."""
+    import torch
+
+    return x.float().div_(255) if x.dtype == torch.uint8 else x.float()
 
 
 def resize_frames(frames: Tensor, size: Size) -> Tensor:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from zoopraxis.inputs.images import ImageInput, apply_draw, check_channels, grey, stack_clips
+from zoopraxis.inputs.images import (
+    ImageInput,
+    apply_draw,
+    check_channels,
+    cut,
+    grey,
+    stack_clips,
+    to_unit,
+)
 from zoopraxis.video import ArrayVideo, CroppedVideo, Video, open_video
 
 if TYPE_CHECKING:
@@ -75,6 +83,24 @@ class RGB(_Frames):
         """Normalise frames (V, T, 3, H, W) to (V, 3, T, S, S)."""
         check_channels(raw, 3, self.kind)
         return stack_clips([self.normalise(self.order(self.crop(clip, draw))) for clip in raw])
+
+    def pack(self, raw: Tensor, draw: Draw) -> Tensor:
+        """Cut bytes (V, T, 3, H, W) to bytes (V, 3, T, S, S), unless their colours change."""
+        import torch
+
+        if draw.colour or raw.dtype != torch.uint8:
+            return self.prepare(raw, draw)
+        check_channels(raw, 3, self.kind)
+        return stack_clips([self.order(cut(clip, draw, size=self.size)) for clip in raw])
+
+    def unpack(self, *packed: Tensor) -> tuple[Tensor, ...]:
+        """Normalise clips (B, 3, T, S, S) that are bytes still."""
+        import torch
+
+        (x,) = packed
+        if x.dtype != torch.uint8:
+            return packed
+        return (self.normalise(to_unit(x.transpose(1, 2))).transpose(1, 2),)
 
     def crop(self, frames: Tensor, draw: Draw) -> Tensor:
         """Crop frames (T, 3, H, W) of one clip: (T, 3, S, S) in [0, 1]."""

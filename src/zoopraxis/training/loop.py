@@ -232,6 +232,7 @@ def _validated(run: Run, watcher: Watcher) -> Row:
         run.fabric,
         run.network,
         run.feeds.val,
+        kind=run.config.clip.input,
         samples=run.feeds.val_samples,
         multi_label=part.multi_label,
         memory_format=run.memory_format,

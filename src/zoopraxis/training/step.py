@@ -87,8 +87,9 @@ def take_step(run: Run, micro_batches: Sequence[Batch]) -> tuple[float, float, f
 
 def _forward(run: Run, micro_batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Logits (B, K) and targets (B, K) of a micro-batch."""
-    inputs = map_inputs(micro_batch.inputs, run.fabric.device, run.memory_format)  # (B, C, T, S, S)
-    targets = targets_of(micro_batch.labels, len(run.config.labels)).to(run.fabric.device)  # (B, K)
+    kind, device = run.config.clip.input, run.fabric.device
+    inputs = map_inputs(micro_batch.inputs, device, run.memory_format, packed=kind)  # (B, C, ...)
+    targets = targets_of(micro_batch.labels, len(run.config.labels)).to(device)  # (B, K)
     inputs, targets = mixup(inputs, targets, alpha=run.recipe.train.mixup, rng=rng)
     logits: Tensor = run.model(*inputs)
     return logits, targets

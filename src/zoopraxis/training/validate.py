@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from zoopraxis.data.dataset import BadVideo, Batch
 from zoopraxis.data.samples import SampleList
 from zoopraxis.errors import TrainingError
-from zoopraxis.inputs.base import map_inputs
+from zoopraxis.inputs.base import Input, map_inputs
 from zoopraxis.metrics import mean_average_precision, top_k_accuracy
 from zoopraxis.training.distributed import all_gather
 from zoopraxis.training.loss import loss_sum, targets_of
@@ -26,6 +27,7 @@ def validate(
     network: nn.Module,
     batches: Iterable[Batch],
     *,
+    kind: Input[Any, Any],
     samples: SampleList,
     multi_label: bool,
     memory_format: torch.memory_format,
@@ -40,6 +42,8 @@ def validate(
         Bare, not wrapped for gradients: processes may have different numbers of batches.
     batches : iterable of Batch
         This process's shard.
+    kind : Input
+        The network's kind of input, which unpacks the clips.
     samples : SampleList
         The validation list.
     multi_label : bool
@@ -68,7 +72,7 @@ def validate(
         bad += batch.bad
         if not batch.indices:
             continue
-        inputs = map_inputs(batch.inputs, fabric.device, memory_format)
+        inputs = map_inputs(batch.inputs, fabric.device, memory_format, packed=kind)
         with fabric.autocast():
             logits = network(*inputs).float()  # (B, K)
         targets = targets_of(batch.labels, num_classes).to(fabric.device)  # (B, K)
