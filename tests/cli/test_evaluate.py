@@ -13,7 +13,12 @@ from zoopraxis.checkpoints.saved import open_model, save_model
 from zoopraxis.cli import app
 from zoopraxis.data.examine import examine_videos
 from zoopraxis.data.quarantine import write_quarantine
+from zoopraxis.evaluation.result import read_evaluation
+from zoopraxis.inputs.conventions import TEST
+from zoopraxis.inputs.sampling import sample_test
 from zoopraxis.models import model_spec
+from zoopraxis.prediction.pipeline import predict
+from zoopraxis.video import open_video
 
 LABELS = ("darker", "brighter")
 TINY = "test_r2plus1d"
@@ -213,6 +218,120 @@ def test_many_classes_are_summed_up():
     assert line.endswith("c5 (6), and 5 more with 1 to 5 each")
 
 
+# Other clips than the model's
+
+
+def measured(out):
+    """The logits that an evaluation kept, by video."""
+    (file,) = out.glob("logits-*.npz")
+    kept = read_evaluation(file)
+    return dict(zip(kept.names, kept.logits, strict=True))
+
+
+def refused(*words):
+    done = CliRunner().invoke(app, ["evaluate", *map(str, words)])
+    assert done.exit_code == 1
+    return done.exception
+
+
+@pytest.mark.parametrize(
+    ("convention", "words", "views"),
+    [("pyslowfast", ("--views", "2"), 2), ("tsm_twice", (), 2), ("tsn", (), 1), ("", (), 10)],
+)
+def test_a_convention_chooses_the_frames(convention, words, views, videos, tmp_path):
+    run, out = run_of(tmp_path / "run"), tmp_path / "out"
+    net = open_model(run)
+    command = ["evaluate", str(videos), "--model", str(run), "--out", str(out), *words]
+
+    done = CliRunner().invoke(app, [*command, "--convention", convention])
+
+    assert done.exit_code == 0, done.output
+    found = measured(out)
+    assert len(found) == 4
+    for name, logits in found.items():
+        with open_video(videos / name) as video:
+            rule = TEST.get(convention, sample_test)
+            indices = rule(video.num_frames, video.fps, net.clip.sampling, views=views)
+            (draw,) = net.clip.input.crops(video, 1)
+            clips = net.clip.input.prepare(net.clip.input.read(video, indices, draw), draw)
+        with torch.no_grad():
+            expected = net.model(clips)
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_whose_clip_has_a_convention_keeps_it_until_told_otherwise(videos, tmp_path):
+    config = ModelConfig(
+        name=TINY, clip=model_spec(TINY).clip.change(convention="pyslowfast"), labels=LABELS
+    )
+    torch.manual_seed(0)
+    save_model(tmp_path / "theirs" / "best.safetensors", config.build(), config)
+    ours = run_of(tmp_path / "ours")  # the same weights
+    assert open_model(tmp_path / "theirs").clip.sampling.convention == "pyslowfast"
+
+    words = [
+        (tmp_path / "theirs",),
+        (ours, "--convention", "pyslowfast"),
+        (tmp_path / "theirs", "--convention", ""),
+        (ours,),
+    ]
+    for number, (run, *more) in enumerate(words):
+        evaluate(videos, "--model", run, *more, "--out", tmp_path / str(number))
+
+    found = [np.stack(list(measured(tmp_path / str(n)).values())) for n in range(4)]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[2], found[3])
+    assert not np.allclose(found[0], found[2])
+
+
+def test_another_convention_is_another_evaluation(videos, tmp_path):
+    run, out = run_of(tmp_path / "run"), tmp_path / "out"
+    evaluate(videos, "--model", run, "--out", out)
+    _, said = evaluate(videos, "--model", run, "--out", out, "--convention", "tsn")
+    _, again = evaluate(videos, "--model", run, "--out", out, "--convention", "tsn")
+    _, larger = evaluate(videos, "--model", run, "--out", out, "--size", 48)
+
+    assert "starting from scratch" in said
+    assert "starting from scratch" in larger
+    assert "resuming" in again
+
+
+def test_what_a_convention_does_not_have_is_refused_before_the_work(videos, tmp_path):
+    words = [videos, "--model", run_of(tmp_path / "run"), "--out", tmp_path / "out"]
+
+    error = refused(*words, "--convention", "tsn", "--views", 10)
+    assert error.problem == "the convention 'tsn' gives 1 view of a video, not 10"
+    assert error.hint == "set views to 1"
+    error = refused(*words, "--convention", "pyslow")
+    assert "pyslowfast" in error.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_larger_crops(videos, tmp_path):
+    run, out = run_of(tmp_path / "run"), tmp_path / "out"
+    net = open_model(run)
+
+    evaluate(videos, "--model", run, "--out", out, "--size", 64, "--resize", 72)
+
+    larger = net.with_clip(size=64, resize=72)
+    assert larger.clip.shape[-2:] == (64, 64)
+    expected = predict(videos / "darker" / "1.mp4", larger).logits
+    np.testing.assert_allclose(measured(out)["darker/1.mp4"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sizes_that_a_network_does_not_take_are_refused(videos, tmp_path):
+    words = [videos, "--out", tmp_path / "out", "--model"]
+
+    error = refused(*words, "test_c3d", "--size", 128, "--resize", 128)
+    assert "test_c3d does not take clips of 3 x 8 x 128 x 128" in error.problem
+    assert "weights for the positions" in error.problem
+    assert error.hint.startswith("leave the sizes as they are: clips of 3 x 8 x ")
+    error = refused(*words, "test_stgcn", "--size", 128)
+    assert error.problem == "test_stgcn takes skeleton, which has no pixels"
+    error = refused(*words, run_of(tmp_path / "run"), "--size", 40, "--resize", 32)
+    assert "32" in error.problem
+    assert "40" in error.problem
+
+
 # Timelines
 
 
@@ -242,6 +361,7 @@ def test_timelines_of_whole_videos(videos, tmp_path):
     [
         (["--high", "0.5"], "--high does not go without --timeline"),
         (["--timeline", "--views", "3", "--reverse"], "--views, --reverse do not go with"),
+        (["--timeline", "--convention", "tsn"], "--convention does not go with --timeline"),
         (["--timeline", "--low", "0.5"], "--low and --shortest go with --high"),
     ],
 )

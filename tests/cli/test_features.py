@@ -53,6 +53,18 @@ def test_features_for_people(theatre, tmp_path):
     assert open_features(tmp_path).read().shape == (36, 128)
 
 
+def test_features_by_a_convention(theatre, tmp_path):
+    words = ("features", theatre, tmp_path / "f", "--model", TINY, "--convention", "tsm_twice")
+    done = invoke(*words, "--keep", "clips")
+
+    assert done.exit_code == 0
+    assert open_features(tmp_path / "f").read().shape == (36, 2, 128)
+    refused = invoke(*words, "--clips", 20)
+    assert "gives 2 views of a video, not 20" in str(refused.exception)
+    other = invoke(*words[:-2], "--keep", "clips", "--clips", 2)
+    assert "holds features of" in str(other.exception) or "differ" in str(other.exception)
+
+
 def test_unreadable_videos_exit_1(theatre, tmp_path):
     good = next(theatre.rglob("*.mp4"))
     (tmp_path / "bad.mp4").write_bytes(b"none")

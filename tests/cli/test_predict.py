@@ -69,6 +69,19 @@ def test_the_table_has_labels_scores_and_times(model, video):
     ]
 
 
+def test_the_clip_may_be_another_than_the_models(model, video):
+    options = ("--convention", "tsm_twice", "--size", 64, "--resize", 72)
+    done = call(video, "--model", model, *options, "--json")
+    net = optimize_opened(open_model(model), engine="torch")
+    net = net.with_clip(convention="tsm_twice", size=64, resize=72)
+    assert json.loads(done.stdout) == json.loads(predict(video, net, views=2).to_json())
+
+    lined = call(video, "--model", model, "--convention", "tsn", "--timeline")
+    assert "--whole makes one prediction of 1 view by the convention tsn" in lined.stderr
+    live = call(video, "--model", model, "--convention", "tsn", "--stream")
+    assert "--stream does not go with --convention" in live.stderr
+
+
 def test_a_timeline_when_asked(model, video):
     done = call(video, "--model", model, "--timeline", "--json")
     expected = predict_timeline(video, optimize_opened(open_model(model), engine="torch"))

@@ -5,12 +5,31 @@ of tsn-pytorch, temporal-shift-module and GSM (minus 1: they count from 1) and o
 and torchvision's video_utils.py and clip_sampler.py.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from zoopraxis.errors import ZoopraxisError
-from zoopraxis.inputs.conventions import TEST, TRAIN, torchvision_track, tsn_val
+from zoopraxis.checkpoints.config import ModelConfig
+from zoopraxis.data.dataset import ClipDataset
+from zoopraxis.data.samples import SampleList
+from zoopraxis.errors import RecipeError, VideoError
+from zoopraxis.inputs import RGB, ClipSpec, Media, clip_from_dict, clip_to_dict
+from zoopraxis.inputs.augment import Augment
+from zoopraxis.inputs.base import train_indices, view_indices
+from zoopraxis.inputs.conventions import (
+    TEST,
+    TRAIN,
+    VIEWS,
+    choose_clips,
+    torchvision_track,
+    tsn_val,
+    usual_views,
+)
+from zoopraxis.inputs.playback import Playback
 from zoopraxis.inputs.sampling import Sampling
+from zoopraxis.video import open_video
 
 FOUR_BY_EIGHT = Sampling(num_frames=4, stride=8)
 EIGHT_BY_EIGHT = Sampling(num_frames=8, stride=8)
@@ -128,8 +147,104 @@ def test_torchvision_rounds_down_where_we_take_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("i3d", 1), ("coviar", 1)]
+    ("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("gsm_twice", 2), ("i3d", 1), ("coviar", 1)]
 )
 def test_a_rule_of_fixed_views_refuses_others(rule, only):
-    with pytest.raises(ZoopraxisError, match=f"gives {only} view"):
+    with pytest.raises(RecipeError, match=f"{rule}' gives {only} view") as caught:
         TEST[rule](30, 30.0, THREE, views=3)
+    assert caught.value.hint == f"set views to {only}"
+    assert TEST[rule](30, 30.0, THREE, views=usual_views(rule, otherwise=10)).shape[0] == only
+
+
+# As part of a clip
+
+CLIP = ClipSpec(sampling=Sampling(num_frames=4, stride=8), input=RGB(resize=64, size=64))
+
+
+def video(frames, fps=30.0):
+    return open_video(torch.zeros(frames, 3, 4, 4, dtype=torch.uint8), fps=fps)
+
+
+@pytest.mark.parametrize("rule", TEST)
+def test_a_clip_with_a_convention_is_tested_by_its_rule(rule):
+    sampling = replace(FOUR_BY_EIGHT, convention=rule)
+    views = usual_views(rule, otherwise=3)
+
+    got = view_indices(video(100), Media(path=""), sampling, views=views)
+
+    assert got.tolist() == TEST[rule](100, 30.0, FOUR_BY_EIGHT, views=views).tolist()
+    ours = view_indices(video(100), Media(path=""), FOUR_BY_EIGHT, views=VIEWS.get(rule, 1))
+    assert ours.tolist() not in (got.tolist(), got[:1].tolist())
+
+
+def test_a_segment_is_sampled_as_if_it_were_the_whole_video():
+    media = Media(path="", start=1.0, end=2.0)  # frames 30 to 59
+    sampling = replace(THREE, convention="coviar")
+
+    # of 30 items: 29/3 per segment, 4.83 14.5 24.17
+    assert view_indices(video(90), media, sampling).tolist() == [[35, 44, 54]]
+
+
+def test_a_video_of_every_second_frame_is_sampled_as_such():
+    play = Playback(order="sped_up", factor=2)
+    sampling = replace(THREE, convention="tsn")
+
+    got = view_indices(video(20), Media(path=""), sampling, play=play)
+
+    assert got.tolist() == [[2 * n for n in [1, 5, 8]]]
+
+
+@pytest.mark.parametrize("rule", TRAIN)
+def test_a_clip_with_a_convention_is_trained_by_its_rule(rule):
+    sampling = replace(FOUR_BY_EIGHT, convention=rule)
+    ours, theirs = np.random.default_rng(0), np.random.default_rng(0)
+    for _ in range(20):
+        got = train_indices(video(100), Media(path=""), sampling, rng=ours)
+        assert got.tolist() == TRAIN[rule](100, 30.0, FOUR_BY_EIGHT, rng=theirs).tolist()
+
+
+@pytest.mark.parametrize("rule", sorted(set(TEST) - set(TRAIN)))
+def test_a_convention_without_a_rule_for_training_is_refused(rule):
+    clip = CLIP.change(convention=rule)
+    samples = SampleList(samples=(), labels=("a",), root="")
+
+    with pytest.raises(RecipeError, match=f"'{rule}' has no rule for training"):
+        ClipDataset(samples, clip, augment=Augment())
+    with pytest.raises(RecipeError, match="no rule for training"):
+        train_indices(video(9), Media(path=""), clip.sampling, rng=np.random.default_rng(0))
+    ClipDataset(samples, clip)  # validates
+
+
+def test_rules_for_training_go_with_a_test_of_one_view():
+    # validation takes one view
+    assert {VIEWS.get(rule, 1) for rule in TRAIN} == {1}
+
+
+def test_a_name_that_is_no_conventions_is_refused():
+    with pytest.raises(RecipeError, match=r"must be pyslowfast, .*coviar or empty, not") as caught:
+        CLIP.change(convention="pyslowfst")
+    assert "pyslowfast" in caught.value.hint
+    values = clip_to_dict(CLIP)
+    values["sampling"]["convention"] = "nobody"
+    with pytest.raises(RecipeError, match=r"^a\.json: convention must be"):
+        clip_from_dict(values, where="a.json")
+    with pytest.raises(RecipeError, match="must be"):
+        choose_clips(9, 30.0, replace(THREE, convention="nobody"))
+
+
+def test_a_video_without_frames_is_refused():
+    with pytest.raises(VideoError, match="0 frames"):
+        choose_clips(0, 30.0, replace(THREE, convention="tsn"))
+
+
+def test_json_and_key_are_as_before_without_a_convention():
+    named = CLIP.change(convention="tsn")
+    config = ModelConfig(name="test_tsn", clip=CLIP, labels=("a", "b"), sha256="0")
+
+    assert "convention" not in clip_to_dict(CLIP)["sampling"]
+    assert clip_to_dict(named)["sampling"]["convention"] == "tsn"
+    assert clip_from_dict(clip_to_dict(named)) == named
+    assert clip_from_dict(clip_to_dict(CLIP)) == CLIP
+    # the key that it had before clips had conventions: what was kept under it is still found
+    assert config.key == "007e40a85780f2b41a9f204c8ee382f7e013b1c152553563c4034081779c9788"
+    assert replace(config, clip=named).key != config.key

@@ -15,7 +15,7 @@ from zoopraxis.checkpoints.config import ModelConfig
 from zoopraxis.checkpoints.saved import OpenModel, open_model
 from zoopraxis.engine.compiled import compile_exported
 from zoopraxis.engine.export import export_model, open_exported
-from zoopraxis.errors import CheckpointError
+from zoopraxis.errors import CheckpointError, RecipeError, ShapeError
 from zoopraxis.inputs import RGB, Media
 from zoopraxis.inputs.augment import Draw
 from zoopraxis.prediction.exported import frame_network, predict_exported, prepare_frames
@@ -49,6 +49,23 @@ def test_it_predicts_what_the_straight_line_predicts(file, video, options):
     assert found == expected
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5, atol=1e-6)
     assert json.loads(found.to_json()).keys() == json.loads(expected.to_json()).keys()
+
+
+def test_a_convention_is_part_of_the_file(video, tmp_path):
+    net = open_model("test_r2plus1d").with_clip(convention="tsm_twice")
+    export_model(net, tmp_path / "net.onnx", to="onnx")
+    quick = frame_network(compile_exported(tmp_path / "net.onnx"), tmp_path / "net.onnx")
+
+    found = predict_exported(Media(path=video), quick, views=2)
+
+    assert found == predict(video, open_exported(tmp_path / "net.onnx"), views=2)
+    np.testing.assert_allclose(
+        found.logits, predict(video, net, views=2).logits, rtol=1e-3, atol=1e-5
+    )
+    with pytest.raises(RecipeError, match="gives 2 views of a video, not 1"):
+        predict_exported(Media(path=video), quick)
+    with pytest.raises(ShapeError, match="was converted for clips of 3 x 8 x 56 x 56, not 3 x 8 x"):
+        open_exported(tmp_path / "net.onnx").with_clip(size=64)
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

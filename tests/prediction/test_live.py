@@ -24,6 +24,9 @@ def test_live_predictions_roll_with_the_frames(tmp_path):
     )
     net = opened(MeanColour(), "colours", clip, ("red", "green", "blue"))
     found = list(predict_live(str(path), net, window=0.4, step=0.4))
+    # a convention is of whole videos: a window is sampled by our own rule
+    twice = net.with_clip(convention="tsm_twice")
+    assert list(predict_live(str(path), twice, window=0.4, step=0.4)) == found
     # the first window ends at frame 10 (0.4 s), then one each 0.4 s to frame 39
     ends = [prediction.times[0][1] for prediction in found]
     assert ends == pytest.approx([0.4, 0.8, 1.2])

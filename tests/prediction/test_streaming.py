@@ -136,6 +136,11 @@ def test_a_file_is_followed(tmp_path):
 
     found = list(predict_stream(str(path), net, every=4 / 25))
 
+    # a convention is of whole videos: a stream has every frame
+    twice = list(predict_stream(str(path), net.with_clip(convention="tsm_twice"), every=4 / 25))
+    assert [one.times for one in twice] == [one.times for one in found]
+    logits = [torch.cat([one.logits for one in run]) for run in (twice, found)]
+    torch.testing.assert_close(*logits)  # up to rounding: pieces are as long as they come
     spacing = net.clip.sampling.stride / (net.clip.sampling.fps or 30.0)
     starts = [prediction.times[0][1] for prediction in found]
     assert starts == pytest.approx(

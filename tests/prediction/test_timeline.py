@@ -1,6 +1,7 @@
 """Windows that slide over long videos, with networks whose answer is known."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_a_video_shorter_than_a_window():
         assert window_indices(video, range(video.num_frames), Sampling(num_frames=4)).tolist() == [
             [0, 1, 2, 0]
         ]
+
+
+def test_windows_are_of_our_own_rule_whatever_convention_a_clip_has():
+    # this one gives two views of a whole video, and none of a window
+    sampling = Sampling(num_frames=4, stride=2)
+    with open_video(painted((15, RED))) as video:
+        rows = [
+            window_indices(video, range(15), replace(sampling, convention=name))
+            for name in ("", "tsm_twice")
+        ]
+    assert rows[0].tolist() == rows[1].tolist()
 
 
 def test_timeline_of_two_colours():

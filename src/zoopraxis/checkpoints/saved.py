@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.module import (
@@ -29,9 +31,16 @@ from zoopraxis.checkpoints.hub import file_of
 from zoopraxis.checkpoints.layout import without_values
 from zoopraxis.checkpoints.read import read_safetensors, read_state_dict
 from zoopraxis.data.labels import label_names
-from zoopraxis.errors import CheckpointError, ConversionError, ModelNotFoundError, ZoopraxisError
+from zoopraxis.errors import (
+    CheckpointError,
+    ConversionError,
+    ModelNotFoundError,
+    ShapeError,
+    ZoopraxisError,
+)
 from zoopraxis.files import write_atomically
-from zoopraxis.inputs import ClipSpec
+from zoopraxis.inputs import ClipSpec, change_clip
+from zoopraxis.inputs.base import map_inputs
 from zoopraxis.models.base import VideoClassifier
 from zoopraxis.models.registry import model_spec
 from zoopraxis.spec import Weights
@@ -86,6 +95,53 @@ class OpenModel:
     def labels(self) -> tuple[str, ...]:
         """Names of its K classes."""
         return self.config.labels
+
+    def with_clip(self, **changes: Any) -> "OpenModel":
+        """Return the same network, to be given other clips: of larger crops, for example.
+
+        Parameters
+        ----------
+        **changes
+            Fields of the clip's sampling and input: ``size=256``, ``convention="pyslowfast"``.
+
+        Raises
+        ------
+        RecipeError
+            A clip has no such field, or not such a value.
+        ShapeError
+            The network does not take clips of that shape.
+
+        # net.with_clip(size=256, resize=256)
+        """
+        clip = change_clip(self.clip, changes)
+        changed = replace(self, config=replace(self.config, clip=clip))
+        if clip.shapes != self.clip.shapes:
+            changed._check_clip(was=self.clip)
+        return changed
+
+    def _check_clip(self, *, was: ClipSpec) -> None:
+        """Refuse clips of a shape that the network cannot compute, before any video is read."""
+        came, fits = (" x ".join(map(str, clip.shape)) for clip in (self.clip, was))
+        if self.engine not in ("", "torch"):
+            raise ShapeError(
+                f"{self.name} was converted for clips of {fits}, not {came}",
+                "leave the sizes as they are, or convert the network that it was made of again",
+            )
+        if not isinstance(self.model, VideoClassifier):
+            return  # a module of the caller's own says what it takes when it is run
+        with without_values():
+            network = self.config.build().eval()
+        clips = map_inputs(self.clip.example(), torch.device("meta"), torch.contiguous_format)
+        try:
+            with torch.no_grad():
+                network(*clips)
+        except RuntimeError as error:
+            raise ShapeError(
+                f"{self.name} does not take clips of {came}: its layers after the convolutions "
+                f"have weights for the positions of {fits}, or too little is left for them "
+                f"({str(error).splitlines()[0]})",
+                f"leave the sizes as they are: clips of {fits}",
+            ) from error
 
 
 def open_model(

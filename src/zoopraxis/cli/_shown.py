@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPT_LICENCE",
+    "CONVENTION",
     "ENGINE",
     "PRECISION",
+    "RESIZE",
+    "SIZE",
     "THREADS",
     "accept_licences",
+    "change_clip",
     "class_line",
     "compile_for_engine",
     "counting_bar",
@@ -84,6 +88,14 @@ LEAK_REPORTERS = frozenset({"onnx", "triton"})
 ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use."
 """Help of the option ``--accept-licence``."""
 
+CONVENTION = "Whose rule chooses the frames: pyslowfast, tsn, tsm_dense, ... [default: ours]"
+"""Help of the option ``--convention``."""
+
+SIZE = "Side of the crops, in pixels. [default: the model's]"
+"""Help of the option ``--size``."""
+
+RESIZE = "Shorter side of the frames that are cropped, in pixels. [default: the model's]"
+"""Help of the option ``--resize``."""
 
 ENGINE = (
     "What runs the network on a CPU; auto is OpenVINO if installed, else torch. "
@@ -129,8 +141,12 @@ def open_for_engine(
     device: str,
     precision: str = "float32",
     accept_licence: bool,
+    changed: "Callable[[OpenModel], OpenModel]" = lambda net: net,
 ) -> "OpenModel":
-    """Open a network, or an exported file, to be run by an engine; "eager" leaves it as it is."""
+    """Open a network, or an exported file, to be run by an engine; "eager" leaves it as it is.
+
+    What is to be changed for a test is changed before the engine compiles it.
+    """
     with importing():
         from zoopraxis.checkpoints.saved import open_model
         from zoopraxis.engine.allocator import keep_memory
@@ -147,11 +163,11 @@ def open_for_engine(
         compiled = compile_for_engine(
             model, engine=engine, threads=threads, device=device, precision=precision
         )
-        return opened_from(compiled, model)
+        return changed(opened_from(compiled, model))
     if device == "cpu":
         keep_memory()
     with download_bar(model) as downloaded:
-        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+        net = changed(open_model(model, accept_licence=accept_licence, progress=downloaded))
     if engine == "eager":
         if threads:
             import torch
@@ -163,6 +179,20 @@ def open_for_engine(
     return optimize_opened(
         net, engine=engine or "torch", precision=precision, threads=threads, device=device
     )
+
+
+def change_clip(
+    net: "OpenModel", *, convention: str | None, size: int | None, resize: int | None
+) -> "OpenModel":
+    """Change the clips that a network is tested on by the options that are given."""
+    given = {"convention": convention, "size": size, "resize": resize}
+    changes = {name: value for name, value in given.items() if value is not None}
+    absent = [f"--{name}" for name in ("size", "resize") if not hasattr(net.clip.input, name)]
+    if absent and changes.keys() - {"convention"}:
+        raise ZoopraxisError(
+            f"{net.name} takes {net.clip.input.kind}, which has no pixels", f"leave {absent[0]} out"
+        )
+    return net.with_clip(**changes) if changes else net
 
 
 def _note_slow(precision: str) -> None:

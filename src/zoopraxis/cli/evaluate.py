@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +11,13 @@ import typer
 from zoopraxis.cli._evaluation import show_evaluation, show_timelines
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
+    CONVENTION,
     ENGINE,
     PRECISION,
+    RESIZE,
+    SIZE,
     THREADS,
+    change_clip,
     class_line,
     counting_bar,
     open_for_engine,
@@ -29,9 +34,13 @@ def evaluate(
         "evaluation"
     ),
     views: Annotated[
-        int | None, typer.Option(min=1, help="Clips over each video. [default: 10]")
+        int | None,
+        typer.Option(min=1, help="Clips over each video. [default: 10, or the convention's]"),
     ] = None,
     crops: Annotated[int, typer.Option(help="Crops of each clip: 1, 3, 5 or 10.")] = 1,
+    convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
+    size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
     mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
     first_label: Annotated[
@@ -78,7 +87,12 @@ def evaluate(
     """Test a model; an evaluation that was stopped resumes."""
     _check_options(
         timeline=timeline,
-        whole={"--views": views is not None, "--reverse": reverse, "--workers": workers > 0},
+        whole={
+            "--views": views is not None,
+            "--convention": convention is not None,
+            "--reverse": reverse,
+            "--workers": workers > 0,
+        },
         timelines={
             "--high": high is not None,
             "--low": low is not None,
@@ -103,6 +117,7 @@ def evaluate(
         threads=threads,
         device=device,
         accept_licence=accept_licence,
+        changed=partial(change_clip, convention=convention, size=size, resize=resize),
     )
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
@@ -150,7 +165,7 @@ def evaluate(
         result = run_evaluation(
             net,
             samples,
-            views=views or 10,
+            views=views,
             crops=crops,
             device=device,
             precision=precision,

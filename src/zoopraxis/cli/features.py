@@ -9,6 +9,10 @@ import typer
 
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
+    CONVENTION,
+    RESIZE,
+    SIZE,
+    change_clip,
     class_line,
     counting_bar,
     download_bar,
@@ -24,10 +28,16 @@ def features(
         str,
         typer.Option(help="Modules of the network, pooled, prob (comma separated), or all."),
     ] = "pooled",
-    clips: Annotated[int, typer.Option(min=1, help="Clips over each video.")] = 20,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips over each video. [default: 20, or the convention's]"),
+    ] = None,
     crop: Annotated[
         Literal["centre", "3", "5", "10"], typer.Option(help="Crops of each clip.")
     ] = "centre",
+    convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
+    size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
     keep: Annotated[
         Literal["video", "clips", "maps"],
         typer.Option(help="The mean over the clips, a vector of each, or their maps."),
@@ -50,7 +60,14 @@ def features(
     from zoopraxis.checkpoints.saved import open_model
     from zoopraxis.data.samples import read_samples
     from zoopraxis.evaluation.features import FeatureSettings, extract_list
+    from zoopraxis.inputs.conventions import check_views, usual_views
 
+    with download_bar(model) as downloaded:
+        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
+    net = change_clip(net, convention=convention, size=size, resize=resize)
+    rule = net.clip.sampling.convention
+    clips = clips or usual_views(rule, otherwise=20)
+    check_views(rule, clips)
     settings = FeatureSettings(
         layers=tuple(layer.split(",")),
         clips=clips,
@@ -59,8 +76,6 @@ def features(
         dtype=dtype,
         precision=precision,
     )
-    with download_bar(model) as downloaded:
-        net = open_model(model, accept_licence=accept_licence, progress=downloaded)
     samples = read_samples(videos, group=group)
     print(class_line(samples), file=sys.stderr)
     warn_untrained(net)

@@ -1,7 +1,7 @@
 """zoopraxis predict VIDEO... --model M: which action a video shows, and when."""
 
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,9 +9,13 @@ import typer
 
 from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
+    CONVENTION,
     ENGINE,
     PRECISION,
+    RESIZE,
+    SIZE,
     THREADS,
+    change_clip,
     compile_for_engine,
     open_for_engine,
     progress_bar,
@@ -40,8 +44,14 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A name, name.tag, run's folder, .safetensors, .onnx or .xml.")
     ],
-    views: Annotated[int, typer.Option(min=1, help="Clips spread over a video.")] = 1,
+    views: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips spread over a video. [default: 1, or the convention's]"),
+    ] = None,
     crops: Annotated[int, typer.Option(help="Crops of a clip: 1, 3, 5 or 10.")] = 1,
+    convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
+    size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
     mode: Annotated[str, typer.Option(help="How views are aggregated.")] = "mean_probability",
     top: Annotated[int, typer.Option(min=1, help="Labels to print.")] = 5,
     start: Annotated[float | None, typer.Option(help="Start of a segment, in seconds.")] = None,
@@ -91,6 +101,7 @@ def predict(
     """
     from zoopraxis.engine.compiled import is_exported
     from zoopraxis.inputs.base import Media
+    from zoopraxis.inputs.conventions import usual_views
     from zoopraxis.prediction.exported import frame_network, predict_exported
     from zoopraxis.video import is_live
 
@@ -109,9 +120,11 @@ def predict(
         rule = Hysteresis(high=high, low=low, shortest=shortest, none=none)
     if stream and engine is not None:
         raise ZoopraxisError(f"--stream has no engine {engine!r}", "leave --engine out")
-    unused = _unused_live(views, crops, start, end, flow, timeline, save)
+    unused = _unused_live(views, crops, convention, start, end, flow, timeline, save)
+    changes = {"convention": convention, "size": size, "resize": resize}
     quick = None  # an exported network that needs no torch
-    if is_exported(model) and not (stream or timeline or save):
+    changed = any(value is not None for value in changes.values())
+    if is_exported(model) and not (stream or timeline or save or changed):
         quick = frame_network(
             compile_for_engine(
                 model, engine=engine, threads=threads, device=device, precision=precision
@@ -129,6 +142,7 @@ def predict(
             device=device,
             precision=precision,
             accept_licence=accept_licence,
+            changed=partial(change_clip, convention=convention, size=size, resize=resize),
         )
         warn_untrained(net)
         return net
@@ -169,7 +183,7 @@ def predict(
                     media,
                     quick,
                     longest=LONG if timeline is None else float("inf"),
-                    views=views,
+                    views=views or usual_views(quick.sampling.convention, otherwise=1),
                     crops=crops,
                     mode=mode,
                     top=top,
@@ -205,7 +219,7 @@ def _look(
     media: "Media",
     net: "OpenModel",
     *,
-    views: int,
+    views: int | None,
     crops: int,
     mode: str,
     top: int,
@@ -218,9 +232,12 @@ def _look(
     import numpy as np
 
     from zoopraxis.inputs.base import segment_range, view_times
+    from zoopraxis.inputs.conventions import usual_views
     from zoopraxis.prediction.pipeline import predict as predict_whole
     from zoopraxis.prediction.timeline import predict_timeline
 
+    convention = net.clip.sampling.convention
+    views = views or usual_views(convention, otherwise=1)
     if timeline is None:
         with net.clip.input.open(media) as track:
             ((first, last),) = view_times(track, np.asarray([segment_range(track, media)]))
@@ -236,10 +253,11 @@ def _look(
             device=device,
             precision=precision,
         )
-    if views > 1:
+    if views > 1 or convention:
+        by = f" by the convention {convention}" if convention else ""
         print(
-            f"note: {media.title} gets a timeline, each of its windows one view; "
-            f"--whole makes one prediction of {views} views",
+            f"note: {media.title} gets a timeline, each of its windows one view of our own rule; "
+            f"--whole makes one prediction of {views} view{'s'[: views > 1]}{by}",
             file=sys.stderr,
         )
     with progress_bar(media.title) as progress:
@@ -287,8 +305,9 @@ def _check_places(videos: list[str], save: Path) -> None:
 
 
 def _unused_live(
-    views: int,
+    views: int | None,
     crops: int,
+    convention: str | None,
     start: float | None,
     end: float | None,
     flow: str,
@@ -297,8 +316,9 @@ def _unused_live(
 ) -> list[str]:
     """Options that were given and mean nothing for a live video."""
     given = {
-        "--views": views > 1,
+        "--views": (views or 1) > 1,
         "--crops": crops > 1,
+        "--convention": convention is not None,
         "--start": start is not None,
         "--end": end is not None,
         "--flow": bool(flow),

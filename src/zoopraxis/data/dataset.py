@@ -16,6 +16,7 @@ from zoopraxis.errors import VideoError
 from zoopraxis.inputs import ClipSpec, Inputs
 from zoopraxis.inputs.augment import Augment
 from zoopraxis.inputs.base import train_indices, view_indices
+from zoopraxis.inputs.conventions import check_training
 
 __all__ = ["BadVideo", "Batch", "Clip", "ClipDataset", "collate"]
 
@@ -86,6 +87,8 @@ class ClipDataset(Dataset[Clip | BadVideo]):
         seed: int = 0,
         cache: Literal["none", "memory"] = "none",
     ) -> None:
+        if augment:
+            check_training(clip.sampling.convention)
         self.samples = samples
         self.clip = clip
         self.augment = augment

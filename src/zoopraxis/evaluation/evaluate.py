@@ -14,6 +14,7 @@ from zoopraxis.errors import DataError, VideoError
 from zoopraxis.evaluation.identity import evaluation_key
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.evaluation.views import load_views
+from zoopraxis.inputs.conventions import check_views, usual_views
 from zoopraxis.inputs.playback import FORWARDS, Playback
 from zoopraxis.prediction.pipeline import Precision, run
 
@@ -26,7 +27,7 @@ def evaluate(
     net: OpenModel,
     samples: SampleList,
     *,
-    views: int = 10,
+    views: int | None = None,
     crops: int = 1,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
@@ -45,8 +46,10 @@ def evaluate(
         Of `zoopraxis.checkpoints.saved.open_model`.
     samples : SampleList
         Labelled with the model's labels, in any order.
-    views, crops : int
-        Clips over each video, and crops of each clip.
+    views : int, optional
+        Clips over each video; by default 10, or the number that the clip's convention fixes.
+    crops : int, default=1
+        Crops of each clip.
     device, precision, batch_size
         As for `zoopraxis.prediction.pipeline.run`.
     workers : int, default=0
@@ -72,12 +75,16 @@ def evaluate(
     DataError
         The list has labels that the model does not know, or none of its videos can be read.
     RecipeError
-        Clips of this kind of input cannot be played so.
+        Clips of this kind of input cannot be played so, or the clip's convention has another number
+        of views.
     CheckpointError, ZoopraxisError
         The model's output for a video is not finite.
     """
     truth = _in_model_order(samples, net)
+    if views is None:
+        views = usual_views(net.clip.sampling.convention, otherwise=10)
     net.clip.input.check_playback(play)
+    check_views(net.clip.sampling.convention, views)
     key = evaluation_key(net, samples, views=views, crops=crops, precision=precision, play=play)
     kept = keep / f"logits-{key[:12]}.npz" if keep else None
     count = len(samples)

@@ -16,15 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeAl
 import numpy as np
 
 from zoopraxis.errors import RecipeError, VideoError
+from zoopraxis.inputs.conventions import check_convention, choose_clips, draw_clip
 from zoopraxis.inputs.playback import FORWARDS, Playback, rearranged
-from zoopraxis.inputs.sampling import (
-    NOTHING,
-    Indices,
-    Sampling,
-    sample_test,
-    sample_train,
-    shifted,
-)
+from zoopraxis.inputs.sampling import NOTHING, Indices, Sampling, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -306,6 +300,7 @@ class ClipSpec:
     input: Input[Any, Any]
 
     def __post_init__(self) -> None:
+        check_convention(self.sampling.convention)
         if self.sampling.short == "zeros" and not self.input.reads_gaps:
             raise RecipeError(
                 f"short clips of {self.input.kind!r} cannot be filled up with zeros",
@@ -371,10 +366,16 @@ def segment_range(track: Track, media: Media) -> range:
 def train_indices(
     track: Track, media: Media, sampling: Sampling, *, rng: np.random.Generator
 ) -> Indices:
-    """Draw the indices (1, T) of one training clip within a segment of a track."""
+    """Draw the indices (1, T) of one training clip within a segment of a track.
+
+    Raises
+    ------
+    RecipeError
+        The sampling names a convention that has no rule for training.
+    """
     within = segment_range(track, media)
     times = track.timestamps[within.start : within.stop]
-    indices = sample_train(len(within), track.fps, sampling, rng=rng, timestamps=times)
+    indices = draw_clip(len(within), track.fps, sampling, rng=rng, timestamps=times)
     return shifted(indices, within.start)
 
 
@@ -394,13 +395,18 @@ def view_indices(
     Parameters
     ----------
     track, media, sampling, views
-        As for `zoopraxis.inputs.sampling.sample_test`.
+        As for `zoopraxis.inputs.conventions.choose_clips`.
     play, sample
         As for `zoopraxis.inputs.playback.rearranged`.
+
+    Raises
+    ------
+    RecipeError
+        The sampling names a convention that has another number of views.
     """
     within = segment_range(track, media)[:: play.speed]
     times = track.timestamps[within.start : within.stop : within.step] / play.speed  # shown faster
-    indices = sample_test(len(within), track.fps, sampling, views=views, timestamps=times)
+    indices = choose_clips(len(within), track.fps, sampling, views=views, timestamps=times)
     indices = np.where(indices == NOTHING, NOTHING, np.asarray(within)[indices])  # of the track
     return rearranged(indices, play, sample=sample)
 

@@ -6,6 +6,7 @@ Where an original rounds in floating point, so does TSN's here, to the same fram
 float32 ``linspace`` is computed exactly instead: one clip in a thousand differs, by one frame.
 
 ``TEST["pyslowfast"](num_frames, fps, sampling, views=10)``, ``TRAIN["tsn"](..., rng=rng)``.
+`choose_clips` and `draw_clip` follow the rule that `Sampling.convention` names.
 """
 
 # ruff: noqa: ARG001 - every rule has the same arguments, and some need no frame rate
@@ -20,14 +21,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zoopraxis.errors import ZoopraxisError
+from zoopraxis.errors import RecipeError, did_you_mean
 from zoopraxis.inputs.sampling import (
     Indices,
     Sampling,
+    Seconds,
+    check_frames,
     dense_clips,
     exact_rate,
     fit,
     groups,
+    sample_test,
+    sample_train,
     span,
     stack,
     uniform_starts,
@@ -36,8 +41,14 @@ from zoopraxis.inputs.sampling import (
 __all__ = [
     "TEST",
     "TRAIN",
+    "VIEWS",
+    "check_convention",
+    "check_training",
+    "check_views",
+    "choose_clips",
     "coviar_test",
     "coviar_train",
+    "draw_clip",
     "gsm_twice_test",
     "i3d_test",
     "pyslowfast_offset_test",
@@ -51,6 +62,7 @@ __all__ = [
     "tsn_test",
     "tsn_train",
     "tsn_val",
+    "usual_views",
 ]
 
 DENSE_SPAN = 64  # frames that TSM's dense sampling, after I3D, spreads a clip over
@@ -161,7 +173,7 @@ def tsn_val(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) 
 
 def tsn_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
     """TSN, ``_get_test_indices``: the centre of every segment, always one view."""
-    _fixed(views, 1, "TSN")
+    check_views("tsn", views)
     segments, length = _stacks(sampling)
     tick = max(num_frames - length + 1, 1) / segments
     starts = _whole(tick / 2 + tick * np.arange(segments))  # (segments,)
@@ -186,7 +198,7 @@ def tsm_twice_test(num_frames: int, fps: float, sampling: Sampling, *, views: in
 
     # 9 frames, 3 segments: [[1, 4, 7], [0, 3, 6]]
     """
-    _fixed(views, 2, "TSM's and GSM's twice sampling")
+    check_views("tsm_twice", views)
     segments, length = _stacks(sampling)
     tick = max(num_frames - length + 1, 1) / segments
     first = tick * np.arange(segments)  # (segments,)
@@ -196,6 +208,7 @@ def tsm_twice_test(num_frames: int, fps: float, sampling: Sampling, *, views: in
 
 def gsm_twice_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 2) -> Indices:
     """GSM with two clips: those of TSM in the other order."""
+    check_views("gsm_twice", views)
     return tsm_twice_test(num_frames, fps, sampling, views=views)[::-1]
 
 
@@ -274,7 +287,7 @@ def coviar_train(
 
 def coviar_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1) -> Indices:
     """CoViAR, ``_get_test_frame_index``: the centre of every segment, halves to the even item."""
-    _fixed(views, 1, "CoViAR")
+    check_views("coviar", views)
     centres = (num_frames - 1) / sampling.num_frames * (np.arange(sampling.num_frames) + 0.5)
     return np.round(centres).astype(np.int64)[None]  # (1, T)
 
@@ -287,14 +300,8 @@ def i3d_test(num_frames: int, fps: float, sampling: Sampling, *, views: int = 1)
 
     # 5 frames, T=8: [[0, 1, 2, 3, 4, 0, 1, 2]]; 300 frames: [[0 ... 299]]
     """
-    _fixed(views, 1, "I3D")
+    check_views("i3d", views)
     return fit(np.arange(max(num_frames, sampling.num_frames))[None], num_frames, "loop")  # (1, T)
-
-
-def _fixed(views: int, only: int, rule: str) -> None:
-    """Refuse a number of views that a rule does not have."""
-    if views != only:
-        raise ZoopraxisError(f"{rule} gives {only} view(s), not {views}", f"ask for {only}")
 
 
 TEST: Mapping[str, TestRule] = MappingProxyType(
@@ -313,8 +320,110 @@ TEST: Mapping[str, TestRule] = MappingProxyType(
 TRAIN: Mapping[str, TrainRule] = MappingProxyType(
     {
         "pyslowfast": pyslowfast_train,
+        "pyslowfast_offset": pyslowfast_train,  # the setting is of testing alone
         "tsn": tsn_train,
         "tsm_dense": tsm_dense_train,
         "coviar": coviar_train,
     }
 )
+VIEWS: Mapping[str, int] = MappingProxyType(
+    {"tsn": 1, "tsm_twice": 2, "gsm_twice": 2, "i3d": 1, "coviar": 1}
+)
+"""Views of the rules that have no other number of them."""
+
+
+# By name
+
+
+def choose_clips(
+    num_frames: int,
+    fps: float,
+    sampling: Sampling,
+    *,
+    views: int = 1,
+    timestamps: Seconds | None = None,
+) -> Indices:
+    """Choose the clips (V, T) a video is tested on, by the rule that its sampling names.
+
+    Parameters
+    ----------
+    num_frames, fps, sampling, views, timestamps
+        As for `zoopraxis.inputs.sampling.sample_test`, which is the rule without a name. The
+        others read the mean rate, as the official code does, and no time stamps.
+
+    Raises
+    ------
+    RecipeError
+        No convention has that name, or it has another number of views.
+    VideoError
+        The video has no frames.
+    """
+    if not sampling.convention:
+        return sample_test(num_frames, fps, sampling, views=views, timestamps=timestamps)
+    check_convention(sampling.convention)
+    check_frames(num_frames)
+    return TEST[sampling.convention](num_frames, fps, sampling, views=views)
+
+
+def draw_clip(
+    num_frames: int,
+    fps: float,
+    sampling: Sampling,
+    *,
+    rng: np.random.Generator,
+    timestamps: Seconds | None = None,
+) -> Indices:
+    """Draw the clip (1, T) a video is trained on, by the rule that its sampling names.
+
+    Parameters
+    ----------
+    num_frames, fps, sampling, rng, timestamps
+        As for `zoopraxis.inputs.sampling.sample_train`, which is the rule without a name.
+
+    Raises
+    ------
+    RecipeError
+        No convention has that name, or it has no rule for training.
+    VideoError
+        The video has no frames.
+    """
+    if not sampling.convention:
+        return sample_train(num_frames, fps, sampling, rng=rng, timestamps=timestamps)
+    check_training(sampling.convention)
+    check_frames(num_frames)
+    return TRAIN[sampling.convention](num_frames, fps, sampling, rng=rng)
+
+
+def usual_views(convention: str, *, otherwise: int) -> int:
+    """Views of a convention that has one number of them, else ``otherwise``."""
+    return VIEWS.get(convention, otherwise)
+
+
+def check_convention(name: str) -> None:
+    """Refuse a name that is no convention's; empty is ours."""
+    if name and name not in TEST:
+        raise RecipeError(
+            f"convention must be {', '.join(TEST)} or empty, not {name!r:.40}",
+            did_you_mean(name, TEST, otherwise="leave it empty for our own rule"),
+        )
+
+
+def check_views(convention: str, views: int) -> None:
+    """Refuse a number of views that a convention does not have."""
+    only = VIEWS.get(convention, views)
+    if views != only:
+        raise RecipeError(
+            f"the convention {convention!r} gives {only} view{'s'[: only > 1]} of a video, not "
+            f"{views}",
+            f"set views to {only}",
+        )
+
+
+def check_training(convention: str) -> None:
+    """Refuse a convention that has no rule for training; empty is ours."""
+    check_convention(convention)
+    if convention and convention not in TRAIN:
+        raise RecipeError(
+            f"the convention {convention!r} has no rule for training",
+            f"set clip.convention to one that has: {', '.join(TRAIN)}; or leave it out",
+        )

@@ -83,6 +83,6 @@ def crop_room(size: Size, crop: int) -> Size:
     if min(size) < crop:
         raise ShapeError(
             f"frames of {size[0]}x{size[1]} pixels are smaller than the crop of {crop}",
-            "give ClipSpec a resize that is at least its size",
+            "set resize to at least the size of the crop",
         )
     return (size[0] - crop, size[1] - crop)

@@ -45,9 +45,16 @@ KINDS: Mapping[str, type[Input[Any, Any]]] = _Kinds()
 
 
 def clip_to_dict(clip: ClipSpec) -> dict[str, Any]:
-    """Give a clip as plain JSON."""
+    """Give a clip as plain JSON.
+
+    A convention stands in it only where one is followed: what has none keeps the JSON, and the
+    keys, that it had before there were any.
+    """
+    sampling = asdict(clip.sampling)
+    if not clip.sampling.convention:
+        del sampling["convention"]
     return {
-        "sampling": asdict(clip.sampling),
+        "sampling": sampling,
         "input": {"kind": clip.input.kind, **asdict(clip.input)},  # type: ignore[call-overload]
     }
 
@@ -71,9 +78,11 @@ def clip_from_dict(
             f"{where}.input: unknown kind {given.get('kind')!r}", f"known: {', '.join(KINDS)}"
         )
     fields = {key: value for key, value in given.items() if key != "kind"}
-    return ClipSpec(
-        sampling=build(Sampling, sampling, where=f"{where}.sampling", error=error),
-        input=build(kind, fields, where=f"{where}.input", error=error),
+    return _joined(
+        build(Sampling, sampling, where=f"{where}.sampling", error=error),
+        build(kind, fields, where=f"{where}.input", error=error),
+        where=where,
+        error=error,
     )
 
 
@@ -91,7 +100,19 @@ def change_clip(
     names = asdict(clip.sampling)
     sampling = {key: value for key, value in changes.items() if key in names}
     others = {key: value for key, value in changes.items() if key not in names}
-    return ClipSpec(
-        sampling=change(clip.sampling, sampling, where=where, error=error),
-        input=change(clip.input, others, where=where, error=error, also=tuple(names)),
+    return _joined(
+        change(clip.sampling, sampling, where=where, error=error),
+        change(clip.input, others, where=where, error=error, also=tuple(names)),
+        where=where,
+        error=error,
     )
+
+
+def _joined(
+    sampling: Sampling, kind: Input[Any, Any], *, where: str, error: type[ZoopraxisError]
+) -> ClipSpec:
+    """Make a clip; two parts that do not go together are an error of the whole."""
+    try:
+        return ClipSpec(sampling=sampling, input=kind)
+    except ZoopraxisError as refusal:
+        raise error(f"{where}: {refusal.problem}", refusal.hint) from refusal

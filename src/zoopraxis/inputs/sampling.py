@@ -8,7 +8,8 @@ indices turn them into indices of the track.
     # N = 12 frames, num_frames=4, stride=2, one view: span 7, so it starts at (12 - 7) // 2
     # ..fxfxfxf...  ->  [[2, 4, 6, 8]]
 
-The rules of other code bases, where they differ, are in `zoopraxis.inputs.conventions`.
+The rules of other code bases, where they differ, are in `zoopraxis.inputs.conventions`, which
+chooses between them and these by `Sampling.convention`.
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ __all__ = [
     "NOTHING",
     "Indices",
     "Sampling",
+    "Seconds",
     "Short",
     "all_clips",
+    "check_frames",
     "covering_starts",
     "dense_clips",
     "evenly_moving",
@@ -82,6 +85,10 @@ class Sampling:
         its place, which kinds of input without pixels read as zeros. A clip for training then
         starts before the track at random, as ST-GCN's feeder pads (``auto_pading``); one for
         testing starts with it.
+    convention : str, default=""
+        Whose rule chooses the clips of a whole video: empty is ours, below; others are those of
+        `zoopraxis.inputs.conventions`. Timelines, live videos and streams lay windows over a video
+        instead, in which clips are always chosen by ours.
     """
 
     num_frames: int = 16
@@ -90,6 +97,7 @@ class Sampling:
     mode: Literal["dense", "segments"] = "dense"
     stack: int = 1
     short: Short = "loop"
+    convention: str = ""
 
     def __post_init__(self) -> None:
         counts = (("num_frames", 1 << 16), ("stride", 1 << 16), ("stack", 1 << 10))
@@ -309,8 +317,7 @@ def resample(
 
     # 30 to 10 fps: fxxfxxf      25 to 30 fps: 0 1 2 2 3 4 | 5 6 7 7 8 9
     """
-    if num_frames < 1:
-        raise VideoError(f"a video of {num_frames} frames has no clips", "check the file")
+    check_frames(num_frames)
     if rate is None:
         return np.arange(num_frames)
     period, wait = SECOND / exact_rate(fps), SECOND / exact_rate(rate)
@@ -325,6 +332,12 @@ def resample(
     shown = np.rint((timestamps - timestamps[0]) * SECOND).astype(np.int64)  # (N,)
     count = _ticks_within(int(shown[-1]) + period, wait)
     return _nearest(shown, np.arange(count) * wait.numerator // wait.denominator)  # (M,)
+
+
+def check_frames(num_frames: int) -> None:
+    """Refuse a video without frames."""
+    if num_frames < 1:
+        raise VideoError(f"a video of {num_frames} frames has no clips", "check the file")
 
 
 def exact_rate(fps: float) -> Fraction:

@@ -16,10 +16,10 @@ from zoopraxis.engine.compiled import Compiled
 from zoopraxis.errors import CheckpointError
 from zoopraxis.inputs.augment import Draw
 from zoopraxis.inputs.base import Media, segment_range, view_indices, view_times
+from zoopraxis.inputs.kinds import clip_from_dict
 from zoopraxis.inputs.rgb import RGB
 from zoopraxis.inputs.sampling import Sampling
 from zoopraxis.prediction.aggregate import Prediction
-from zoopraxis.records import build
 
 __all__ = ["FrameNetwork", "frame_network", "predict_exported", "prepare_frames"]
 
@@ -61,19 +61,20 @@ def frame_network(compiled: Compiled, path: str | Path) -> FrameNetwork | None:
     try:
         about = json.loads(compiled.text or "")
         labels, clip = tuple(map(str, about["labels"])), about["clip"]
-        sampling, frames = dict(clip["sampling"]), dict(clip["input"])
+        kind = clip["input"]["kind"]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} does not say what network it holds: {error!r}", "export it again"
         ) from error
-    if frames.pop("kind", None) != RGB.kind:
+    if kind != RGB.kind:
         return None
+    whole = clip_from_dict(clip, where=where, error=CheckpointError)
     return FrameNetwork(
         compiled=compiled,
         name=str(path),
         labels=labels,
-        sampling=build(Sampling, sampling, where=f"{where}.sampling", error=CheckpointError),
-        frames=build(RGB, frames, where=f"{where}.input", error=CheckpointError),
+        sampling=whole.sampling,
+        frames=whole.input,  # type: ignore[arg-type]
     )
 
 

@@ -176,6 +176,7 @@ def predict_live(
     """
     check_seconds(window=window, step=step)
     net = opened(model)
+    clip = net.clip.change(convention="")  # conventions are of whole videos, and this is a window
     length = window or float(window_seconds(net.clip.sampling, exact_rate(CAMERA_FPS)))
     drop = is_live(video) if drop is None else drop
     # A file is taken frame by frame, so that its predictions never depend on the machine's speed.
@@ -206,8 +207,8 @@ def predict_live(
             fps = max(len(times) - 1, 1) / (times[-1] - times[0] or 1.0)
             frames = torch.stack([frame.pixels for frame in seen])  # (N, 3, h, w)
             media = Media(path=ArrayVideo(frames, fps=fps, timestamps=times - times[0]))
-            with net.clip.input.open(media) as track:
-                inputs, _ = view_inputs(track, media, net.clip)
+            with clip.input.open(media) as track:
+                inputs, _ = view_inputs(track, media, clip)
             logits = run(net.model, inputs, device=device, precision=precision, video=video)
             yield Prediction.from_logits(
                 logits,

@@ -280,7 +280,7 @@ def predict_stream(
             if not chosen or last is None:
                 continue
             given += len(chosen)
-            clip = net.clip.change(num_frames=len(chosen), stride=1, fps=None)
+            clip = net.clip.change(num_frames=len(chosen), stride=1, fps=None, convention="")
             media = Media(path=ArrayVideo(torch.stack(chosen), fps=1 / spacing))
             with clip.input.open(media) as track:
                 frames, _ = view_inputs(track, media, clip)  # (1, C, N, S, S)

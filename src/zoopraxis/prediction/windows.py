@@ -123,7 +123,10 @@ def lay_windows(
 def _clip(
     shown: NDArray[np.float64], start: float, size: int, fps: Fraction, sampling: Sampling
 ) -> Indices:
-    """Choose the clip (1, T) of a window: indices into the frames shown in it, at least one."""
+    """Choose the clip (1, T) of a window: indices into the frames shown in it, at least one.
+
+    By our rule: a convention (`Sampling.convention`) is of whole videos.
+    """
     slack = 0.25 / float(fps)  # containers round the times of frames, by up to a millisecond
     end = start + size / float(fps)
     first = max(int(np.searchsorted(shown, start + slack, side="right")) - 1, 0)
