@@ -17,6 +17,7 @@ from zoopraxis.evaluation.result import read_evaluation
 from zoopraxis.inputs.conventions import TEST
 from zoopraxis.inputs.sampling import sample_test
 from zoopraxis.models import model_spec
+from zoopraxis.prediction.fully_convolutional import fully_convolutional
 from zoopraxis.prediction.pipeline import predict
 from zoopraxis.video import open_video
 
@@ -316,6 +317,33 @@ def test_larger_crops(videos, tmp_path):
     assert larger.clip.shape[-2:] == (64, 64)
     expected = predict(videos / "darker" / "1.mp4", larger).logits
     np.testing.assert_allclose(measured(out)["darker/1.mp4"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_windows_of_larger_crops(engine, videos, tmp_path):
+    run, out = run_of(tmp_path / "run"), tmp_path / "out"
+    sizes = ("--size", 64, "--resize", 72)
+    words = [videos, "--model", run, "--out", out, *sizes, "--engine", engine]
+    evaluate(*words)
+
+    _, said = evaluate(*words, "--fully-convolutional", 56)
+
+    assert "starting from scratch" in said
+    larger = fully_convolutional(open_model(run).with_clip(size=64, resize=72), 56)
+    expected = predict(videos / "darker" / "1.mp4", larger).logits
+    files = sorted(out.glob("logits-*.npz"), key=lambda file: file.stat().st_mtime_ns)
+    kept = read_evaluation(files[-1])
+    logits = kept.logits[kept.names.index("darker/1.mp4")]
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_windows_that_cannot_be_are_refused(videos, tmp_path):
+    words = [videos, "--out", tmp_path / "out", "--model", run_of(tmp_path / "run")]
+
+    error = refused(*words, "--fully-convolutional", 64)
+    assert error.problem == "crops of 56 pixels hold no windows of 64"
+    error = refused(*words, "--fully-convolutional", 56, "--mode", "mean_given")
+    assert "--mode mean_given says that the model gives none" in error.problem
 
 
 def test_sizes_that_a_network_does_not_take_are_refused(videos, tmp_path):

@@ -15,6 +15,7 @@ from zoopraxis.engine.optimize import optimize_opened
 from zoopraxis.errors import ZoopraxisError
 from zoopraxis.inputs import RGB
 from zoopraxis.models import model_spec
+from zoopraxis.prediction.fully_convolutional import fully_convolutional
 from zoopraxis.prediction.pipeline import predict
 from zoopraxis.prediction.timeline import Hysteresis, predict_timeline
 from zoopraxis.video import open_video
@@ -75,6 +76,10 @@ def test_the_clip_may_be_another_than_the_models(model, video):
     net = optimize_opened(open_model(model), engine="torch")
     net = net.with_clip(convention="tsm_twice", size=64, resize=72)
     assert json.loads(done.stdout) == json.loads(predict(video, net, views=2).to_json())
+
+    windows = call(video, "--model", model, *options, "--fully-convolutional", 56, "--json")
+    expected = predict(video, fully_convolutional(net, 56), views=2)
+    assert_close(json.loads(windows.stdout), json.loads(expected.to_json()))
 
     lined = call(video, "--model", model, "--convention", "tsn", "--timeline")
     assert "--whole makes one prediction of 1 view by the convention tsn" in lined.stderr

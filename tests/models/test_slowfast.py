@@ -10,8 +10,8 @@ from zoopraxis.checkpoints.create import create_model
 from zoopraxis.errors import ShapeError
 from zoopraxis.models import model_spec
 from zoopraxis.models.slowfast import Lateral
+from zoopraxis.prediction.fully_convolutional import FullyConvolutional, map_size
 from zoopraxis.testing import count_macs, count_params, noise_clip, read_golden, relative_error
-from zoopraxis.weights.slowfast import fully_convolutional
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -100,31 +100,8 @@ def test_only_the_first_six_blocks_of_the_third_stage_convolve_over_time():
     assert fast == [3] * 23
 
 
-# The official test path.
-
-
-@torch.no_grad()
-def test_windows_are_classified_one_by_one():
-    # 96 pixels end in 3x3 positions, which contain four 2x2 windows of 64 pixels
-    model = create_model("test_slowfast").eval()
-    features = model.forward_features(noise_clip((1, 3, 8, 96, 96), seed=3))
-    corners = [features[..., i : i + 2, j : j + 2] for i in (0, 1) for j in (0, 1)]
-    expected = torch.stack([model.forward_head(c).softmax(1) for c in corners]).mean(0)
-
-    got = fully_convolutional(model, noise_clip((1, 3, 8, 96, 96), seed=3), size=64)
-
-    torch.testing.assert_close(got, expected)
-
-
-@torch.no_grad()
-def test_videos_in_a_batch_keep_their_windows():
-    model = create_model("test_slowfast").eval()
-    clips = noise_clip((2, 3, 8, 96, 96), seed=4)
-
-    together = fully_convolutional(model, clips, size=64)
-
-    alone = torch.cat([fully_convolutional(model, clip[None], size=64) for clip in clips])
-    torch.testing.assert_close(together, alone)
+# The official test path; how its windows are made and averaged is in
+# tests/prediction/test_fully_convolutional.py.
 
 
 @torch.no_grad()
@@ -133,7 +110,8 @@ def test_the_official_test_path():
     model = create_model("slow_r50_8x8").eval()
     state = golden.state_dict()
     model.load_state_dict(convert_state_dict("slow_r50_8x8", state, source="pyslowfast"))
+    window = map_size(model, model_spec("slow_r50_8x8").clip.change(size=128))
 
-    probabilities = fully_convolutional(model, golden.input(), size=128)
+    logits = FullyConvolutional(model, window)(golden.input())
 
-    assert relative_error(probabilities, golden.output) < golden.tolerance
+    assert relative_error(logits.softmax(1), golden.output) < golden.tolerance

@@ -9,6 +9,7 @@ from zoopraxis.checkpoints.convert import convert_state_dict
 from zoopraxis.checkpoints.create import create_model
 from zoopraxis.models import model_spec
 from zoopraxis.models.x3d import XL, Expansion, S, round_width
+from zoopraxis.prediction.fully_convolutional import FullyConvolutional, map_size
 from zoopraxis.testing import (
     count_macs,
     count_params,
@@ -17,7 +18,6 @@ from zoopraxis.testing import (
     relative_error,
 )
 from zoopraxis.training.expansion import count_expansion_macs
-from zoopraxis.weights.slowfast import fully_convolutional
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -92,9 +92,11 @@ def test_the_official_test_path():
     model = create_model("x3d_s").eval()
     model.load_state_dict(convert_state_dict("x3d_s", golden.state_dict(), source="pyslowfast"))
 
-    probabilities = fully_convolutional(model, golden.input(), size=160)
+    window = map_size(model, model_spec("x3d_s").clip)  # of 160 pixels
 
-    assert relative_error(probabilities, golden.output) < golden.tolerance
+    logits = FullyConvolutional(model, window)(golden.input())
+
+    assert relative_error(logits.softmax(1), golden.output) < golden.tolerance
 
 
 @pytest.mark.parametrize("name", ["x2d", "x3d_s", "x3d_xl"])

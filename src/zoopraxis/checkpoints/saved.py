@@ -73,6 +73,9 @@ class OpenModel:
     engine : str, default=""
         What computes it, where that is not the network as it is written: "torch" in fast forms,
         "openvino", "onnx". Outputs differ by rounding, and kept ones are not mixed.
+    windows : str, default=""
+        Through what it sees a crop, where that is not the crop as a whole: the size in pixels and
+        how windows are averaged (`zoopraxis.prediction.fully_convolutional`).
     """
 
     model: nn.Module
@@ -80,6 +83,7 @@ class OpenModel:
     title: str = ""
     trained: bool = True
     engine: str = ""
+    windows: str = ""
 
     @property
     def name(self) -> str:
@@ -95,6 +99,12 @@ class OpenModel:
     def labels(self) -> tuple[str, ...]:
         """Names of its K classes."""
         return self.config.labels
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """All that decides its outputs, for keys of what is kept: what is empty is left out."""
+        facts = {"model": self.config.key, "engine": self.engine, "windows": self.windows}
+        return {name: value for name, value in facts.items() if value}
 
     def with_clip(self, **changes: Any) -> "OpenModel":
         """Return the same network, to be given other clips: of larger crops, for example.

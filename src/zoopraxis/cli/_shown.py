@@ -21,12 +21,13 @@ __all__ = [
     "ACCEPT_LICENCE",
     "CONVENTION",
     "ENGINE",
+    "FULLY_CONVOLUTIONAL",
     "PRECISION",
     "RESIZE",
     "SIZE",
     "THREADS",
     "accept_licences",
-    "change_clip",
+    "as_tested",
     "class_line",
     "compile_for_engine",
     "counting_bar",
@@ -96,6 +97,9 @@ SIZE = "Side of the crops, in pixels. [default: the model's]"
 
 RESIZE = "Shorter side of the frames that are cropped, in pixels. [default: the model's]"
 """Help of the option ``--resize``."""
+
+FULLY_CONVOLUTIONAL = "Average windows of the crop of this size in pixels: that of training."
+"""Help of the option ``--fully-convolutional``."""
 
 ENGINE = (
     "What runs the network on a CPU; auto is OpenVINO if installed, else torch. "
@@ -181,10 +185,16 @@ def open_for_engine(
     )
 
 
-def change_clip(
-    net: "OpenModel", *, convention: str | None, size: int | None, resize: int | None
+def as_tested(
+    net: "OpenModel",
+    *,
+    convention: str | None,
+    size: int | None,
+    resize: int | None,
+    fully_convolutional: int | None = None,
+    mode: str = "",
 ) -> "OpenModel":
-    """Change the clips that a network is tested on by the options that are given."""
+    """Change the clips that a network is tested on, and how it sees them, by the options given."""
     given = {"convention": convention, "size": size, "resize": resize}
     changes = {name: value for name, value in given.items() if value is not None}
     absent = [f"--{name}" for name in ("size", "resize") if not hasattr(net.clip.input, name)]
@@ -192,7 +202,19 @@ def change_clip(
         raise ZoopraxisError(
             f"{net.name} takes {net.clip.input.kind}, which has no pixels", f"leave {absent[0]} out"
         )
-    return net.with_clip(**changes) if changes else net
+    net = net.with_clip(**changes) if changes else net
+    if fully_convolutional is None:
+        return net
+    from zoopraxis.prediction.fully_convolutional import fully_convolutional as through_windows
+
+    if mode == "mean_given":
+        raise ZoopraxisError(
+            "--fully-convolutional averages probabilities that it makes of logits, and --mode "
+            "mean_given says that the model gives none",
+            "leave one of them out",
+        )
+    scores: Literal["softmax", "sigmoid"] = "sigmoid" if mode.endswith("sigmoid") else "softmax"
+    return through_windows(net, fully_convolutional, scores=scores)
 
 
 def _note_slow(precision: str) -> None:

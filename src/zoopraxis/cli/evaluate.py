@@ -13,11 +13,12 @@ from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     CONVENTION,
     ENGINE,
+    FULLY_CONVOLUTIONAL,
     PRECISION,
     RESIZE,
     SIZE,
     THREADS,
-    change_clip,
+    as_tested,
     class_line,
     counting_bar,
     open_for_engine,
@@ -41,6 +42,9 @@ def evaluate(
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
     size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
     resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
+    fully_convolutional: Annotated[
+        int | None, typer.Option(min=1, metavar="PIXELS", help=FULLY_CONVOLUTIONAL)
+    ] = None,
     mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
     first_label: Annotated[
@@ -117,7 +121,14 @@ def evaluate(
         threads=threads,
         device=device,
         accept_licence=accept_licence,
-        changed=partial(change_clip, convention=convention, size=size, resize=resize),
+        changed=partial(
+            as_tested,
+            convention=convention,
+            size=size,
+            resize=resize,
+            fully_convolutional=fully_convolutional,
+            mode=mode,
+        ),
     )
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:

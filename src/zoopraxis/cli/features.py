@@ -12,7 +12,7 @@ from zoopraxis.cli._shown import (
     CONVENTION,
     RESIZE,
     SIZE,
-    change_clip,
+    as_tested,
     class_line,
     counting_bar,
     download_bar,
@@ -64,7 +64,7 @@ def features(
 
     with download_bar(model) as downloaded:
         net = open_model(model, accept_licence=accept_licence, progress=downloaded)
-    net = change_clip(net, convention=convention, size=size, resize=resize)
+    net = as_tested(net, convention=convention, size=size, resize=resize)
     rule = net.clip.sampling.convention
     clips = clips or usual_views(rule, otherwise=20)
     check_views(rule, clips)

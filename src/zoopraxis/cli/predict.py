@@ -3,7 +3,7 @@
 import sys
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,11 +11,12 @@ from zoopraxis.cli._shown import (
     ACCEPT_LICENCE,
     CONVENTION,
     ENGINE,
+    FULLY_CONVOLUTIONAL,
     PRECISION,
     RESIZE,
     SIZE,
     THREADS,
-    change_clip,
+    as_tested,
     compile_for_engine,
     open_for_engine,
     progress_bar,
@@ -52,6 +53,9 @@ def predict(
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
     size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
     resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
+    fully_convolutional: Annotated[
+        int | None, typer.Option(min=1, metavar="PIXELS", help=FULLY_CONVOLUTIONAL)
+    ] = None,
     mode: Annotated[str, typer.Option(help="How views are aggregated.")] = "mean_probability",
     top: Annotated[int, typer.Option(min=1, help="Labels to print.")] = 5,
     start: Annotated[float | None, typer.Option(help="Start of a segment, in seconds.")] = None,
@@ -121,9 +125,14 @@ def predict(
     if stream and engine is not None:
         raise ZoopraxisError(f"--stream has no engine {engine!r}", "leave --engine out")
     unused = _unused_live(views, crops, convention, start, end, flow, timeline, save)
-    changes = {"convention": convention, "size": size, "resize": resize}
     quick = None  # an exported network that needs no torch
-    changed = any(value is not None for value in changes.values())
+    asked: dict[str, Any] = {
+        "convention": convention,
+        "size": size,
+        "resize": resize,
+        "fully_convolutional": fully_convolutional,
+    }
+    changed = any(value is not None for value in asked.values())
     if is_exported(model) and not (stream or timeline or save or changed):
         quick = frame_network(
             compile_for_engine(
@@ -142,7 +151,7 @@ def predict(
             device=device,
             precision=precision,
             accept_licence=accept_licence,
-            changed=partial(change_clip, convention=convention, size=size, resize=resize),
+            changed=partial(as_tested, **asked, mode=mode),
         )
         warn_untrained(net)
         return net

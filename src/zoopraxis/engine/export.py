@@ -171,7 +171,18 @@ def _check_place(path: Path, to: Format) -> None:
 
 
 def _clip(net: OpenModel) -> tuple[Tensor, ...]:
-    """Return a clip of noise, as the network takes it."""
+    """Return a clip of noise, as the network takes it.
+
+    Raises
+    ------
+    ZoopraxisError
+        The network is tested in a way that the configuration in a file does not tell.
+    """
+    if net.windows:
+        raise ZoopraxisError(
+            f"{net.name} is tested through windows of its crops, which a file would not say",
+            "export the network as it was opened",
+        )
     example = net.clip.example(seed=1)
     return example if isinstance(example, tuple) else (example,)
 

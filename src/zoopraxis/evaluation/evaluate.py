@@ -10,7 +10,7 @@ import torch
 
 from zoopraxis.checkpoints.saved import OpenModel
 from zoopraxis.data.samples import SampleList
-from zoopraxis.errors import DataError, VideoError
+from zoopraxis.errors import DataError, VideoError, ZoopraxisError
 from zoopraxis.evaluation.identity import evaluation_key
 from zoopraxis.evaluation.result import Evaluation, read_evaluation
 from zoopraxis.evaluation.views import load_views
@@ -78,9 +78,15 @@ def evaluate(
         Clips of this kind of input cannot be played so, or the clip's convention has another number
         of views.
     CheckpointError, ZoopraxisError
-        The model's output for a video is not finite.
+        The model's output for a video is not finite; or the windows of its crops are averaged for
+        one label a video, and the list has several.
     """
     truth = _in_model_order(samples, net)
+    if samples.multi_label and net.windows.endswith("softmax"):
+        raise ZoopraxisError(
+            "the windows of crops are averaged by softmax, and the list has several labels a video",
+            "average them by sigmoid (--mode mean_sigmoid or max_sigmoid)",
+        )
     if views is None:
         views = usual_views(net.clip.sampling.convention, otherwise=10)
     net.clip.input.check_playback(play)

@@ -238,6 +238,7 @@ def extract_list(
     layers = settings.of_network(net)
     manifest = {
         "network": net.config.to_dict(),
+        **({"windows": net.windows} if net.windows else {}),
         "title": net.name,
         "trained": net.trained,
         "settings": {**vars(settings), "layers": list(layers)},

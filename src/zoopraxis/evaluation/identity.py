@@ -25,13 +25,12 @@ def evaluation_key(
 ) -> str:
     """Hash of all that decides the logits of an evaluation.
 
-    The model's identity with the hash of its weights, the engine, views, crops, precision and how
-    clips are played, and of every sample its name, label, segment and files, with the size and
-    modification time of files on this machine.
+    The model's identity with the hash of its weights, the engine, the windows of its crops, views,
+    crops, precision and how clips are played, and of every sample its name, label, segment and
+    files, with the size and modification time of files on this machine.
     """
     values = {
-        "model": net.config.key,
-        **({"engine": net.engine} if net.engine else {}),
+        **net.identity,
         "views": views,
         "crops": crops,
         "precision": precision,

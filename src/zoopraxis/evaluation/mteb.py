@@ -108,7 +108,7 @@ class VideoEncoder:
             "crops": self.crops,
             "precision": self.precision,
         }
-        identity = {**settings, "model": self.net.config.key, "engine": self.net.engine}
+        identity = {**settings, "engine": "", **self.net.identity}
         state = [*self.net.model.parameters(), *self.net.model.buffers()]
         return meta.create_empty(
             {

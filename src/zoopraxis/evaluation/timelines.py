@@ -299,9 +299,7 @@ def _part_of(
 def _key(net: OpenModel, media: Media, **settings: Any) -> str:
     """Hash of all that decides the scores of a video's windows."""
     files = [file_stamp(path) for path in (media.path, *media.beside)]
-    values = {"model": net.config.key, "files": files, **settings}
-    if net.engine:
-        values["engine"] = net.engine
+    values = {**net.identity, "files": files, **settings}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

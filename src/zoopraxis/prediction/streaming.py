@@ -253,6 +253,11 @@ def predict_stream(
     """
     net, place = opened(model), usable_device(device)
     sampling = net.clip.sampling
+    if net.windows:
+        raise ZoopraxisError(
+            f"{net.name} is tested through windows of its crops, which a stream does not follow",
+            "give the network as it was opened",
+        )
     if sampling.mode != "dense" or len(net.clip.shapes) > 1:
         raise ZoopraxisError(f"{net.name} takes no dense clips of frames", CLIPS)
     spacing = sampling.stride / (sampling.fps or CAMERA_FPS)  # seconds from a frame to the next

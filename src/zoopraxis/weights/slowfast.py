@@ -1,4 +1,4 @@
-"""Published checkpoints of SlowFast, Slow and C2D, and their authors' test protocol.
+"""Published checkpoints of SlowFast, Slow and C2D.
 
 PyTorchVideo's networks are PySlowFast's under other keys. PySlowFast's checkpoint of C2D is one of
 ``c2d_nopool``. Source "mmaction2" is that toolbox's Slow, which is the same network, and its C2D,
@@ -10,14 +10,9 @@ multi-label; for it the zoos publish the mean average precision.
 """
 
 from collections.abc import Mapping
-from math import ceil
 from typing import Any
 
-import torch.nn.functional as F
-from torch import Tensor
-
 from zoopraxis.inputs import ClipSpec
-from zoopraxis.models.base import VideoClassifier
 from zoopraxis.models.inflated_resnet import CLIP_8X8, UnpaddedResNet
 from zoopraxis.models.slowfast import SPECS
 from zoopraxis.spec import Source, Weights
@@ -41,36 +36,7 @@ from zoopraxis.weights.keys.inflated_resnet import (
 )
 from zoopraxis.weights.keys.resnet3d import RENAME_MMACTION2, RENAME_PYTORCHVIDEO
 
-__all__ = ["ONE_PATHWAY", "SOURCES", "TWO_PATHWAYS", "WEIGHTS", "fully_convolutional"]
-
-
-def fully_convolutional(model: VideoClassifier, x: Tensor, *, size: int) -> Tensor:
-    """Classify every square window of a feature map, and average the probabilities.
-
-    The authors test networks on larger crops than in training in this way: 224 pixels end in 7x7
-    positions; 256 pixels end in 8x8, which contain four windows of 7x7.
-
-    Parameters
-    ----------
-    model : VideoClassifier
-        SlowFast, Slow, C2D, I3D or X3D.
-    x : Tensor of shape (B, 3, T, H, W)
-        Clips.
-    size : int
-        Side of the crops in training, in pixels.
-
-    Returns
-    -------
-    Tensor of shape (B, K)
-        Probabilities.
-    """
-    x = model.forward_features(x)  # (B, F, T', H', W')
-    window = ceil(size / 32)
-    x = F.avg_pool3d(x, (x.shape[2], window, window), stride=1)  # (B, F, 1, H'', W'')
-    windows = x.movedim(1, -1).flatten(1, 3)  # (B, H'' W'', F)
-    logits = model.forward_head(windows.flatten(0, 1)[..., None, None, None])  # (B H'' W'', K)
-    probabilities = logits.softmax(dim=1)  # (B H'' W'', K)
-    return probabilities.reshape(*windows.shape[:2], -1).mean(dim=1)  # (B, K)
+__all__ = ["ONE_PATHWAY", "SOURCES", "TWO_PATHWAYS", "WEIGHTS"]
 
 
 ONE_PATHWAY: Mapping[str, Source] = {
