@@ -90,7 +90,7 @@ def _choice() -> str:
             f"{size.params_m:.1f}",
             f"{size.gmacs:.1f}",
             f"{weights.top1:.1f}",
-            f"{weights.dataset}; {weights.protocol}",
+            f"{weights.dataset}; {weights.protocol or ''}",
             weights.licence,
         ]
         lines.append((size.gmacs, f"| {' | '.join(cells)} |"))
@@ -134,15 +134,20 @@ def _entry(name: str) -> str:
 
 
 def _checkpoint(weights: Weights) -> str:
-    accuracies = (f"{v:g}" if v is not None else "" for v in (weights.top1, weights.top5))
+    first = f"mAP {weights.map:g}" if weights.map else _number(weights.top1)
     cells = [
-        f"`{weights.model}.{weights.tag}`",
+        f"`{weights.name}`",
         weights.dataset,
-        *accuracies,
-        weights.protocol,
+        first,
+        _number(weights.top5),
+        str(weights.protocol or ""),
         weights.licence,
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from zoopraxis.inputs.sampling import sample_test
 from zoopraxis.models import model_spec
 from zoopraxis.prediction.fully_convolutional import fully_convolutional
 from zoopraxis.prediction.pipeline import predict
+from zoopraxis.spec import Protocol, Weights
 from zoopraxis.video import open_video
 
 LABELS = ("darker", "brighter")
@@ -343,7 +344,7 @@ def test_windows_that_cannot_be_are_refused(videos, tmp_path):
     error = refused(*words, "--fully-convolutional", 64)
     assert error.problem == "crops of 56 pixels hold no windows of 64"
     error = refused(*words, "--fully-convolutional", 56, "--mode", "mean_given")
-    assert "--mode mean_given says that the model gives none" in error.problem
+    assert "the mode 'mean_given' says that the model gives none" in error.problem
 
 
 def test_sizes_that_a_network_does_not_take_are_refused(videos, tmp_path):
@@ -354,10 +355,83 @@ def test_sizes_that_a_network_does_not_take_are_refused(videos, tmp_path):
     assert "weights for the positions" in error.problem
     assert error.hint.startswith("leave the sizes as they are: clips of 3 x 8 x ")
     error = refused(*words, "test_stgcn", "--size", 128)
-    assert error.problem == "test_stgcn takes skeleton, which has no pixels"
+    assert error.problem == "test_stgcn takes skeleton, which has no size"
     error = refused(*words, run_of(tmp_path / "run"), "--size", 40, "--resize", 32)
     assert "32" in error.problem
     assert "40" in error.problem
+
+
+# Published accuracy
+
+
+@pytest.fixture
+def published_run(tmp_path, monkeypatch):
+    """A run whose weights say they are a checkpoint of the zoo, and that checkpoint."""
+    weights = Weights(
+        model=TINY,
+        tag="k400",
+        source="torchvision",
+        dataset="Kinetics-400",
+        num_classes=2,
+        top1=75.5,
+        protocol=Protocol(views=2, crops=3, size=64, resize=72, convention="pyslowfast"),
+    )
+    monkeypatch.setattr("zoopraxis.weights.registry.weights_of", lambda _: (weights,))
+    origin = {"weights": weights.name}
+    config = ModelConfig(name=TINY, clip=model_spec(TINY).clip, labels=LABELS, origin=origin)
+    torch.manual_seed(0)
+    save_model(tmp_path / "theirs" / "best.safetensors", config.build(), config)
+    return tmp_path / "theirs"
+
+
+def test_a_published_accuracy_is_measured_again(published_run, videos, tmp_path):
+    words = [videos, "--model", published_run, "--out", tmp_path / "out", "--published"]
+    done = CliRunner().invoke(app, ["evaluate", *map(str, words), "--json"])
+    table = CliRunner().invoke(app, ["evaluate", *map(str, words)])
+
+    assert done.exit_code == table.exit_code == 0, done.output
+    net = open_model(published_run).with_clip(size=64, resize=72, convention="pyslowfast")
+    for name, logits in measured(tmp_path / "out").items():
+        expected = predict(videos / name, net, views=2, crops=3).logits
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    facts = json.loads(done.stdout)
+    top1 = 100 * facts["top1"]
+    assert facts["published"]["top1"] == {
+        "measured": pytest.approx(top1),
+        "published": 75.5,
+        "difference": pytest.approx(top1 - 75.5),
+    }
+    assert facts["published"]["weights"] == f"{TINY}.k400"
+    assert "frames by pyslowfast" in done.stderr
+    assert "does not state how scores are aggregated; as usual here: the mean" in done.stderr
+    assert f"top1\t{top1:.2f} %\t75.50 %\t{top1 - 75.5:+.2f}" in table.stdout
+    assert "others resize and re-encode them" in table.stdout
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Published accuracy" in page
+    assert "75.50 %" in page
+    assert "2 clips x 3 crops of 64 pixels" in page
+
+
+def test_options_that_are_given_win(published_run, videos, tmp_path):
+    words = [videos, "--model", published_run, "--out", tmp_path / "out", "--published", "--json"]
+    given = ["--views", "1", "--crops", 1, "--size", 56, "--convention", "", "--mode", "vote"]
+    done = CliRunner().invoke(app, ["evaluate", *map(str, [*words, *given])])
+
+    assert done.exit_code == 0, done.output
+    net = open_model(published_run).with_clip(resize=72)
+    for name, logits in measured(tmp_path / "out").items():
+        expected = predict(videos / name, net).logits
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    first = json.loads(done.stdout)["published"]["remarks"][0]
+    assert first.startswith("Measured by another protocol: 1 clip, centre crop of 56 pixels")
+
+
+def test_what_nobody_has_measured_is_refused(videos, tmp_path):
+    words = [videos, "--out", tmp_path / "out", "--published", "--model"]
+
+    error = refused(*words, run_of(tmp_path / "run"))
+    assert "is no published checkpoint: nobody has measured it" in error.problem
+    assert "zoopraxis models --weights" in error.hint
 
 
 # Timelines
@@ -390,6 +464,7 @@ def test_timelines_of_whole_videos(videos, tmp_path):
         (["--high", "0.5"], "--high does not go without --timeline"),
         (["--timeline", "--views", "3", "--reverse"], "--views, --reverse do not go with"),
         (["--timeline", "--convention", "tsn"], "--convention does not go with --timeline"),
+        (["--timeline", "--published"], "--published does not go with --timeline"),
         (["--timeline", "--low", "0.5"], "--low and --shortest go with --high"),
     ],
 )

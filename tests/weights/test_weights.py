@@ -5,19 +5,26 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 
 from zoopraxis.checkpoints.hub import cached_file, file_of
+from zoopraxis.checkpoints.layout import without_values
 from zoopraxis.data.labels import label_names
+from zoopraxis.inputs.conventions import check_views
+from zoopraxis.inputs.images import ImageInput
 from zoopraxis.models import FAMILIES, list_models, model_spec
+from zoopraxis.prediction.aggregate import MODES
+from zoopraxis.prediction.fully_convolutional import map_size
+from zoopraxis.spec import _AGGREGATED, Protocol
 from zoopraxis.weights import sources_of, weights_of
-from zoopraxis.weights.registry import _module
+from zoopraxis.weights.registry import _module, build_network
 
 NAMES = [*list_models(), *list_models("test_*")]
 WEIGHTS = [weights for name in NAMES for weights in weights_of(name)]
 
 
 def by_name(weights):
-    return f"{weights.model}.{weights.tag}"
+    return weights.name
 
 
 @pytest.mark.parametrize("weights", WEIGHTS, ids=by_name)
@@ -31,7 +38,8 @@ def test_a_checkpoint_fits_its_model(weights):
     assert weights.clip is None or weights.clip.channels == spec.clip.channels
     assert not weights.labels or len(label_names(weights.labels)) == weights.num_classes
     assert (weights.top1 or 0) <= (weights.top5 or 100)
-    assert weights.top1 is None or (0 < weights.top1 < 100 and weights.protocol)
+    assert all(0 < value < 100 for value in weights.published.values())
+    assert not weights.published or str(weights.protocol)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS, ids=by_name)
@@ -73,3 +81,70 @@ def test_no_entry_is_lost():
     written = Counter(by_name(weights) for module in modules for weights in module.WEIGHTS)
     assert written == Counter(map(by_name, WEIGHTS))
     assert {name for module in modules for name in module.SOURCES} <= set(NAMES)
+
+
+# How they were tested
+
+TESTED = [weights for weights in WEIGHTS if weights.protocol]
+
+
+@pytest.mark.parametrize("weights", TESTED, ids=by_name)
+def test_a_protocol_is_one_that_can_be_followed(weights):
+    protocol = weights.protocol
+    clip = weights.clip or model_spec(weights.model).clip
+
+    assert str(protocol)
+    assert protocol.views is None or 1 <= protocol.views <= 30
+    assert protocol.crops in (None, 1, 3, 5, 10)
+    assert protocol.mode in (None, *MODES)
+    assert all(100 <= side <= 400 for side in (protocol.size, protocol.resize) if side)
+    changed = clip.change(**protocol.clip)  # refuses what is no convention
+    check_views(changed.sampling.convention, protocol.views or 1)
+    if isinstance(changed.input, ImageInput):
+        resize = changed.input.resize
+        assert changed.input.size <= min(resize if isinstance(resize, tuple) else (resize,))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        weights
+        for weights in TESTED
+        if weights.protocol.fully_convolutional or {"size", "num_frames"} & {*weights.protocol.clip}
+    ],
+    ids=by_name,
+)
+def test_a_network_takes_the_clips_of_its_protocol(weights):
+    protocol = weights.protocol
+    clip = (weights.clip or model_spec(weights.model).clip).change(**protocol.clip)
+    with without_values():
+        network = build_network(
+            weights.model, source=weights.source, num_classes=weights.num_classes
+        ).eval()
+    if protocol.fully_convolutional is None:
+        with torch.no_grad():
+            logits = network(*(x.to("meta") for x in [clip.example()]))
+        assert logits.shape == (1, weights.num_classes)
+    else:
+        window = map_size(network, clip.change(size=protocol.fully_convolutional))
+        assert (1, 1) < window < map_size(network, clip)  # the crops hold several windows
+
+
+def test_modes_have_words():
+    assert set(_AGGREGATED) == set(MODES)
+
+
+def test_a_protocol_says_what_it_is():
+    protocol = Protocol(
+        views=10, crops=3, size=256, fully_convolutional=224, mode="mean_probability"
+    )
+    assert str(protocol) == (
+        "10 clips x 3 crops of 256 pixels, fully convolutional from 224, mean of the probabilities"
+    )
+    assert str(Protocol(views=1, num_frames=25, crops=1, convention="coviar", note="split 1")) == (
+        "1 clip of 25 frames, centre crop, frames by coviar; split 1"
+    )
+    assert str(Protocol(crops=10, resize=340)) == "10 crops, frames resized to 340"
+    assert str(Protocol(size=224)) == "crops of 224 pixels"
+    assert str(Protocol(views=2, metric="mean_class")) == "2 clips, mean over the classes"
+    assert str(Protocol(note="not stated")) == "not stated"

@@ -91,7 +91,7 @@ def fetch(
     if target.is_file():
         return target
     say = say or _print
-    name, addresses = f"{weights.model}.{weights.tag}", weights.urls
+    name, addresses = weights.name, weights.urls
     if not addresses:
         raise DownloadError(
             f"{name} can only be downloaded in a browser", _by_hand(weights, target)

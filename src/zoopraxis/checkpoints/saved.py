@@ -390,7 +390,7 @@ def labels_of(weights: Weights) -> tuple[str, ...]:
 def _origin(weights: Weights) -> dict[str, str]:
     """Where published weights come from."""
     return {
-        "weights": f"{weights.model}.{weights.tag}",
+        "weights": weights.name,
         "url": next(iter(weights.urls), weights.page),
         "licence": weights.licence,
     }

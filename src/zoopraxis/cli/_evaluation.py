@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from zoopraxis.evaluation.result import Evaluation
     from zoopraxis.evaluation.timelines import TimelineEvaluation
+    from zoopraxis.spec import Protocol, Weights
 
 __all__ = ["show_evaluation", "show_timelines"]
 
@@ -25,20 +26,33 @@ def show_evaluation(
     mode: str | None,
     curves: Path | None = None,
     left_out: "Mapping[str, str]" = MappingProxyType({}),
+    against: "tuple[Weights, Protocol] | None" = None,
     as_json: bool,
 ) -> None:
-    """Write the page of an evaluation, ``report.html``, and print its numbers."""
+    """Write the page of an evaluation, ``report.html``, and print its numbers.
+
+    With ``against``, beside the published ones of a checkpoint, for an evaluation by a protocol.
+    """
+    from zoopraxis.evaluation.published import compare_published
     from zoopraxis.evaluation.report import write_report
 
-    page = write_report(
-        result, out / "report.html", title=title, mode=mode, curves=curves, left_out=left_out
-    )
     summary = result.summary(mode=mode)
+    compared = compare_published(summary, *against) if against else None
+    page = write_report(
+        result,
+        out / "report.html",
+        title=title,
+        mode=mode,
+        curves=curves,
+        left_out=left_out,
+        compared=compared,
+    )
     by_views = result.by_views(mode=mode)
     if as_json:
         facts = {
             "trained": result.trained,
             **_without_nan(summary),
+            **({"published": compared.to_dict()} if compared else {}),
             "by_views": _without_nan(by_views),
             "by_class": {} if result.multi_label else result.by_class(mode=mode),
             "classes": {
@@ -51,6 +65,13 @@ def show_evaluation(
         print(json.dumps(facts, indent=1, allow_nan=False))
         return
     _print_measures(summary, by_views)
+    if compared:
+        rows = [
+            (name, f"{measured:.2f} %", f"{stated:.2f} %", f"{difference:+.2f}")
+            for name, measured, stated, difference in compared.rows()
+        ]
+        print_table(("against", "measured", "published", "difference"), rows)
+        print("\n".join(compared.remarks))
     _print_unread(result.unread)
     print(f"report {page}")
 

@@ -8,7 +8,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoopraxis.errors import ZoopraxisError
 
@@ -16,18 +17,21 @@ if TYPE_CHECKING:
     from zoopraxis.checkpoints.saved import OpenModel
     from zoopraxis.data.samples import SampleList
     from zoopraxis.engine.compiled import Compiled
+    from zoopraxis.spec import Protocol
 
 __all__ = [
     "ACCEPT_LICENCE",
     "CONVENTION",
     "ENGINE",
     "FULLY_CONVOLUTIONAL",
+    "NUM_FRAMES",
     "PRECISION",
     "RESIZE",
     "SIZE",
     "THREADS",
     "accept_licences",
     "as_tested",
+    "asked",
     "class_line",
     "compile_for_engine",
     "counting_bar",
@@ -91,6 +95,9 @@ ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use.
 
 CONVENTION = "Whose rule chooses the frames: pyslowfast, tsn, tsm_dense, ... [default: ours]"
 """Help of the option ``--convention``."""
+
+NUM_FRAMES = "Frames of a clip. [default: the model's]"
+"""Help of the option ``--num-frames``."""
 
 SIZE = "Side of the crops, in pixels. [default: the model's]"
 """Help of the option ``--size``."""
@@ -185,36 +192,20 @@ def open_for_engine(
     )
 
 
-def as_tested(
-    net: "OpenModel",
-    *,
-    convention: str | None,
-    size: int | None,
-    resize: int | None,
-    fully_convolutional: int | None = None,
-    mode: str = "",
-) -> "OpenModel":
-    """Change the clips that a network is tested on, and how it sees them, by the options given."""
-    given = {"convention": convention, "size": size, "resize": resize}
-    changes = {name: value for name, value in given.items() if value is not None}
-    absent = [f"--{name}" for name in ("size", "resize") if not hasattr(net.clip.input, name)]
-    if absent and changes.keys() - {"convention"}:
-        raise ZoopraxisError(
-            f"{net.name} takes {net.clip.input.kind}, which has no pixels", f"leave {absent[0]} out"
-        )
-    net = net.with_clip(**changes) if changes else net
-    if fully_convolutional is None:
-        return net
-    from zoopraxis.prediction.fully_convolutional import fully_convolutional as through_windows
+def asked(net: "OpenModel", *, by_published: bool = False, **options: Any) -> "Protocol":
+    """Return the protocol of the options that are given, in place of the published one's."""
+    from zoopraxis.prediction.protocol import published
+    from zoopraxis.spec import Protocol
 
-    if mode == "mean_given":
-        raise ZoopraxisError(
-            "--fully-convolutional averages probabilities that it makes of logits, and --mode "
-            "mean_given says that the model gives none",
-            "leave one of them out",
-        )
-    scores: Literal["softmax", "sigmoid"] = "sigmoid" if mode.endswith("sigmoid") else "softmax"
-    return through_windows(net, fully_convolutional, scores=scores)
+    given = {name: value for name, value in options.items() if value is not None}
+    return replace((by_published and published(net).protocol) or Protocol(), **given)
+
+
+def as_tested(net: "OpenModel", **options: Any) -> "OpenModel":
+    """Return a network as it is to be tested by the options of `asked`."""
+    from zoopraxis.prediction.protocol import by_protocol
+
+    return by_protocol(net, asked(net, **options))
 
 
 def _note_slow(precision: str) -> None:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,11 +15,13 @@ from zoopraxis.cli._shown import (
     CONVENTION,
     ENGINE,
     FULLY_CONVOLUTIONAL,
+    NUM_FRAMES,
     PRECISION,
     RESIZE,
     SIZE,
     THREADS,
     as_tested,
+    asked,
     class_line,
     counting_bar,
     open_for_engine,
@@ -26,6 +29,9 @@ from zoopraxis.cli._shown import (
     warn_untrained,
 )
 from zoopraxis.errors import DataError, ZoopraxisError
+
+if TYPE_CHECKING:
+    from zoopraxis.spec import Protocol
 
 
 def evaluate(
@@ -38,7 +44,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Clips over each video. [default: 10, or the convention's]"),
     ] = None,
-    crops: Annotated[int, typer.Option(help="Crops of each clip: 1, 3, 5 or 10.")] = 1,
+    crops: Annotated[
+        int | None, typer.Option(help="Crops of each clip: 1, 3, 5 or 10. [default: 1]")
+    ] = None,
+    num_frames: Annotated[int | None, typer.Option(min=1, help=NUM_FRAMES)] = None,
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
     size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
     resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
@@ -46,6 +55,13 @@ def evaluate(
         int | None, typer.Option(min=1, metavar="PIXELS", help=FULLY_CONVOLUTIONAL)
     ] = None,
     mode: Annotated[str, typer.Option(help="How views are aggregated; by default the mean.")] = "",
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Test as the published accuracy was measured, but for the options given.",
+        ),
+    ] = False,
     groups: Annotated[str, typer.Option(help="Only these groups (comma separated).")] = "",
     first_label: Annotated[
         int | None, typer.Option(min=0, max=1, help="First class, where labels are numbers.")
@@ -94,6 +110,7 @@ def evaluate(
         whole={
             "--views": views is not None,
             "--convention": convention is not None,
+            "--published": published,
             "--reverse": reverse,
             "--workers": workers > 0,
         },
@@ -111,9 +128,21 @@ def evaluate(
     from zoopraxis.evaluation.evaluate import evaluate as run_evaluation
     from zoopraxis.inputs.playback import FORWARDS, Playback
     from zoopraxis.prediction.aggregate import MODES
+    from zoopraxis.prediction.protocol import published as published_weights
 
     if mode and mode not in MODES:
         raise ZoopraxisError(f"unknown mode {mode!r}", f"known: {', '.join(MODES)}")
+    options: dict[str, Any] = {
+        "by_published": published,
+        "views": views,
+        "num_frames": num_frames,
+        "crops": crops,
+        "size": size,
+        "resize": resize,
+        "convention": convention,
+        "fully_convolutional": fully_convolutional,
+        "mode": mode or None,
+    }
     net = open_for_engine(
         model,
         engine=engine,
@@ -121,15 +150,11 @@ def evaluate(
         threads=threads,
         device=device,
         accept_licence=accept_licence,
-        changed=partial(
-            as_tested,
-            convention=convention,
-            size=size,
-            resize=resize,
-            fully_convolutional=fully_convolutional,
-            mode=mode,
-        ),
+        changed=partial(as_tested, **options),
     )
+    protocol = asked(net, **options)
+    if published:
+        _say_protocol(protocol)
     samples = read_samples(data, labels=net.labels, first_label=first_label)
     if groups:
         samples = samples.of_groups(groups.split(","))
@@ -162,7 +187,7 @@ def evaluate(
                 none=none,
                 window=window,
                 step=step,
-                crops=crops,
+                crops=protocol.crops or 1,
                 mode=mode or "mean_probability",
                 device=device,
                 precision=precision,
@@ -176,8 +201,7 @@ def evaluate(
         result = run_evaluation(
             net,
             samples,
-            views=views,
-            crops=crops,
+            **protocol.options,
             device=device,
             precision=precision,
             workers=workers,
@@ -191,11 +215,21 @@ def evaluate(
         result,
         out,
         title=title,
-        mode=mode or None,
+        mode=protocol.mode,
+        against=(published_weights(net), protocol) if published else None,
         curves=run / "curves.png",
         left_out=left_out,
         as_json=as_json,
     )
+
+
+def _say_protocol(protocol: "Protocol") -> None:
+    """Say on stderr how the model is tested, and what the published protocol leaves open."""
+    from zoopraxis.evaluation.published import open_parts
+
+    print(f"tested by: {replace(protocol, note='')}", file=sys.stderr)
+    for line in open_parts(protocol):
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _check_options(*, timeline: bool, whole: dict[str, bool], timelines: dict[str, bool]) -> None:

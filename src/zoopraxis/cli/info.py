@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from zoopraxis.spec import Weights
 
 
+METRICS = {"top1": "top-1", "top5": "top-5", "map": "mAP", "mean_class": "mean class"}
+"""What is measured, in words."""
+
+
 def info(
     model: Annotated[
         str, typer.Argument(help="A name of `zoopraxis models`, or NAME.TAG for a checkpoint.")
@@ -114,14 +118,15 @@ def _checkpoint(weights: "Weights") -> dict[str, Any]:
 
     path = cached_file(weights)
     return {
-        "name": f"{weights.model}.{weights.tag}",
+        "name": weights.name,
         "dataset": weights.dataset,
         "num_classes": weights.num_classes,
         "labels": weights.labels,
         "source": weights.source,
         "top1": weights.top1,
         "top5": weights.top5,
-        "protocol": weights.protocol,
+        "map": weights.map,
+        "protocol": str(weights.protocol or ""),
         "clip": clip_to_dict(weights.clip) if weights.clip else None,
         "licence": weights.licence,
         "non_commercial": is_non_commercial(weights.licence),
@@ -138,11 +143,7 @@ def _checkpoint_lines(weights: "Weights") -> Iterator[str]:
     yield f"weights  {facts['name']}"
     order = f"labels {weights.labels}" if weights.labels else "order of labels not published"
     yield f"         trained on {weights.dataset}: {weights.num_classes} classes, {order}"
-    scores = [
-        f"{value:g} % {metric}"
-        for value, metric in ((weights.top1, "top-1"), (weights.top5, "top-5"))
-        if value is not None
-    ]
+    scores = [f"{value:g} % {METRICS[metric]}" for metric, value in weights.published.items()]
     if scores:
         protocol = f" ({weights.protocol})" if weights.protocol else ""
         yield f"         published accuracy: {', '.join(scores)}{protocol}"

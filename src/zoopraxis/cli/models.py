@@ -120,7 +120,7 @@ def _list_weights(names: list[str], *, as_json: bool) -> None:
         return
     rows = [
         [
-            f"{weights.model}.{weights.tag}",
+            weights.name,
             weights.dataset,
             "" if weights.top1 is None else f"{weights.top1:.2f}",
             weights.licence,
@@ -132,7 +132,7 @@ def _list_weights(names: list[str], *, as_json: bool) -> None:
 
 def _facts(weights: "Weights") -> dict[str, Any]:
     return {
-        "name": f"{weights.model}.{weights.tag}",
+        "name": weights.name,
         "dataset": weights.dataset,
         "top1": weights.top1,
         "licence": weights.licence,

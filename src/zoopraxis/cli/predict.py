@@ -12,6 +12,7 @@ from zoopraxis.cli._shown import (
     CONVENTION,
     ENGINE,
     FULLY_CONVOLUTIONAL,
+    NUM_FRAMES,
     PRECISION,
     RESIZE,
     SIZE,
@@ -51,6 +52,7 @@ def predict(
     ] = None,
     crops: Annotated[int, typer.Option(help="Crops of a clip: 1, 3, 5 or 10.")] = 1,
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
+    num_frames: Annotated[int | None, typer.Option(min=1, help=NUM_FRAMES)] = None,
     size: Annotated[int | None, typer.Option(min=1, help=SIZE)] = None,
     resize: Annotated[int | None, typer.Option(min=1, help=RESIZE)] = None,
     fully_convolutional: Annotated[
@@ -126,13 +128,14 @@ def predict(
         raise ZoopraxisError(f"--stream has no engine {engine!r}", "leave --engine out")
     unused = _unused_live(views, crops, convention, start, end, flow, timeline, save)
     quick = None  # an exported network that needs no torch
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "convention": convention,
+        "num_frames": num_frames,
         "size": size,
         "resize": resize,
         "fully_convolutional": fully_convolutional,
     }
-    changed = any(value is not None for value in asked.values())
+    changed = any(value is not None for value in options.values())
     if is_exported(model) and not (stream or timeline or save or changed):
         quick = frame_network(
             compile_for_engine(
@@ -151,7 +154,7 @@ def predict(
             device=device,
             precision=precision,
             accept_licence=accept_licence,
-            changed=partial(as_tested, **asked, mode=mode),
+            changed=partial(as_tested, **options, mode=mode),
         )
         warn_untrained(net)
         return net

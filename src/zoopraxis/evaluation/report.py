@@ -27,6 +27,7 @@ from zoopraxis.evaluation.page import (
     tiles,
     write_page,
 )
+from zoopraxis.evaluation.published import Comparison
 from zoopraxis.evaluation.result import Evaluation, are_probabilities
 from zoopraxis.metrics import calibration
 from zoopraxis.video import open_video
@@ -46,6 +47,7 @@ def write_report(
     curves: Path | None = None,
     worst: int = 8,
     left_out: Mapping[str, str] = MappingProxyType({}),
+    compared: Comparison | None = None,
 ) -> Path:
     """Write the report of an evaluation.
 
@@ -67,6 +69,8 @@ def write_report(
         Number of most confident mistakes to show as film strips.
     left_out : mapping of str to str, optional
         Videos that a quarantine has left out, and why.
+    compared : Comparison, optional
+        With the published accuracy of the model.
 
     Returns
     -------
@@ -75,6 +79,8 @@ def write_report(
     """
     path = Path(path)
     parts = [_head(evaluation, title), _tiles(evaluation.summary(mode=mode, pairs=pairs))]
+    if compared is not None:
+        parts.append(section("Published accuracy", _comparison(compared)))
     if curves is not None and curves.is_file():
         drawn = image(curves.read_bytes(), "Loss and accuracy by epoch")
         parts.append(section("Training", drawn))
@@ -121,18 +127,32 @@ def _head(evaluation: Evaluation, title: str) -> str:
     return f"<h1>{html.escape(title)}</h1><p class=sub>{model}{random}; {tested}</p>"
 
 
+_NAMES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class": "mean class",
+    "pairs": "within reversed pairs",
+    "map": "mAP",
+    "calibration_error": "calibration error",
+    "unread": "unreadable",
+}
+
+
+def _comparison(compared: Comparison) -> str:
+    """Measured beside published numbers, how the latter came about, and what to beware of."""
+    rows = [
+        (_NAMES[name], f"{measured:.2f} %", f"{stated:.2f} %", f"{difference:+.2f}")
+        for name, measured, stated, difference in compared.rows()
+    ]
+    texts = [f"{compared.weights}: {compared.published_by}.", *compared.remarks]
+    return table(("", "measured", "published", "difference"), rows) + "".join(
+        f"<p>{html.escape(text)}</p>" for text in texts
+    )
+
+
 def _tiles(summary: dict[str, Any]) -> str:
-    names = {
-        "top1": "top-1",
-        "top5": "top-5",
-        "mean_class": "mean class",
-        "pairs": "within reversed pairs",
-        "map": "mAP",
-        "calibration_error": "calibration error",
-        "unread": "unreadable",
-    }
     shown = {}
-    for key, name in names.items():
+    for key, name in _NAMES.items():
         if key in summary:
             value = summary[key]
             shown[name] = f"{value}" if key == "unread" else f"{100 * value:.1f} %"

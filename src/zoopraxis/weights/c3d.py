@@ -23,7 +23,7 @@ from torch import Tensor
 from zoopraxis.errors import ShapeError
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.models.c3d import C3D, EPS
-from zoopraxis.spec import Replacement, Source, Weights
+from zoopraxis.spec import Protocol, Replacement, Source, Weights
 from zoopraxis.weights.keys import RENAME_BLOBS, merge, replace_norm_eps, squeeze_blobs
 
 __all__ = ["SOURCES", "VOLUME", "WEIGHTS", "CaffeC3D", "subtract_mean_volume"]
@@ -151,7 +151,7 @@ _VMZ_K400: dict[str, Any] = {
     "num_classes": 400,
     "labels": "kinetics400",
     "licence": "Apache-2.0 (VMZ)",
-    "protocol": "Kinetics-400 validation set, video level",
+    "protocol": Protocol(note="Kinetics-400 validation set, video level"),
 }
 WEIGHTS: tuple[Weights, ...] = (
     Weights(
@@ -180,7 +180,7 @@ WEIGHTS: tuple[Weights, ...] = (
         licence="Apache-2.0 (mmaction2)",
         top1=83.08,
         top5=95.93,
-        protocol="UCF-101 split 1, 10 clips, centre crop 112",
+        protocol=Protocol(views=10, crops=1, size=112, note="UCF-101 split 1"),
     ),
     Weights(
         tag="vmz_k400",

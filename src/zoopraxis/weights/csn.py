@@ -12,7 +12,7 @@ from typing import Any
 
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.models.csn import CLIP
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import replace_norm_eps
 from zoopraxis.weights.keys.resnet3d import (
     RENAME_MMACTION2,
@@ -77,7 +77,7 @@ _MMACTION2_CLIP = ClipSpec(sampling=Sampling(num_frames=32, stride=2), input=RGB
 
 def _kinetics(model: str, tag: str, url: str, *, dataset: str, **fields: Any) -> Weights:
     """Return a checkpoint trained or fine-tuned on Kinetics-400."""
-    protocol = "10 uniform clips of 32 frames, every second one, 3 crops of 256"
+    protocol = Protocol(views=10, crops=3, size=256)
     return Weights(
         model=model,
         tag=tag,
@@ -158,7 +158,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "irCSN_50_ft_kinetics_from_ig65m_f233743920.pkl?dl=1",
         source="vmz_caffe2",
         dataset=_IG,
-        protocol="",
+        protocol=None,
     ),
     _kinetics(
         "ir_csn_101",

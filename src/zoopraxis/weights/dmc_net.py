@@ -7,7 +7,7 @@ authors' training scripts, and could not be checked.
 from collections.abc import Mapping
 
 from zoopraxis.models.dmc_net import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
@@ -39,7 +39,7 @@ WEIGHTS = tuple(
         num_classes=num_classes,
         labels=labels,
         licence="MIT (code)",
-        protocol="25 segments, 1 centre crop",
+        protocol=Protocol(views=1, num_frames=25, crops=1, convention="coviar"),
     )
     for data, dataset, num_classes, labels in (
         ("ucf101", "UCF-101", 101, "ucf101"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoopraxis.layers.frames import BackboneFn
 from zoopraxis.models.gsm import GSM, SPECS, Gate, GateShift
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.bninception import RENAME_BNINCEPTION
 from zoopraxis.weights.keys.inception_v3 import RENAME_INCEPTIONV3, mixed_branch
@@ -78,7 +78,7 @@ def _published(
         labels=labels,
         licence="BSD-2-Clause (code)",
         top1=top1,
-        protocol="1 clip, 1 centre crop, validation" if top1 else "",
+        protocol=Protocol(views=1, crops=1, note="validation") if top1 else None,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from zoopraxis.models.gst import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
@@ -44,7 +44,7 @@ def _ssv(version: int, model: str, drive_id: str, top1: float) -> Weights:
         labels={1: "ssv1_sorted", 2: "ssv2"}[version],
         licence="MIT",
         top1=top1,
-        protocol=f"1 clip of {model.rsplit('_', 1)[1]} segments, centre crop 224",
+        protocol=Protocol(views=1, crops=1, size=224),
     )
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoopraxis.models.i3d import I3D
-from zoopraxis.spec import Replacement, Source, Weights
+from zoopraxis.spec import Protocol, Replacement, Source, Weights
 from zoopraxis.weights.keys import flatten_head, merge, transpose_kernels
 from zoopraxis.weights.keys.inception_v1 import pad_as_divisible, with_momentum
 
@@ -139,9 +139,10 @@ def _stream(
 ) -> tuple[Weights, ...]:
     """Make the entries of one stream, given the authors' top-1 and top-5."""
     k400: dict[str, Any] = {"num_classes": 400, "labels": "kinetics400"}
-    protocol = {"protocol": "Kinetics-400 test set, whole video at 25 fps, centre crop 224"}
-    best: dict[str, Any] = {"top1": pretrained[0], "top5": pretrained[1], **protocol}
-    plain: dict[str, Any] = {"top1": scratch[0], "top5": scratch[1], **protocol}
+    test = "Kinetics-400 test set, at 25 fps"
+    protocol = Protocol(views=1, crops=1, size=224, convention="i3d", note=test)
+    best: dict[str, Any] = {"top1": pretrained[0], "top5": pretrained[1], "protocol": protocol}
+    plain: dict[str, Any] = {"top1": scratch[0], "top5": scratch[1], "protocol": protocol}
     return (
         Weights(
             model=model,

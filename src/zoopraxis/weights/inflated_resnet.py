@@ -15,7 +15,7 @@ from typing import Any
 
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.models.inflated_resnet import InflatedResNet, UnpaddedResNet
-from zoopraxis.spec import Replacement, Source, Weights
+from zoopraxis.spec import Protocol, Replacement, Source, Weights
 from zoopraxis.weights.keys.inflated_resnet import CAFFE2, PYSLOWFAST, PYTORCHVIDEO_POOLED
 from zoopraxis.weights.keys.resnet3d import RENAME_MMACTION2, RENAME_TORCHVISION
 
@@ -75,7 +75,7 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 
 # Entries of the zoos.
 
-VIEWS = "10 uniform clips x 3 crops of 256 pixels, fully convolutional, mean of the probabilities"
+VIEWS = Protocol(views=10, crops=3, size=256, fully_convolutional=224, mode="mean_probability")
 KINETICS: Mapping[str, Any] = {
     "dataset": "Kinetics-400",
     "num_classes": 400,
@@ -93,7 +93,7 @@ _LICENCES = {
 
 
 def facebook_weights(
-    model: str, tag: str, path: str, *, source: str, protocol: str = VIEWS, **fields: Any
+    model: str, tag: str, path: str, *, source: str, protocol: Protocol = VIEWS, **fields: Any
 ) -> Weights:
     """Return a checkpoint of PySlowFast, PyTorchVideo or video-nonlocal-net, by default of K400."""
     hosts = ["https://dl.fbaipublicfiles.com"]
@@ -116,7 +116,7 @@ def pytorchvideo_weights(
     top1: float,
     top5: float,
     *,
-    protocol: str = VIEWS,
+    protocol: Protocol = VIEWS,
     source: str = "pytorchvideo",
 ) -> Weights:
     """Return a Kinetics checkpoint of PyTorchVideo's zoo."""
@@ -134,7 +134,15 @@ def pytorchvideo_weights(
 def pyslowfast_weights(model: str, tag: str, file: str, top1: float, top5: float) -> Weights:
     """Return a checkpoint of PySlowFast's zoo, trained from scratch in Caffe2."""
     path = f"pyslowfast/model_zoo/kinetics400/{file}.pkl"
-    return facebook_weights(model, tag, path, source="pyslowfast_caffe2", top1=top1, top5=top5)
+    return facebook_weights(
+        model,
+        tag,
+        path,
+        source="pyslowfast_caffe2",
+        protocol=replace(VIEWS, convention="pyslowfast"),
+        top1=top1,
+        top5=top5,
+    )
 
 
 def caffe2_weights(model: str, tag: str, file: str, top1: float, top5: float) -> Weights:
@@ -167,7 +175,7 @@ def mmaction2_weights(
         licence="Apache-2.0 (mmaction2)",
         top1=top1,
         top5=top5,
-        protocol="10 clips x 3 crops, mean of the probabilities",
+        protocol=Protocol(views=10, crops=3, mode="mean_probability"),
         clip=clip,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from zoopraxis.models.mict import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import kernels_of_one_frame
 
 __all__ = ["SOURCES", "WEIGHTS"]
@@ -39,7 +39,7 @@ def _ucf101(model: str, file: str, link: str, top1: float) -> Weights:
         labels="ucf101",
         licence="Apache-2.0",
         top1=top1,
-        protocol="the first 300 frames as one clip, centre crop 160",
+        protocol=Protocol(crops=1, size=160, note="the first 300 frames as one clip"),
     )
 
 

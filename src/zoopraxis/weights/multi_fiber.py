@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 
 __all__ = ["SOURCES", "WEIGHTS"]
 
@@ -37,6 +37,8 @@ WEIGHTS: tuple[Weights, ...] = (
         labels="kinetics400",
         licence="MIT (the code)",
         top1=72.8,
-        protocol="several random clips of a video, random crops 224 of 256 x 256, averaged",
+        protocol=Protocol(
+            size=224, note="several random clips, random crops of frames of 256 x 256, averaged"
+        ),
     ),
 )

@@ -4,9 +4,10 @@ Kinetics-400, UCF-101, HMDB-51, FineGym and Diving48 are in joints that HRNet es
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from zoopraxis.models.posec3d import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys.pyskl import ADDRESS, DATASETS
 from zoopraxis.weights.keys.resnet3d import RENAME_MMACTION2
 
@@ -23,12 +24,12 @@ _OTHERS: Mapping[str, tuple[str, int, str]] = {
     "k400_ft_hmdb51_1": ("Kinetics-400, then HMDB-51, split 1", 51, "hmdb51"),
     "diving48": ("Diving48", 48, "diving48"),
 }
-_VIEWS = "10 clips of 48 uniform segments, each also flipped"
-_MEAN = f"mean over classes; {_VIEWS}"
+_VIEWS = Protocol(views=10, note="each also flipped")
+_MEAN = replace(_VIEWS, metric="mean_class")
 
 
 def _weights(
-    tag: str, folder: str, file: str, top1: float, *, blocks: str = "", protocol: str = _VIEWS
+    tag: str, folder: str, file: str, top1: float, *, blocks: str = "", protocol: Protocol = _VIEWS
 ) -> Weights:
     """Return a checkpoint of joints, or of limbs."""
     dataset, num_classes, labels = {**DATASETS, **_OTHERS}[tag]

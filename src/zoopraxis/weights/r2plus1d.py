@@ -29,7 +29,7 @@ from zoopraxis.models.r2plus1d import (
     build_caffe2,
     mid_channels,
 )
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import replace_norm_eps
 from zoopraxis.weights.keys.resnet3d import RENAME_MMACTION2, RENAME_TORCHVISION
 from zoopraxis.weights.keys.vmz import blobs
@@ -131,7 +131,7 @@ def _torchvision(model: str, sha256: str, top1: float, top5: float) -> Weights:
         licence="BSD-3-Clause",
         top1=top1,
         top5=top5,
-        protocol="5 uniform clips of 16 frames at 15 fps, centre crop 112",
+        protocol=Protocol(views=5, crops=1, size=112, convention="torchvision"),
     )
 
 
@@ -148,7 +148,7 @@ def _kinetics(
         labels="kinetics400",
         top1=top1,
         top5=top5,
-        protocol="10 uniform clips, centre crop 112",
+        protocol=Protocol(views=10, crops=1, size=112),
         **fields,
     )
 
@@ -198,7 +198,7 @@ def _mmaction2(num_frames: int, stride: int, date: str, top1: float, top5: float
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol="10 uniform clips, 3 crops of 256",
+        protocol=Protocol(views=10, crops=3, size=256),
         clip=ClipSpec(sampling=Sampling(num_frames=num_frames, stride=stride), input=RGB()),
     )
 

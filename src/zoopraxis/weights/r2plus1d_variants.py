@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from zoopraxis.models.r2plus1d_variants import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys.resnet3d import RENAME_PYTORCHVIDEO
 
 __all__ = ["SOURCES", "WEIGHTS"]
@@ -54,6 +54,6 @@ WEIGHTS: tuple[Weights, ...] = (
         licence="Apache-2.0",
         top1=76.01,
         top5=92.23,
-        protocol="10 uniform clips of 16 x 4 frames, three crops of 256",
+        protocol=Protocol(views=10, crops=3, size=256),
     ),
 )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from zoopraxis.layers.inflated_resnet import InflatedBottleneck
 from zoopraxis.layers.resnet3d import Shortcut3d
 from zoopraxis.models.representation_flow import FlowLayer, RepFlow2Plus1d, RepresentationFlow
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import flatten_head
 
 __all__ = ["SOURCES", "WEIGHTS"]
@@ -128,6 +128,8 @@ WEIGHTS: tuple[Weights, ...] = (
         num_classes=400,
         licence="none given",
         top1=75.5,
-        protocol="as the authors' README says of (2+1)D and Rep-Flow; its views are not given",
+        protocol=Protocol(
+            note="as the authors' README says of (2+1)D and Rep-Flow; its views are not given"
+        ),
     ),
 )

@@ -9,7 +9,7 @@ misnamed arguments; the goldens fix only these names.
 from collections.abc import Mapping
 
 from zoopraxis.models.resnet3d import KINETICS_CLIP, SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 
 __all__ = ["SOURCES", "WEIGHTS", "weights_2018"]
 
@@ -50,7 +50,7 @@ def weights_2018(model: str, file: str, top1: float, top5: float) -> Weights:
         licence="MIT (the code)",
         top1=top1,
         top5=top5,
-        protocol="clips of 16 frames over the whole video, centre crop 112",
+        protocol=Protocol(crops=1, size=112, note="clips of 16 frames over the whole video"),
         clip=_CLIP_2018,
     )
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from zoopraxis.layers.inception_v1 import EPS, ConvNorm
 from zoopraxis.models.s3d import GATED, S3D, SPECS, WHOLE, S3DLayers
-from zoopraxis.spec import Replacement, Source, Weights
+from zoopraxis.spec import Protocol, Replacement, Source, Weights
 from zoopraxis.weights.keys import flatten_head, replace_norm_eps
 from zoopraxis.weights.keys.inception_v1 import pad_as_divisible, with_momentum
 
@@ -117,7 +117,7 @@ WEIGHTS: tuple[Weights, ...] = (
         licence="BSD-3-Clause (torchvision)",
         top1=68.368,
         top5=88.050,
-        protocol="one clip of 128 frames at 15 fps, centre crop 224",
+        protocol=Protocol(views=1, crops=1, size=224, convention="torchvision"),
         clip=_CLIPS["s3d"].change(num_frames=128),
     ),
     Weights(
@@ -135,7 +135,7 @@ WEIGHTS: tuple[Weights, ...] = (
         licence="MIT",
         top1=72.08,
         top5=90.35,
-        protocol="Kinetics-400 validation set, views not stated",
+        protocol=Protocol(note="Kinetics-400 validation set, views not stated"),
         clip=_CLIPS["s3dg"],
     ),
     Weights(

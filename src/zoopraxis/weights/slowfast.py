@@ -10,12 +10,13 @@ multi-label; for it the zoos publish the mean average precision.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoopraxis.inputs import ClipSpec
 from zoopraxis.models.inflated_resnet import CLIP_8X8, UnpaddedResNet
 from zoopraxis.models.slowfast import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.inflated_resnet import (
     VIEWS,
     caffe2_weights,
@@ -108,8 +109,9 @@ _CHARADES: Mapping[str, Any] = {
     "num_classes": 157,
     "labels": "",
 }
-_THREE_CROPS = "1 clip x 3 crops of 256 pixels, fully convolutional, mean of the probabilities"
-_MAXIMUM = "10 uniform clips x 3 crops of 256 pixels, fully convolutional, maximum of the sigmoids"
+_THREE_CROPS = replace(VIEWS, views=1)
+_MAXIMUM = replace(VIEWS, mode="max_sigmoid")
+_PYSLOWFAST = replace(VIEWS, convention="pyslowfast")
 
 
 def _segments_clip(num_frames: int) -> ClipSpec:
@@ -117,7 +119,7 @@ def _segments_clip(num_frames: int) -> ClipSpec:
     return CLIP_8X8.change(num_frames=num_frames, stride=1, fps=None, mode="segments")
 
 
-def _pytorchvideo(model: str, tag: str, file: str, protocol: str, **fields: Any) -> Weights:
+def _pytorchvideo(model: str, tag: str, file: str, protocol: Protocol, **fields: Any) -> Weights:
     """Return a checkpoint of PyTorchVideo's zoo that was fine-tuned on another data set."""
     return facebook_weights(
         model,
@@ -129,7 +131,7 @@ def _pytorchvideo(model: str, tag: str, file: str, protocol: str, **fields: Any)
     )
 
 
-def _multigrid(model: str, tag: str, file: str, protocol: str, **fields: Any) -> Weights:
+def _multigrid(model: str, tag: str, file: str, protocol: Protocol, **fields: Any) -> Weights:
     """Return a checkpoint of "A Multigrid Method" (arXiv:1912.00998) or its plain counterpart."""
     path = f"pyslowfast/pyslowfast/model_zoo/multigrid/model_zoo/{file}.pkl"
     return facebook_weights(model, tag, path, source="pyslowfast", protocol=protocol, **fields)
@@ -237,9 +239,7 @@ WEIGHTS: tuple[Weights, ...] = (
         clip=_segments_clip(8),
         **_SSV2,
     ),
-    _pytorchvideo(
-        "slow_r50_8x8", "charades", "SLOW_8x8_R50", f"mAP 34.72; {_MAXIMUM}", **_CHARADES
-    ),
+    _pytorchvideo("slow_r50_8x8", "charades", "SLOW_8x8_R50", _MAXIMUM, map=34.72, **_CHARADES),
     _slow(
         "slow_r101_8x8",
         "slowonly_r101_8xb16-8x8x1-196e_kinetics400-rgb",
@@ -256,7 +256,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_8x8",
         "k400_steps",
         "Kinetics/SLOWFAST_8x8_R50_stepwise",
-        VIEWS,
+        _PYSLOWFAST,
         top1=76.8,
         top5=92.7,
     ),
@@ -264,7 +264,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_8x8",
         "k400_multigrid",
         "Kinetics/SLOWFAST_8x8_R50_stepwise_multigrid",
-        VIEWS.replace("256", "224"),
+        replace(_PYSLOWFAST, size=224, resize=224, fully_convolutional=None),
         top1=76.6,
         top5=92.7,
     ),
@@ -279,13 +279,13 @@ WEIGHTS: tuple[Weights, ...] = (
         **_SSV2,
     ),
     _pytorchvideo(
-        "slowfast_r50_8x8", "charades", "SLOWFAST_8x8_R50", f"mAP 37.24; {_MAXIMUM}", **_CHARADES
+        "slowfast_r50_8x8", "charades", "SLOWFAST_8x8_R50", _MAXIMUM, map=37.24, **_CHARADES
     ),
     _multigrid(
         "slowfast_r50_16x8",
         "k400_ft_ssv2",
         "SSv2/SLOWFAST_16x8_R50",
-        "1 clip, 1 crop of 256 pixels, fully convolutional",
+        Protocol(views=1, crops=1, size=256, fully_convolutional=224),
         top1=63.0,
         top5=88.5,
         clip=_segments_clip(64),
@@ -295,7 +295,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_16x8",
         "k400_ft_ssv2_multigrid",
         "SSv2/SLOWFAST_16x8_R50_multigrid",
-        "1 clip, 1 crop of 224 pixels",
+        Protocol(views=1, crops=1, size=224),
         top1=63.5,
         top5=88.7,
         clip=_segments_clip(64),
@@ -305,14 +305,16 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_16x8",
         "k400_ft_charades",
         "Charades/SLOWFAST_16x8_R50",
-        f"mAP 38.9; {_MAXIMUM}",
+        _MAXIMUM,
+        map=38.9,
         **_CHARADES,
     ),
     _multigrid(
         "slowfast_r50_16x8",
         "k400_ft_charades_multigrid",
         "Charades/SLOWFAST_16x8_R50_multigrid",
-        f"mAP 38.6; {_MAXIMUM}",
+        _MAXIMUM,
+        map=38.6,
         **_CHARADES,
     ),
     pytorchvideo_weights("slowfast_r101_8x8", "SLOWFAST_8x8_R101", 77.90, 93.27),

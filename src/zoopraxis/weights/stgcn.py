@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from zoopraxis.models.stgcn import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 
 __all__ = ["SOURCES", "WEIGHTS"]
 
@@ -57,7 +57,7 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 
 _ADDRESS = "https://open-mmlab.s3.ap-northeast-2.amazonaws.com/mmskeleton/models/st-gcn/"
 _DRIVE = "https://drive.google.com/drive/folders/1IYKoSrjeI3yYJ9bO0_z_eDo92i7ob_aF"
-_WHOLE = "1 clip of 300 frames, short ones filled up with zeros"
+_WHOLE = Protocol(views=1, num_frames=300, note="short ones filled up with zeros")
 
 
 def _authors(
@@ -96,7 +96,7 @@ def _mmaction2(model: str, data: str, points: str, date_hash: str, top1: float) 
         labels=data,
         licence="Apache-2.0",
         top1=top1,
-        protocol="10 clips of 100 uniform segments",
+        protocol=Protocol(views=10),
     )
 
 

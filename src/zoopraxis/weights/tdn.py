@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from zoopraxis.models.tdn import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS, merge
 from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
@@ -63,10 +63,10 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {spec.name: {"tdn": _TDN} for spec
 
 
 _DATA = {
-    # tag: data set, K, label list, views of the test
-    "ssv1": ("Something-Something v1", 174, "", "1 clip, centre crop 224"),
-    "ssv2": ("Something-Something v2", 174, "ssv2", "1 clip, centre crop 224"),
-    "k400": ("Kinetics-400", 400, "kinetics400", "10 clips x 3 crops"),
+    # tag: data set, K, label list, how it was tested
+    "ssv1": ("Something-Something v1", 174, "", Protocol(views=1, crops=1, size=224)),
+    "ssv2": ("Something-Something v2", 174, "ssv2", Protocol(views=1, crops=1, size=224)),
+    "k400": ("Kinetics-400", 400, "kinetics400", Protocol(views=10, crops=3)),
 }
 
 
@@ -80,7 +80,7 @@ def _tdn(
     drive_id: str = "",
 ) -> Weights:
     """Make the entry of a checkpoint, published as a file or in a folder."""
-    dataset, num_classes, labels, views = _DATA[tag]
+    dataset, num_classes, labels, protocol = _DATA[tag]
     return Weights(
         model=model,
         tag=tag,
@@ -94,7 +94,7 @@ def _tdn(
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol=f"{model.rsplit('_', 1)[1]} segments, {views}",
+        protocol=protocol,
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from zoopraxis.models.trn import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.bninception import RENAME_BNINCEPTION
 from zoopraxis.weights.keys.inception_v3 import RENAME_INCEPTIONV3
@@ -63,7 +63,7 @@ def _authors(
         labels=labels,
         licence="BSD-2-Clause (code)",
         top1=top1,
-        protocol="1 clip of 8 segments x 10 crops, validation" if top1 else "",
+        protocol=Protocol(views=1, crops=10, note="validation") if top1 else None,
     )
 
 
@@ -82,7 +82,7 @@ def _mmaction2(version: int, date_hash: str, top1: float, top5: float) -> Weight
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol="2 clips of 8 segments x 10 crops",
+        protocol=Protocol(views=2, crops=10),
     )
 
 

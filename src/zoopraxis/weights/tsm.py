@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from zoopraxis.models.tsm import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_SEGMENTS
 from zoopraxis.weights.keys.bninception import RENAME_BNINCEPTION
 from zoopraxis.weights.keys.mobilenet_v2 import RENAME_MOBILENETV2, RENAME_MOBILENETV2_MMACTION2
@@ -66,9 +66,10 @@ _ADDRESSES = (
     "https://file.lzhu.me/projects/tsm/models/",
     "https://hanlab.mit.edu/projects/tsm/models/",
 )
-_UNIFORM = "1 clip of uniform segments, 1 centre crop"
-_DENSE = "10 dense clips x 3 crops of the full resolution"
-_TWICE = "2 clips x 3 crops of the full resolution"
+# of the authors' test_models.py, which averages logits; --full_res is crops of 256 of 256 pixels
+_UNIFORM = Protocol(views=1, crops=1, size=224, convention="tsn")
+_DENSE = Protocol(views=10, crops=3, size=256, convention="tsm_dense", mode="mean_logit")
+_TWICE = Protocol(views=2, crops=3, size=256, convention="tsm_twice", mode="mean_logit")
 _DATA = {  # name, classes, labels
     "k400": ("Kinetics-400", 400, "kinetics400"),
     "ssv1": ("Something-Something v1", 174, "ssv1_sorted"),
@@ -77,7 +78,7 @@ _DATA = {  # name, classes, labels
 
 
 def _authors(
-    model: str, tag: str, run: str, top1: float, protocol: str, *, top5: float | None = None
+    model: str, tag: str, run: str, top1: float, protocol: Protocol, *, top5: float | None = None
 ) -> Weights:
     """Return a checkpoint of the authors by the name of its run."""
     dataset, num_classes, labels = _DATA[tag.split("_")[0]]
@@ -133,7 +134,7 @@ def _mmaction2(
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol=f"as many segments as in training x {3 if data == 'ssv2' else crops} crops",
+        protocol=Protocol(views=1, crops=3 if data == "ssv2" else crops),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from zoopraxis.inputs import RGB, ClipSpec, Sampling
 from zoopraxis.models.tsn import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys import RENAME_BLOBS, RENAME_SEGMENTS, squeeze_blobs
 from zoopraxis.weights.keys.bninception import RENAME_BNINCEPTION
 from zoopraxis.weights.keys.inception_v3 import RENAME_INCEPTIONV3
@@ -130,7 +130,7 @@ def _mmaction2(
         licence="Apache-2.0",
         top1=top1,
         top5=top5,
-        protocol="25 segments x 10 crops",
+        protocol=Protocol(views=1, num_frames=25, crops=10),
     )
 
 
@@ -163,7 +163,9 @@ WEIGHTS = (
         labels="kinetics400",
         licence="MIT (code)",
         top1=68.8,
-        protocol="8 segments, 1 clip, 1 centre crop; trained with 5",
+        protocol=Protocol(
+            views=1, crops=1, size=224, convention="tsn", note="trained with 5 segments"
+        ),
     ),
     _mmaction2("tsn_r50_8", "r50_8xb32-1x1x8-100e_kinetics400", "20220906-2692d16c", 74.12, 91.34),
     _mmaction2("tsn_r50_8", "r50_8xb32-1x1x8-50e_sthv2", "20230313-06ad7d03", 35.51, 67.09),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from zoopraxis.models.two_stream import SPECS
-from zoopraxis.spec import Source, Weights
+from zoopraxis.spec import Protocol, Source, Weights
 from zoopraxis.weights.keys.resnet2d import RENAME_RESNET2D
 
 
@@ -56,7 +56,7 @@ def _published(model: str, source: str, folder: str, top1: float) -> Weights:
         labels="ucf101",
         licence="MIT",
         top1=top1,
-        protocol="19 frames or stacks a video, their scores added; UCF-101 split 1",
+        protocol=Protocol(views=19, mode="sum_logit", note="UCF-101 split 1"),
     )
 
 

@@ -8,13 +8,15 @@ weights receive an identity batch norm; entries ``x3d_ptv_*`` are the latter.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from zoopraxis.models.x3d import SPECS
-from zoopraxis.spec import Replacement, Source, Weights
+from zoopraxis.spec import Protocol, Replacement, Source, Weights
 from zoopraxis.weights.inflated_resnet import (
+    VIEWS,
     facebook_weights,
     mmaction2_weights,
     pytorchvideo_weights,
@@ -102,21 +104,24 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
 }
 
 
+_TRAINED_ON = {"xs": 160, "s": 160, "m": 224, "l": 312}  # pixels of the crops
+_ONE_CROP = Protocol(views=10, crops=1, convention="pyslowfast", mode="mean_probability")
+
+
 def _pyslowfast(size: str, top1: float) -> Weights:
     return facebook_weights(
         f"x3d_{size}",
         "k400",
         f"pyslowfast/x3d_models/x3d_{size}.pyth",
         source="pyslowfast",
-        protocol="10 uniform clips, centre crop, mean of the probabilities",
+        protocol=replace(_ONE_CROP, size=_TRAINED_ON[size]),
         top1=top1,
     )
 
 
 def _pytorchvideo(size: str, crop: int, top1: float, top5: float) -> tuple[Weights, Weights]:
     """Return one checkpoint as entries of both builds."""
-    views = f"10 uniform clips x 3 crops ({crop} pixels)"
-    protocol = f"{views}, fully convolutional, mean of the probabilities"
+    protocol = replace(VIEWS, size=crop, fully_convolutional=_TRAINED_ON[size])
     file = f"X3D_{size.upper()}"
     return (
         pytorchvideo_weights(f"x3d_{size}", file, top1, top5, protocol=protocol),
@@ -131,7 +136,7 @@ def _mobile(size: str, top1: float, top5: float) -> Weights:
         f"efficient_x3d_{size}_original_form",
         top1,
         top5,
-        protocol="10 clips",
+        protocol=Protocol(views=10),
         source="pytorchvideo_mobile",
     )
 

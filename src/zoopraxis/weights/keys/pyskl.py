@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from zoopraxis.models import model_spec
-from zoopraxis.spec import Replacement, Weights
+from zoopraxis.spec import Protocol, Replacement, Weights
 
 __all__ = ["ADDRESS", "DATASETS", "GRAPH_BLOCKS", "Stream", "skeleton_weights"]
 
@@ -77,6 +77,6 @@ def skeleton_weights(
         labels=labels,
         licence="Apache-2.0",
         top1=top1,
-        protocol="10 clips of 100 uniform segments",
+        protocol=Protocol(views=10),
         clip=clip.change(streams=(name,), normalise=normalise),
     )
