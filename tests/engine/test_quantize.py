@@ -15,7 +15,7 @@ from zoopraxis.engine.compiled import SUFFIXES, compile_exported
 from zoopraxis.engine.export import export_model, export_quantized, open_exported
 from zoopraxis.errors import DataError, ZoopraxisError
 from zoopraxis.evaluation.identity import evaluation_key
-from zoopraxis.evaluation.precision import ListedClips, spread
+from zoopraxis.evaluation.precision import ListedClips, precision_change, spread
 from zoopraxis.inputs.playback import FORWARDS
 
 
@@ -147,3 +147,15 @@ def test_options_that_do_not_fit_are_refused(words, problem):
     done = call("test_r2plus1d", *words)
     assert isinstance(done.exception, ZoopraxisError)
     assert problem in done.exception.problem
+
+
+def test_the_centre_is_by_our_own_rule_whatever_convention_a_clip_has(net, videos):
+    # this one gives two views of a video, neither of which is the centre
+    samples, twice = read_samples(videos, labels=net.labels), net.with_clip(convention="tsm_twice")
+
+    plain, named = (list(ListedClips(samples, clip)) for clip in (net.clip, twice.clip))
+    changes = [precision_change(one, one, samples) for one in (net, twice)]
+
+    assert all(np.array_equal(x, y) for (x,), (y,) in zip(plain, named, strict=True))
+    assert changes[0].before.key == changes[1].before.key
+    assert np.array_equal(changes[0].before.logits, changes[1].before.logits)

@@ -93,19 +93,19 @@ LEAK_REPORTERS = frozenset({"onnx", "triton"})
 ACCEPT_LICENCE = "Accept a licence of the weights for other than commercial use."
 """Help of the option ``--accept-licence``."""
 
-CONVENTION = "Whose rule chooses the frames: pyslowfast, tsn, tsm_dense, ... [default: ours]"
+CONVENTION = "Whose rule chooses the frames: pyslowfast, tsn, ... Default: the model's, or ours."
 """Help of the option ``--convention``."""
 
-NUM_FRAMES = "Frames of a clip. [default: the model's]"
+NUM_FRAMES = "Frames of a clip. Default: the model's."
 """Help of the option ``--num-frames``."""
 
-SIZE = "Side of the crops, in pixels. [default: the model's]"
+SIZE = "Side of the crops, in pixels. Default: the model's."
 """Help of the option ``--size``."""
 
-RESIZE = "Shorter side of the frames that are cropped, in pixels. [default: the model's]"
+RESIZE = "Shorter side of the frames before they are cropped. Default: the model's."
 """Help of the option ``--resize``."""
 
-FULLY_CONVOLUTIONAL = "Average windows of the crop of this size in pixels: that of training."
+FULLY_CONVOLUTIONAL = "Average windows of the crops, of this size: that of training."
 """Help of the option ``--fully-convolutional``."""
 
 ENGINE = (

@@ -42,10 +42,10 @@ def evaluate(
     ),
     views: Annotated[
         int | None,
-        typer.Option(min=1, help="Clips over each video. [default: 10, or the convention's]"),
+        typer.Option(min=1, help="Clips over each video. Default: 10, or the convention's."),
     ] = None,
     crops: Annotated[
-        int | None, typer.Option(help="Crops of each clip: 1, 3, 5 or 10. [default: 1]")
+        int | None, typer.Option(help="Crops of each clip: 1, 3, 5 or 10. Default: 1.")
     ] = None,
     num_frames: Annotated[int | None, typer.Option(min=1, help=NUM_FRAMES)] = None,
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,

@@ -30,7 +30,7 @@ def features(
     ] = "pooled",
     clips: Annotated[
         int | None,
-        typer.Option(min=1, help="Clips over each video. [default: 20, or the convention's]"),
+        typer.Option(min=1, help="Clips over each video. Default: 20, or the convention's."),
     ] = None,
     crop: Annotated[
         Literal["centre", "3", "5", "10"], typer.Option(help="Crops of each clip.")

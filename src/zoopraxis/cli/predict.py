@@ -48,7 +48,7 @@ def predict(
     ],
     views: Annotated[
         int | None,
-        typer.Option(min=1, help="Clips spread over a video. [default: 1, or the convention's]"),
+        typer.Option(min=1, help="Clips spread over a video. Default: 1, or the convention's."),
     ] = None,
     crops: Annotated[int, typer.Option(help="Crops of a clip: 1, 3, 5 or 10.")] = 1,
     convention: Annotated[str | None, typer.Option(help=CONVENTION)] = None,
