@@ -130,21 +130,17 @@ class OpenModel:
         return changed
 
     def _check_clip(self, *, was: ClipSpec) -> None:
-        """Refuse clips of a shape that the network cannot compute, before any video is read."""
+        """Compute one clip: what a network cannot is refused before any video is read."""
         came, fits = (" x ".join(map(str, clip.shape)) for clip in (self.clip, was))
         if self.engine not in ("", "torch"):
             raise ShapeError(
                 f"{self.name} was converted for clips of {fits}, not {came}",
                 "leave the sizes as they are, or convert the network that it was made of again",
             )
-        if not isinstance(self.model, VideoClassifier):
-            return  # a module of the caller's own says what it takes when it is run
-        with without_values():
-            network = self.config.build().eval()
-        clips = map_inputs(self.clip.example(), torch.device("meta"), torch.contiguous_format)
+        device = next(iter(self.model.parameters()), torch.empty(0)).device
         try:
             with torch.no_grad():
-                network(*clips)
+                self.model(*map_inputs(self.clip.example(), device, torch.contiguous_format))
         except RuntimeError as error:
             raise ShapeError(
                 f"{self.name} does not take clips of {came}: its layers after the convolutions "

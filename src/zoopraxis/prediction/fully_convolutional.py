@@ -7,7 +7,6 @@ windows of 7x7. Each is classified as in training, and their probabilities are a
 as it is averages the features of all positions instead, and classifies once.
 """
 
-import copy
 from dataclasses import replace
 from itertools import product
 from math import log
@@ -137,8 +136,8 @@ def fully_convolutional(net: OpenModel, size: int, *, scores: Scores = "softmax"
             f"crops of {crop} pixels hold no windows of {size}",
             "set size to that of the test, which is larger than that of training",
         )
-    window, whole = (map_size(net.model, net.clip.change(size=s)) for s in (size, crop))
-    if crop > size and whole == (1, 1):
+    window = map_size(net.model, net.clip.change(size=size))
+    if window == (1, 1) and crop > size and map_size(net.model, net.clip) == (1, 1):
         raise ZoopraxisError(
             f"{net.name} cannot be tested fully convolutionally: of {crop} pixels as of {size} its "
             "features have one position",
@@ -151,11 +150,12 @@ def fully_convolutional(net: OpenModel, size: int, *, scores: Scores = "softmax"
 def map_size(network: nn.Module, clip: ClipSpec) -> tuple[int, int]:
     """Height and width, in positions, of the features (B, F, T', H', W') of a clip.
 
-    They are measured, on the meta device: paddings and odd sizes round as the network rounds.
+    They are measured on one clip, by a network in evaluation mode: paddings and odd sizes round as
+    it rounds.
     """
-    x = torch.empty(1, *clip.shape, device="meta")
+    device = next(iter(network.parameters()), torch.empty(0)).device
     with torch.no_grad():
-        features = copy.deepcopy(network).to("meta").eval().forward_features(x)  # type: ignore[operator]
+        features = network.forward_features(torch.zeros(1, *clip.shape, device=device))  # type: ignore[operator]
     if features.ndim != 5:
         raise ZoopraxisError(
             f"features of shape {tuple(features.shape)} are no map (B, F, T', H', W')",
