@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from rich.text import Text
 
 import zoopraxis
-from zoopraxis.cli import VERBS
+from zoopraxis.cli import VERBS, app
 
 PROBE = """
 import sys
@@ -49,6 +51,21 @@ def test_help_loads_nothing_heavy(verb):
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def helps(command, name=""):
+    """Yield the help of a command and its parts, with where it stands."""
+    yield name, command.help or ""
+    for option in command.params:
+        yield f"{name} {option.name}", getattr(option, "help", None) or ""
+    for verb, part in getattr(command, "commands", {}).items():
+        yield from helps(part, f"{name} {verb}".strip())
+
+
+def test_help_shows_every_word_that_is_written():
+    # in a terminal, words in square brackets are taken for colours and left out
+    for where, text in helps(typer.main.get_command(app)):
+        assert Text.from_markup(text).plain == text, where
 
 
 def test_an_expected_error_is_two_lines_and_exit_1():

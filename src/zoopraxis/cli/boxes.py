@@ -27,7 +27,7 @@ def boxes(
         int, typer.Option(min=1, help="Frames from one that is looked at to the next.")
     ] = 4,
     min_score: Annotated[
-        float | None, typer.Option(help="Lowest score. [default: the detector's]")
+        float | None, typer.Option(help="Lowest score. Default: the detector's.")
     ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Of one video: write it with the boxes drawn, as this MP4.")
@@ -37,7 +37,7 @@ def boxes(
     ] = "group",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes. [default: one per core; 1 for Faster R-CNN]"),
+        typer.Option(min=1, help="Processes. Default: one per core; 1 for Faster R-CNN."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -40,7 +40,7 @@ def theatre(
         bool, typer.Option("--skeletons", help="Store joints as training reads them.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Save a contact sheet as this PNG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -85,7 +85,7 @@ def groups(
     size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (480, 270),
     seed: Annotated[int, typer.Option(help="Another seed gives other performers and films.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -111,7 +111,7 @@ def strung(
     size: Annotated[tuple[int, int], typer.Option(help="Width and height in pixels.")] = (256, 144),
     seed: Annotated[int, typer.Option(help="Another seed gives other performers and films.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -136,7 +136,7 @@ def pieces(
     seconds: Annotated[float, typer.Option(help="Length of a piece.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Another seed draws other pieces.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -174,10 +174,10 @@ def import_annotations(
         typer.Option(help="Of what counts frames: CVAT, Label Studio, a CSV file."),
     ] = None,
     tier: Annotated[
-        str, typer.Option(help="Tier of ELAN, or attribute of CVAT or VIA. [default: all]")
+        str, typer.Option(help="Tier of ELAN, or attribute of CVAT or VIA. Default: all.")
     ] = "",
     subset: Annotated[
-        str, typer.Option(help="Subset of ActivityNet's JSON, such as training. [default: all]")
+        str, typer.Option(help="Subset of ActivityNet's JSON, such as training. Default: all.")
     ] = "",
     video: Annotated[
         Path | None,

@@ -24,7 +24,7 @@ Read = Annotated[
     typer.Option(help="What to decode: first frames, 8 frames of each video, or all."),
 ]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds for each video.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per core]")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")]
 
 
 def doctor(

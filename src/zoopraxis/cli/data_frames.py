@@ -15,7 +15,7 @@ def frames(
     ],
     out: Annotated[Path, typer.Argument(help="Folder to fill; a run that was stopped resumes.")],
     fps: Annotated[
-        float | None, typer.Option(help="Frames per second to take. [default: every frame]")
+        float | None, typer.Option(help="Frames per second to take. Default: every frame.")
     ] = None,
     short: Annotated[int, typer.Option(min=0, help="Shorter side in pixels; 0 leaves it.")] = 256,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG.")] = 95,
@@ -23,7 +23,7 @@ def frames(
         str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
     ] = "group",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -41,7 +41,7 @@ def prepare(
     name: Annotated[str, typer.Argument(help="A name of `zoopraxis data sets`.")],
     root: Annotated[Path, typer.Option(help="Folder of its videos and official lists.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder to fill. [default: lists, in ROOT]")
+        Path | None, typer.Option(help="Folder to fill. Default: lists, in ROOT.")
     ] = None,
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Write Parquet instead of CSV (extra `parquet`).")

@@ -22,8 +22,8 @@ def resize(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Constant rate factor, less is better. [default: 20 of libx264, 22 of libx265, "
-            "quantiser 3 of mpeg4]"
+            help="Constant rate factor, less is better. Default: 20 of libx264, 22 of libx265, "
+            "quantiser 3 of mpeg4."
         ),
     ] = None,
     codec: Annotated[
@@ -34,7 +34,7 @@ def resize(
         str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
     ] = "group",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

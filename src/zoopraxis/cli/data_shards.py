@@ -27,7 +27,7 @@ def shards(
     out: Annotated[
         Path | None, typer.Argument(help="Folder to fill; a run that was stopped resumes.")
     ] = None,
-    size: Annotated[str, typer.Option(help="Size at which a shard is full. [default: 1GB]")] = "",
+    size: Annotated[str, typer.Option(help="Size at which a shard is full. Default: 1GB.")] = "",
     count: Annotated[int | None, typer.Option(min=1, help="Number of shards, instead.")] = None,
     seed: Annotated[int, typer.Option(help="Of the random order of the videos.")] = 0,
     index: Annotated[
@@ -38,7 +38,7 @@ def shards(
         str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
     ] = "group",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -79,18 +79,18 @@ def evaluate(
         typer.Option(help="Of --timeline: an action counts where a window scores this."),
     ] = None,
     low: Annotated[
-        float | None, typer.Option(help="It lasts while windows score this. [default: --high]")
+        float | None, typer.Option(help="It lasts while windows score this. Default: --high.")
     ] = None,
     shortest: Annotated[
         float, typer.Option(help="With --high: seconds that an action must last.")
     ] = 0.0,
     none: Annotated[str, typer.Option(help="Of --timeline: the class for nothing happens.")] = "",
     window: Annotated[
-        float | None, typer.Option(help="Of --timeline: seconds of a window. [default: the clip's]")
+        float | None, typer.Option(help="Of --timeline: seconds of a window. Default: the clip's.")
     ] = None,
     step: Annotated[
         float | None,
-        typer.Option(help="Of --timeline: seconds between windows. [default: half a window]"),
+        typer.Option(help="Of --timeline: seconds between windows. Default: half a window."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     precision: Annotated[

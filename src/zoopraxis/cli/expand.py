@@ -22,7 +22,7 @@ def expand(
         list[str] | None,
         typer.Argument(
             help="How each network is trained: a recipe, then section.key=value to change it. "
-            "[default: x3d]"
+            "Default: x3d."
         ),
     ] = None,
     data: Annotated[

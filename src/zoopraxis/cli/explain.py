@@ -34,9 +34,9 @@ def cam(
     video: Video,
     model: Model,
     out: Out,
-    label: Annotated[str, typer.Option(help="Class to explain. [default: the predicted]")] = "",
+    label: Annotated[str, typer.Option(help="Class to explain. Default: the predicted.")] = "",
     layer: Annotated[
-        str, typer.Option(help="Module whose map is weighed. [default: the last with positions]")
+        str, typer.Option(help="Module whose map is weighed. Default: the last with positions.")
     ] = "",
     views: Annotated[int, typer.Option(min=1, help="Clips spread over the video.")] = 1,
     start: Start = None,
@@ -88,7 +88,7 @@ def attention(
     video: Video,
     model: Model,
     out: Out,
-    block: Annotated[str, typer.Option(help="Non-local block. [default: the last]")] = "",
+    block: Annotated[str, typer.Option(help="Non-local block. Default: the last.")] = "",
     at: Annotated[
         tuple[float, float, float],
         typer.Option(help="The position that attends: fractions of time, height and width."),

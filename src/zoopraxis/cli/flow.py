@@ -39,7 +39,7 @@ def flow(
         str, typer.Option(help="Column of a list with the groups of a split; kept as `group`.")
     ] = "group",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

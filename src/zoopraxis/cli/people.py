@@ -29,7 +29,7 @@ def people(
         str | None,
         typer.Option(
             help="Without boxes, what finds them: torchvision, opencv, motion, or a file with "
-            "Faster R-CNN of your own training. [default: torchvision]"
+            "Faster R-CNN of your own training. Default: torchvision."
         ),
     ] = None,
     skeletons: Annotated[
@@ -43,13 +43,13 @@ def people(
         str | None,
         typer.Option(
             help="Without skeletons, what finds them: torchvision, rtmlib, or a file with weights "
-            "of Keypoint R-CNN. [default: torchvision]"
+            "of Keypoint R-CNN. Default: torchvision."
         ),
     ] = None,
     every: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Frames from one that is looked at to the next. [default: 2; 1 for joints]"
+            min=1, help="Frames from one that is looked at to the next. Default: 2; 1 for joints."
         ),
     ] = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a clip.")] = None,

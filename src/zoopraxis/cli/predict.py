@@ -75,7 +75,7 @@ def predict(
         typer.Option(help="In a timeline: an action counts where a window scores this."),
     ] = None,
     low: Annotated[
-        float | None, typer.Option(help="It lasts while windows score this. [default: --high]")
+        float | None, typer.Option(help="It lasts while windows score this. Default: --high.")
     ] = None,
     shortest: Annotated[
         float, typer.Option(help="With --high: seconds that an action must last.")

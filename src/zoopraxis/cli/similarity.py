@@ -15,7 +15,7 @@ def similarity(
     pairs: Annotated[Path, typer.Argument(help="CSV of first, second, same (1 or 0) and fold.")],
     features: Annotated[Path, typer.Option(help="Folder of `zoopraxis features`.")],
     layer: Annotated[
-        str, typer.Option(help="Layers (comma separated). [default: all that are there]")
+        str, typer.Option(help="Layers (comma separated). Default: all that are there.")
     ] = "",
     draw: Annotated[
         int, typer.Option(min=0, help="Make PAIRS first: so many a fold, by the labels.")

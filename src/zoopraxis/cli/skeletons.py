@@ -33,7 +33,7 @@ def extract(
         int, typer.Option(min=1, help="Frames from one that is looked at to the next.")
     ] = 1,
     min_score: Annotated[
-        float | None, typer.Option(help="Lowest score of a person. [default: the estimator's]")
+        float | None, typer.Option(help="Lowest score of a person. Default: the estimator's.")
     ] = None,
     overlay: Annotated[
         Path | None,
@@ -93,7 +93,7 @@ def convert(
         typer.Option(help="Text file with names of recordings to leave out, one a line."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per core]")
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -26,7 +26,7 @@ def train(
         str, typer.Option(help="Name from `zoopraxis models`; in place of the recipe's.")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE or runs/MODEL]")
+        Path | None, typer.Option(help="Folder of the run. Default: runs/RECIPE or runs/MODEL.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     devices: Annotated[int, typer.Option(min=1, help="Devices of this machine.")] = 1,

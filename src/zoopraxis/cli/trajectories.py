@@ -16,7 +16,7 @@ trajectories = typer.Typer(
     no_args_is_help=True,
 )
 
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per core]")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[Path, typer.Argument(help="Folder of a training, or its model.safetensors.")]
 
