@@ -62,6 +62,23 @@ def test_a_tag_shows_that_checkpoint_alone():
     assert "mmaction2" not in text
 
 
+def test_how_an_accuracy_was_measured():
+    text, facts = call("slow_r50_8x8.k400"), json.loads(call("slow_r50_8x8.k400", "--json"))
+
+    sentence = (
+        "10 clips x 3 crops of 256 pixels, frames by pyslowfast, fully convolutional from 224, "
+        "mean of the probabilities"
+    )
+    assert f"published accuracy: 74.8 % top-1, 91.6 % top-5 ({sentence})" in text
+    assert facts["protocol"] == sentence
+    assert (facts["tested"]["views"], facts["tested"]["fully_convolutional"]) == (10, 224)
+    assert "38.9 % mAP (" in call("slowfast_r50_16x8.k400_ft_charades")
+    assert json.loads(call("eco_lite_16", "--json"))["weights"][0]["tested"] is None
+    assert "93.8 % mean class (10 clips, mean over the classes" in call(
+        "posec3d_slowonly_r50.gym99"
+    )
+
+
 @pytest.fixture
 def odd(monkeypatch):
     """A checkpoint with everything that is rare."""

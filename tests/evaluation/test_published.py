@@ -127,6 +127,8 @@ def test_numbers_of_other_videos_are_not_compared():
     compared = compare_published(SUMMARY, weights_with(map=38.9, protocol=PROTOCOL), PROTOCOL)
 
     assert compared.rows() == []
+    undefined = compare_published({"map": float("nan")}, weights_with(map=38.9), PROTOCOL)
+    assert undefined.rows() == []
     assert compared.remarks[0] == "No accuracy is published for such videos."
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -127,6 +128,7 @@ def _checkpoint(weights: "Weights") -> dict[str, Any]:
         "top5": weights.top5,
         "map": weights.map,
         "protocol": str(weights.protocol or ""),
+        "tested": asdict(weights.protocol) if weights.protocol else None,
         "clip": clip_to_dict(weights.clip) if weights.clip else None,
         "licence": weights.licence,
         "non_commercial": is_non_commercial(weights.licence),

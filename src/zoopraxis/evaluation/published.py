@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Any
 
 from zoopraxis.inputs.conventions import usual_views
@@ -72,13 +73,13 @@ def compare_published(
     Parameters
     ----------
     summary : mapping of str to float
-        Of `Evaluation.summary`: fractions of 1.
+        Of `Evaluation.summary`: fractions of 1. What is not defined, NaN, is left out.
     weights : Weights
         The checkpoint, of `zoopraxis.prediction.protocol.published`.
     protocol : Protocol
         By which it was evaluated.
     """
-    both = [name for name in weights.published if name in summary]
+    both = [name for name in weights.published if not isnan(summary.get(name, nan))]
     return Comparison(
         weights=weights.name,
         published_by=weights.protocol or Protocol(),
