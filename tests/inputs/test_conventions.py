@@ -45,6 +45,9 @@ TABLE = [
     ("pyslowfast_offset", 300, 30.0, FOUR_BY_EIGHT, 1, [[134, 144, 154, 165]]),
     # free 268: starts 0 and 268
     ("pyslowfast_offset", 300, 30.0, FOUR_BY_EIGHT, 2, [[0, 10, 20, 31], [268, 278, 288, 299]]),
+    # segments of 10/4 end at 0 2.5 5 7.5 10, to the even number 0 2 5 8 10
+    ("pyslowfast_ssv2", 11, 30.0, Sampling(num_frames=4, mode="segments"), 1, [[1, 3, 6, 9]]),
+    ("pyslowfast_ssv2", 2, 30.0, THREE, 1, [[0, 0, 1]]),
     ("tsn", 10, 30.0, THREE, 1, [[1, 5, 8]]),
     ("tsn", 2, 30.0, THREE, 1, [[0, 1, 1]]),
     # 9/7 per segment: 0.64 1.93 3.21 4.5 5.79 7.07 8.36
@@ -135,6 +138,13 @@ def test_coviar_training_leaves_out_the_last_item():
     assert _drawn("coviar", 2, THREE) == [{0}, {0}, {1}]
 
 
+def test_pyslowfast_trains_on_both_ends_of_every_segment():
+    clip = Sampling(num_frames=4, mode="segments")
+    assert _drawn("pyslowfast_ssv2", 11, clip) == [
+        {0, 1, 2}, {2, 3, 4, 5}, {5, 6, 7, 8}, {8, 9, 10}
+    ]  # fmt: skip
+
+
 def test_pyslowfast_training_draws_a_real_start():
     firsts, seconds = _drawn("pyslowfast", 34, FOUR_BY_EIGHT)[:2]
     assert firsts == {0, 1}  # start in [0, 2)
@@ -146,9 +156,7 @@ def test_torchvision_rounds_down_where_we_take_the_nearest():
     assert torchvision_track(10, 30.0, 10.0).tolist() == [0, 3, 6, 9]
 
 
-@pytest.mark.parametrize(
-    ("rule", "only"), [("tsn", 1), ("tsm_twice", 2), ("gsm_twice", 2), ("i3d", 1), ("coviar", 1)]
-)
+@pytest.mark.parametrize(("rule", "only"), [*VIEWS.items()])
 def test_a_rule_of_fixed_views_refuses_others(rule, only):
     with pytest.raises(RecipeError, match=f"{rule}' gives {only} view") as caught:
         TEST[rule](30, 30.0, THREE, views=3)

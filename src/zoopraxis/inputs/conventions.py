@@ -52,6 +52,8 @@ __all__ = [
     "gsm_twice_test",
     "i3d_test",
     "pyslowfast_offset_test",
+    "pyslowfast_ssv2_test",
+    "pyslowfast_ssv2_train",
     "pyslowfast_test",
     "pyslowfast_train",
     "torchvision_test",
@@ -118,6 +120,37 @@ def pyslowfast_train(
     """PySlowFast: the start is a real number, uniform over the free frames."""
     free = max(num_frames - _clip_size(fps, sampling), Fraction(0))
     return _spread(num_frames, fps, sampling, starts=[Fraction(rng.uniform(0, float(free)))])
+
+
+# PySlowFast: slowfast/datasets/ssv2.py, get_seq_frames
+
+
+def pyslowfast_ssv2_test(
+    num_frames: int, fps: float, sampling: Sampling, *, views: int = 1
+) -> Indices:
+    """PySlowFast on Something-Something: the middle of every segment, rounded down.
+
+    The segments end at multiples of (n - 1) / T, rounded, halves to the even frame.
+
+    # 11 frames, 4 segments: ends 0 2 5 8 10, middles 1 3 6 9
+    """
+    check_views("pyslowfast_ssv2", views)
+    ends = _ends(num_frames, sampling)
+    return (ends[None, :-1] + ends[None, 1:]) // 2  # (1, T)
+
+
+def pyslowfast_ssv2_train(
+    num_frames: int, fps: float, sampling: Sampling, *, rng: np.random.Generator
+) -> Indices:
+    """PySlowFast on Something-Something: a frame of every segment, both of its ends included."""
+    ends = _ends(num_frames, sampling)
+    return rng.integers(ends[:-1], ends[1:] + 1)[None]  # (1, T)
+
+
+def _ends(num_frames: int, sampling: Sampling) -> Indices:
+    """Ends (T + 1,) of T segments from the first frame to the last."""
+    count = sampling.length
+    return np.round((num_frames - 1) / count * np.arange(count + 1)).astype(np.int64)
 
 
 def _clip_size(fps: float, sampling: Sampling) -> Fraction:
@@ -308,6 +341,7 @@ TEST: Mapping[str, TestRule] = MappingProxyType(
     {
         "pyslowfast": pyslowfast_test,
         "pyslowfast_offset": pyslowfast_offset_test,
+        "pyslowfast_ssv2": pyslowfast_ssv2_test,
         "tsn": tsn_test,
         "tsm_twice": tsm_twice_test,
         "tsm_dense": tsm_dense_test,
@@ -321,13 +355,14 @@ TRAIN: Mapping[str, TrainRule] = MappingProxyType(
     {
         "pyslowfast": pyslowfast_train,
         "pyslowfast_offset": pyslowfast_train,  # the setting is of testing alone
+        "pyslowfast_ssv2": pyslowfast_ssv2_train,
         "tsn": tsn_train,
         "tsm_dense": tsm_dense_train,
         "coviar": coviar_train,
     }
 )
 VIEWS: Mapping[str, int] = MappingProxyType(
-    {"tsn": 1, "tsm_twice": 2, "gsm_twice": 2, "i3d": 1, "coviar": 1}
+    {"pyslowfast_ssv2": 1, "tsn": 1, "tsm_twice": 2, "gsm_twice": 2, "i3d": 1, "coviar": 1}
 )
 """Views of the rules that have no other number of them."""
 

@@ -111,6 +111,9 @@ _CHARADES: Mapping[str, Any] = {
 }
 _THREE_CROPS = replace(VIEWS, views=1)
 _MAXIMUM = replace(VIEWS, mode="max_sigmoid")
+_SSV2_TEST = Protocol(
+    views=1, convention="pyslowfast_ssv2", note="one crop; where it lies is not stated"
+)
 _PYSLOWFAST = replace(VIEWS, convention="pyslowfast")
 
 
@@ -285,7 +288,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_16x8",
         "k400_ft_ssv2",
         "SSv2/SLOWFAST_16x8_R50",
-        Protocol(views=1, crops=1, size=256, fully_convolutional=224),
+        replace(_SSV2_TEST, size=256, resize=256, fully_convolutional=224),
         top1=63.0,
         top5=88.5,
         clip=_segments_clip(64),
@@ -295,7 +298,7 @@ WEIGHTS: tuple[Weights, ...] = (
         "slowfast_r50_16x8",
         "k400_ft_ssv2_multigrid",
         "SSv2/SLOWFAST_16x8_R50_multigrid",
-        Protocol(views=1, crops=1, size=224),
+        replace(_SSV2_TEST, size=224, resize=224),
         top1=63.5,
         top5=88.7,
         clip=_segments_clip(64),
