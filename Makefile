@@ -15,12 +15,13 @@ help:
 	@echo "make bench       the benchmarks"
 	@echo "make docs        regenerate docs/models.md"
 
+# bytecode is compiled once, here: tests and loaders start many processes
 .venv/ready: pyproject.toml constraints.txt
 	@echo "==> building .venv (PyTorch is some GB: the first time takes minutes)"
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[dev]'
 	@touch $@
 
 demo: .venv/ready
