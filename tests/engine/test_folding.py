@@ -112,7 +112,7 @@ def test_layers_compute_the_same(layer):
     assert compare(Then(layer), torch.randn(1, 4, 9, 7, 8)) < 1e-12
 
 
-@pytest.mark.parametrize("name", ["test_r2plus1d", "test_s3d", "test_p3d", "test_csn", "test_tsm"])
+@pytest.mark.parametrize("name", ["test_r2plus1d", "test_tsm"])  # full ones: below
 def test_files_hold_four_dimensions_at_most(name, tmp_path):
     net, path = open_model(name), tmp_path / "net.onnx"
     assert export_model(net, path, to="onnx", fold="4d") < 1e-5

@@ -107,7 +107,19 @@ def test_every_model_is_a_video_classifier(model, clip):
     assert model(*clip).shape == (2, model.num_classes)
 
 
+FIRST = {family_of(name): name for name in reversed(list_models())}.values()  # of each family
+
+
 @torch.no_grad()
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *FIRST,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in list_models() if n not in FIRST),
+        *TINY,
+    ],
+    indirect=True,
+)
 def test_features_have_the_strides_of_the_entry(entry):
     spec, model = entry
     strides = (spec.strides[0], spec.strides[1], spec.strides[1])

@@ -105,15 +105,18 @@ def test_a_protocol_is_one_that_can_be_followed(weights):
         assert changed.input.size <= min(resize if isinstance(resize, tuple) else (resize,))
 
 
-@pytest.mark.parametrize(
-    "weights",
-    [
-        weights
-        for weights in TESTED
-        if weights.protocol.fully_convolutional or {"size", "num_frames"} & {*weights.protocol.clip}
-    ],
-    ids=by_name,
-)
+def ways_of_testing():
+    """One checkpoint of each network and each shape of clip that some protocol asks of it."""
+    ways = {}
+    for weights in TESTED:
+        protocol = weights.protocol
+        shape = protocol.fully_convolutional, protocol.size, protocol.num_frames
+        if any(shape):
+            ways[weights.model, weights.source, weights.clip, *shape] = weights
+    return ways.values()
+
+
+@pytest.mark.parametrize("weights", ways_of_testing(), ids=by_name)
 def test_a_network_takes_the_clips_of_its_protocol(weights):
     protocol = weights.protocol
     clip = (weights.clip or model_spec(weights.model).clip).change(**protocol.clip)
