@@ -153,17 +153,25 @@ def test_a_draw_is_a_function_of_the_generator(kind, media):
     assert out[0][0].shape == (1, *kind.shape(2))
 
 
-@pytest.mark.parametrize("colours", [0.0, 0.4])
-@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last_3d])
-def test_what_is_packed_unpacks_to_what_is_prepared(kind, media, colours, order):
-    if colours and not getattr(kind, "has_colours", False):
-        return  # refused, which tests of training hold
-    augment = Augment(brightness=colours, contrast=colours, saturation=colours)
+ORDERS = [torch.contiguous_format, torch.channels_last_3d]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_is_packed_unpacks_to_what_is_prepared(kind, media, order):
+    assert_packed(kind, media, Augment(flip=1.0), order)
+
+
+@pytest.mark.parametrize("kind", [k for k in EXAMPLES if getattr(k, "has_colours", False)])
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_is_packed_keeps_changed_colours(kind, media, order):
+    assert_packed(kind, media, Augment(brightness=0.4, contrast=0.4, saturation=0.4), order)
+
+
+def assert_packed(kind, media, augment, order):
     with kind.open(media) as track:
         draw = kind.draw(track, augment, rng=np.random.default_rng(5))
         raw = kind.read(track, np.array([[0, 3, 5], [1, 2, 6]]), draw)
         prepared_, packed = as_tuple(kind.prepare(raw, draw)), as_tuple(kind.pack(raw, draw))
-
     unpacked = map_inputs(packed, torch.device("cpu"), order, packed=kind)
     for x, y in zip(unpacked, prepared_, strict=True):
         assert torch.equal(x, y)
