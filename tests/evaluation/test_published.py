@@ -155,7 +155,7 @@ def test_another_protocol_is_named():
             [
                 "The protocol does not state the number of clips, how scores are aggregated; as "
                 "usual here: 10, the mean of the probabilities.",
-                "Not followed here: the first 300 frames.",
+                "The protocol says, for which there is no option: the first 300 frames.",
             ],
         ),
     ],

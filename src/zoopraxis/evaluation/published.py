@@ -90,7 +90,7 @@ def compare_published(
 
 
 def open_parts(protocol: Protocol) -> list[str]:
-    """Say, in sentences, what of a protocol is not stated, and what of it cannot be followed.
+    """Say, in sentences, what of a protocol is not stated, and what no option follows.
 
     # The protocol does not state the crops; as usual here: the centre.
     """
@@ -110,5 +110,5 @@ def open_parts(protocol: Protocol) -> list[str]:
         named, taken = (", ".join(words) for words in zip(*left, strict=True))
         lines.append(f"The protocol does not state {named}; as usual here: {taken}.")
     if protocol.note:
-        lines.append(f"Not followed here: {protocol.note}.")
+        lines.append(f"The protocol says, for which there is no option: {protocol.note}.")
     return lines
